@@ -1,0 +1,102 @@
+"""The vocabulary of jfool: array names, frozen pytrees, and the protocols that attacks follow.
+
+Axes: `B` images of a batch, `N` jobs (attacks run side by side), `P` members of a population,
+`H, W, C` height, width and channels of an image, `K` classes, `k` altered pixels.
+Images are floats in [0, 1]; models carry their own normalisation.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, dataclass_transform
+
+import jax
+from jax import Array
+from jaxtyping import Bool, Float, Int, Key
+
+PRNGKey = Key[Array, ""]
+Image = Float[Array, "H W C"]
+Images = Float[Array, "B H W C"]
+Logits = Float[Array, "*batch K"]
+Fitness = Float[Array, "*batch"]
+Label = Int[Array, ""]
+Truth = Bool[Array, ""]
+Model = Callable[[Images], Logits]
+
+T = TypeVar("T")
+
+
+def static(**kwargs: Any) -> Any:
+    """A field of a `pytree` that gives shape: hashable, part of the compiled program."""
+    return dataclasses.field(metadata={"static": True}, **kwargs)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))
+def pytree(cls: type[T]) -> type[T]:
+    """A frozen dataclass whose fields are leaves, so that `jit` keeps one trace over new numbers
+    and `vmap` runs over them, except the `static` ones."""
+    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+
+
+@pytree
+class Candidate:
+    """The best answer that an attack has so far.
+
+    Attributes:
+      image: `[H, W, C]`, in [0, 1].
+      logits: `[K]`, what the model said of it; NaN before anything was evaluated.
+      fitness: `[]`, what the objective made of them (larger is better).
+      genotype: the encoding's own form of the image.
+    """
+
+    image: Array
+    logits: Array
+    fitness: Array
+    genotype: Any
+
+
+class Job(Protocol):
+    """What one attack is about: at least `label`, the class to reach (targeted) or to leave."""
+
+    @property
+    def label(self) -> Any: ...
+
+
+class Evaluator(Protocol):
+    """`evaluate(encoding, job, genotypes [P, ...]) -> logits [P, K]` (see `jfool.Evaluate`)."""
+
+    def __call__(self, encoding: Any, job: Any, genotypes: Any) -> Logits: ...
+
+
+class Attack(Protocol):
+    """An attack, written for one job; `jfool.run` vmaps it over jobs and steps it.
+
+    `image_shape` (H, W, C), `num_classes` (K) and `targeted` (reach `job.label`, or leave it) are
+    fixed for the compiled program.
+    """
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def num_classes(self) -> int: ...
+    @property
+    def targeted(self) -> bool: ...
+
+    def check(self, jobs: Any) -> None:
+        """Raises ValueError or TypeError on settings or jobs (leading axis N, NumPy leaves) that
+        cannot work. Called once, before anything is compiled."""
+
+    def init(self, key: PRNGKey, job: Any) -> Any:
+        """Draws the start; shows the model nothing."""
+
+    def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> Any:
+        """One generation or gradient step; the first one evaluates what `init` drew."""
+
+    def best(self, job: Any, state: Any) -> Candidate:
+        """The best answer so far."""
+        ...
+
+
+class Criterion(Protocol):
+    """Whether an attack has got what it wants (see `jfool.criteria`)."""
+
+    def __call__(self, logits: Float[Array, " K"], label: Label, targeted: bool) -> Truth: ...

@@ -1,0 +1,66 @@
+"""An attack as search x encoding x objective."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jfool.base import Candidate, Evaluator, PRNGKey, pytree, static
+from jfool.objectives import Objective
+
+
+@pytree
+class Composition:
+    """A population search over genotypes whose images are judged by an objective.
+
+    The named attacks (`jfool.SparseFooling`, `jfool.OnePixel`) are compositions with the settings
+    of their papers; any other combination of parts is an attack too.
+
+    Attributes:
+      search: finds genotypes, e.g. `DifferentialEvolution`.
+      encoding: turns them into images `[H, W, C]`, e.g. `SparsePixels`.
+      objective: turns logits `[P, K]` into fitness `[P]`, e.g. `Confidence`.
+      num_classes: K, the number of logits of the models to attack.
+    """
+
+    search: Any
+    encoding: Any
+    objective: Objective
+    num_classes: int = static()
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.encoding.image_shape
+
+    @property
+    def targeted(self) -> bool:
+        return self.objective.targeted
+
+    def init(self, key: PRNGKey, job: Any) -> Any:
+        del job
+        return self.search.init(key, self.encoding, self.num_classes)
+
+    def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> Any:
+        def score(genotypes):
+            logits = evaluate(self.encoding, job, genotypes)
+            return self.objective(logits, job.label), logits
+
+        return self.search.step(key, self.encoding, score, state)
+
+    def best(self, job: Any, state: Any) -> Candidate:
+        i = self.search.best(state.fitness)
+        genotype = jax.tree.map(lambda leaf: leaf[i], state.population)
+        image = self.encoding.decode(job, genotype)
+        return Candidate(image, state.logits, state.fitness[i], genotype)
+
+    def check(self, jobs: Any) -> None:
+        self.search.check()
+        self.encoding.check(jobs)
+        label = np.asarray(jobs.label)
+        if label.ndim != 1 or not np.issubdtype(label.dtype, np.integer):
+            raise TypeError(f"jobs.label: expected integers [N], got {label.dtype} {label.shape}")
+        if label.min() < 0 or label.max() >= self.num_classes:
+            raise ValueError(
+                f"jobs.label: expected classes 0 to {self.num_classes - 1}, "
+                f"got {label.min()} to {label.max()}"
+            )

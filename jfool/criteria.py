@@ -1,0 +1,70 @@
+"""When an attack has got what it wants, judged from logits `[K]`. NaN logits never count.
+
+A criterion is `f(logits [K], label, targeted) -> bool`; those below are pytrees, so that another
+threshold meets the same compiled program. `fooled` is the bare question behind all of them.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jax.tree_util import Partial
+from jaxtyping import Array, Float
+
+from jfool.base import Criterion, Label, Truth
+
+
+def prediction(logits: Float[Array, " K"]) -> Label:
+    """The class of the largest logit, or -1 where any logit is NaN (argmax would pick the NaN)."""
+    return jnp.where(jnp.isnan(logits).any(), -1, jnp.argmax(logits).astype(jnp.int32))
+
+
+def confidence(logits: Float[Array, " K"], label: Label, targeted: bool) -> Float[Array, ""]:
+    """Softmax probability, in float32, of the target; without a target, of the predicted class."""
+    of = label if targeted else jnp.argmax(logits)
+    return jax.nn.softmax(logits.astype(jnp.float32))[of]
+
+
+def fooled(logits: Float[Array, " K"], label: Label, targeted: bool) -> Truth:
+    """The prediction is the target; without a target, it is no longer the label."""
+    predicted = prediction(logits)
+    return jnp.where(targeted, predicted == label, (predicted != label) & (predicted >= 0))
+
+
+def misclassified() -> Criterion:
+    """Stop as soon as the model is fooled, at whatever confidence."""
+    return Partial(fooled)
+
+
+def confident(threshold: float) -> Criterion:
+    """Stop when the model is fooled with a confidence (softmax) of at least `threshold`.
+
+    Args:
+      threshold: in (0, 1]. Paper 000 (sec. 5.7) stops at 0.9.
+    """
+    return Partial(_confident, _probability("threshold", threshold))
+
+
+def suppressed(threshold: float) -> Criterion:
+    """Stop when the model is fooled and gives the true class less than `threshold`.
+
+    For untargeted attacks. Su et al. stop at 0.05 on ImageNet.
+    """
+    return Partial(_suppressed, _probability("threshold", threshold))
+
+
+def _confident(
+    threshold: Float[Array, ""], logits: Float[Array, " K"], label: Label, targeted: bool
+) -> Truth:
+    return fooled(logits, label, targeted) & (confidence(logits, label, targeted) >= threshold)
+
+
+def _suppressed(
+    threshold: Float[Array, ""], logits: Float[Array, " K"], label: Label, targeted: bool
+) -> Truth:
+    return fooled(logits, label, targeted) & (confidence(logits, label, True) < threshold)
+
+
+def _probability(name: str, value: float) -> Array:
+    if not isinstance(value, Tracer) and not 0 < value <= 1:
+        raise ValueError(f"{name}: expected a probability in (0, 1], got {value}")
+    return jnp.asarray(value, jnp.float32)

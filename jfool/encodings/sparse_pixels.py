@@ -1,0 +1,132 @@
+"""Sparse pixels: a single colour, or a photograph, with at most k pixels overwritten.
+
+Paper 000 (sec. 3.1, definition 1) with a colour, Su et al. (one-pixel attack) with a photograph.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.stats import norm
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from jfool.base import Image, PRNGKey, pytree, static
+from jfool.encodings.boundary import BOUNDARIES
+
+Genotype = Float[Array, "k genes"]  # rows (x, y, c) or (x, y, r, g, b); x counts columns
+Genotypes = Float[Array, "P k genes"]
+
+
+@pytree
+class SparseJob:
+    """The data of one sparse attack; a sweep has a leading axis N on every field.
+
+    Attributes:
+      label: `[]` int, the class to reach (targeted) or to leave (untargeted).
+      base: `[C]` a colour, or `[H, W, C]` a photograph, float in [0, 1].
+      k: `[]` int, the most pixels that may differ from the base, at most the encoding's `max_k`.
+    """
+
+    label: ArrayLike
+    base: ArrayLike
+    k: ArrayLike
+
+
+@pytree
+class SparsePixels:
+    """Up to `max_k` pixels written over the base, the later row over the earlier.
+
+    The genotype is real-valued: positions are floored to pixels when painted, and kept inside by
+    the `boundary` rule ("clip", "wrap", "reflect", "resample"); intensities are clipped to [0, 1].
+    Paper 000 leaves the handling of positions open; clip and floor are our assumption.
+    """
+
+    image_shape: tuple[int, int, int] = static()
+    max_k: int = static()
+    boundary: str = static(default="clip")
+
+    def __post_init__(self) -> None:
+        shape = self.image_shape
+        if not (isinstance(shape, tuple) and len(shape) == 3 and all(_positive(n) for n in shape)):
+            raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
+        if not (_positive(self.max_k) and self.max_k <= shape[0] * shape[1]):
+            raise ValueError(
+                f"max_k: expected 1 to {shape[0] * shape[1]}, the pixels of a "
+                f"{shape[0]}x{shape[1]} image, got {self.max_k!r}"
+            )
+        if self.boundary not in BOUNDARIES:
+            raise ValueError(f"boundary: expected one of {list(BOUNDARIES)}, got {self.boundary!r}")
+
+    @property
+    def genotype_shape(self) -> tuple[int, int]:
+        return self.max_k, 2 + self.image_shape[2]
+
+    @property
+    def _size(self) -> Float[Array, "1 1 2"]:
+        """(W, H), the range of the positions (x, y)."""
+        height, width, _ = self.image_shape
+        return jnp.array([[[width, height]]], jnp.float32)
+
+    def from_unit(self, u: Float[Array, "P k genes"]) -> Genotypes:
+        """Genotypes from numbers uniform in [0, 1): positions uniform over the pixels, intensities
+        Normal(1/2, 1/2) clipped to [0, 1] (paper 000, sec. 3.1, step 1, for the range [0, 1]), so
+        that 16 % of them start at either end."""
+        positions = jnp.floor(u[..., :2] * self._size)
+        intensities = jnp.clip(norm.ppf(u[..., 2:], 0.5, 0.5), 0, 1)
+        return jnp.concatenate([positions, intensities], axis=-1)
+
+    def repair(self, key: PRNGKey, genotypes: Genotypes) -> Genotypes:
+        """Positions back into the image by the boundary rule, intensities clipped."""
+        positions = BOUNDARIES[self.boundary](key, genotypes[..., :2], self._size)
+        return jnp.concatenate([positions, jnp.clip(genotypes[..., 2:], 0, 1)], axis=-1)
+
+    def decode(self, job: SparseJob, genotype: Genotype) -> Image:
+        """Paints the first `job.k` rows over `job.base`.
+
+        Rows that a later row overwrites are dropped beforehand: a scatter leaves the order of
+        writes to the same pixel undefined.
+        """
+        height, width, channels = self.image_shape
+        x, y = jnp.floor(genotype[:, 0]), jnp.floor(genotype[:, 1])
+        pixel = (y * width + x).astype(jnp.int32)
+        row = jnp.arange(self.max_k)
+        used = row < job.k
+        same_pixel = pixel[:, None] == pixel[None, :]
+        overwritten = (same_pixel & used[None, :] & (row[None, :] > row[:, None])).any(1)
+        pixel = jnp.where(used & ~overwritten, pixel, height * width + row)  # beyond: dropped
+        canvas = jnp.broadcast_to(job.base, self.image_shape).reshape(height * width, channels)
+        painted = canvas.at[pixel].set(genotype[:, 2:], mode="drop", unique_indices=True)
+        return painted.reshape(self.image_shape)
+
+    def check(self, jobs: Any) -> None:
+        """Raises on jobs that this encoding cannot paint."""
+        missing = [name for name in ("base", "k") if not hasattr(jobs, name)]
+        if missing:
+            raise TypeError(f"jobs: expected jfool.SparseJob, got {type(jobs).__name__}")
+        base, k = np.asarray(jobs.base), np.asarray(jobs.k)
+        channels = self.image_shape[2]
+        if base.shape[1:] not in ((channels,), self.image_shape):
+            raise ValueError(
+                f"jobs.base: expected colours [N, {channels}] or images "
+                f"[N, {', '.join(map(str, self.image_shape))}], got shape {list(base.shape)}"
+            )
+        if not np.issubdtype(base.dtype, np.floating):
+            raise TypeError(
+                f"jobs.base: expected floats in [0, 1], got {base.dtype} (divide 8-bit by 255)"
+            )
+        if not ((base >= 0) & (base <= 1)).all():
+            raise ValueError(
+                f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
+            )
+        if k.ndim != 1 or not np.issubdtype(k.dtype, np.integer):
+            raise TypeError(f"jobs.k: expected integers [N], got {k.dtype} {list(k.shape)}")
+        if k.min() < 1 or k.max() > self.max_k:
+            raise ValueError(
+                f"jobs.k: expected 1 to max_k = {self.max_k}, got {k.min()} to {k.max()}"
+            )
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

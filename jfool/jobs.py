@@ -1,0 +1,59 @@
+"""Sweeps are arrays of jobs: pytrees with a leading axis N."""
+
+import itertools
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+J = TypeVar("J")
+
+
+def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
+    """Jobs for every combination of the given values, the first field varying slowest.
+
+    Args:
+      job_type: a job dataclass, e.g. `jfool.SparseJob`.
+      repeats: how often each combination occurs (each with draws of its own), varying fastest.
+      axes: one sequence of values per field; a scalar is the same for all jobs.
+    Returns:
+      `job_type` with NumPy leaves of N = (product of the lengths) x repeats rows.
+    Example:
+      >>> from jfool import SparseJob
+      >>> jobs = grid(SparseJob, base=[[0.0], [1.0]], label=range(3), k=5)
+      >>> jobs.label, jobs.base[:, 0]
+      (array([0, 1, 2, 0, 1, 2]), array([0., 0., 0., 1., 1., 1.]))
+    """
+    if not isinstance(repeats, int) or repeats < 1:
+        raise ValueError(f"repeats: expected a whole number of at least 1, got {repeats!r}")
+    values = {name: np.asarray(axis) for name, axis in axes.items()}
+    lengths = [len(v) if v.ndim else 1 for v in values.values()]
+    rows = np.array(list(itertools.product(*map(range, lengths), range(repeats))), int)
+    rows = rows.reshape(-1, len(lengths) + 1)
+    picked = {
+        name: np.atleast_1d(value)[rows[:, i]] for i, (name, value) in enumerate(values.items())
+    }
+    return job_type(**picked)
+
+
+def num_jobs(jobs: Any) -> int:
+    """The common leading axis N of all leaves.
+
+    Raises:
+      ValueError: there are no jobs, or the leaves disagree.
+    """
+    sizes = {
+        jax.tree_util.keystr(path): np.shape(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(jobs)
+    }
+    if not sizes:
+        raise ValueError("jobs: expected arrays with a leading axis of jobs, got no arrays")
+    if not all(sizes.values()) or len({shape[0] for shape in sizes.values()}) > 1:
+        listed = ", ".join(f"{name} {list(shape)}" for name, shape in sizes.items())
+        raise ValueError(
+            f"jobs: expected the same leading axis of jobs on all fields, got {listed}"
+        )
+    (count,) = {shape[0] for shape in sizes.values()}
+    if count == 0:
+        raise ValueError("jobs: expected at least one job, got none")
+    return count

@@ -1,0 +1,76 @@
+"""How good candidates are, from their logits `[*, K]`: an objective returns fitness `[*]`, to be
+maximised. All in float32.
+
+`Confidence` is what papers 000 and 004 climb. In float32 it saturates to exactly 0 or 1; where it
+is 0 for a whole population, selection sees a plateau and the search is a random walk.
+`LogConfidence` and `Margin` do not have that plateau. `Untargeted(objective)` climbs down instead.
+"""
+
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+
+from jfool.base import Fitness, Label, Logits, pytree
+
+
+class Objective(Protocol):
+    """`objective(logits [*, K], label) -> fitness [*]`; `targeted` when it seeks the label."""
+
+    @property
+    def targeted(self) -> bool: ...
+
+    def __call__(self, logits: Logits, label: Label) -> Fitness: ...
+
+
+@pytree
+class Confidence:
+    """Softmax probability of the label (paper 000, sec. 3.1; Su et al.)."""
+
+    @property
+    def targeted(self) -> bool:
+        return True
+
+    def __call__(self, logits: Logits, label: Label) -> Fitness:
+        return jax.nn.softmax(logits.astype(jnp.float32))[..., label]
+
+
+@pytree
+class LogConfidence:
+    """Log of the softmax probability of the label: the same order, without saturation at 0."""
+
+    @property
+    def targeted(self) -> bool:
+        return True
+
+    def __call__(self, logits: Logits, label: Label) -> Fitness:
+        return jax.nn.log_softmax(logits.astype(jnp.float32))[..., label]
+
+
+@pytree
+class Margin:
+    """Logit of the label minus the largest other logit: positive when the label is predicted."""
+
+    @property
+    def targeted(self) -> bool:
+        return True
+
+    def __call__(self, logits: Logits, label: Label) -> Fitness:
+        logits = logits.astype(jnp.float32)
+        is_label = jnp.arange(logits.shape[-1]) == label
+        other = jnp.where(is_label.reshape((1,) * (logits.ndim - 1) + (-1,)), -jnp.inf, logits)
+        return logits[..., label] - other.max(-1)
+
+
+@pytree
+class Untargeted:
+    """Minimises `objective` of the true class, for attacks that only want to leave it."""
+
+    objective: Objective = Confidence()
+
+    @property
+    def targeted(self) -> bool:
+        return False
+
+    def __call__(self, logits: Logits, label: Label) -> Fitness:
+        return -self.objective(logits, label)

@@ -1,0 +1,156 @@
+"""Differential evolution. (Storn & Price, 1997; as in paper 000, sec. 3.1, and Su et al., 2019)
+
+Each generation, for every member i at once:
+
+  v_i = x_r1 + F (x_r2 - x_r3),   r1, r2, r3 different from each other and from i
+  x_i <- v_i  where f(v_i) > f(x_i)
+
+The papers use no crossover (the whole vector is replaced), F = 0.5, and no "best" term.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Bool, Float
+
+from jfool.base import Logits, PRNGKey, pytree, static
+from jfool.search.sampling import STARTS, donors
+
+Population = Float[Array, "P ..."]
+Score = Callable[[Population], tuple[Float[Array, " P"], Logits]]
+
+
+class VectorEncoding(Protocol):
+    """What this search asks of an encoding: real vectors, a start and a repair."""
+
+    @property
+    def genotype_shape(self) -> tuple[int, ...]: ...
+    def from_unit(self, u: Population) -> Population: ...
+    def repair(self, key: PRNGKey, genotypes: Population) -> Population: ...
+
+
+@pytree
+class DEState:
+    """
+    population: `[P, *genotype_shape]`.
+    fitness: `[P]`, -inf until evaluated.
+    logits: `[K]`, those of the fittest member; NaN until evaluated.
+    generation: `[]` int, how many steps were taken; the first evaluates the start population.
+    """
+
+    population: Array
+    fitness: Array
+    logits: Array
+    generation: Array
+
+
+@pytree
+class DifferentialEvolution:
+    """rand/1 without crossover by default; other tools' variants as options.
+
+    Attributes:
+      population_size: P, at least 4.
+      scaling_factor: F; or a pair (low, high): drawn uniformly each generation ("dither").
+      crossover_rate: None for none; else each gene comes from the mutant with this probability,
+        and one gene always does (binomial crossover).
+      mutant: "rand" mutates a random member, "best" the fittest.
+      start: "uniform" or "latin_hypercube".
+    """
+
+    population_size: int = static(default=500)
+    scaling_factor: ArrayLike | tuple[ArrayLike, ArrayLike] = 0.5
+    crossover_rate: ArrayLike | None = None
+    mutant: str = static(default="rand")
+    start: str = static(default="uniform")
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.population_size, int) or self.population_size < 4:
+            raise ValueError(
+                "population_size: expected at least 4 (a member and three donors), "
+                f"got {self.population_size!r}"
+            )
+        if self.mutant not in ("rand", "best"):
+            raise ValueError(f"mutant: expected 'rand' or 'best', got {self.mutant!r}")
+        if self.start not in STARTS:
+            raise ValueError(f"start: expected one of {list(STARTS)}, got {self.start!r}")
+
+    def init(self, key: PRNGKey, encoding: VectorEncoding, num_classes: int) -> DEState:
+        size = self.population_size
+        u = STARTS[self.start](key, (size, *encoding.genotype_shape))
+        return DEState(
+            population=encoding.from_unit(u),
+            fitness=jnp.full(size, -jnp.inf, jnp.float32),
+            logits=jnp.full(num_classes, jnp.nan, jnp.float32),
+            generation=jnp.zeros((), jnp.int32),
+        )
+
+    def step(self, key: PRNGKey, encoding: VectorEncoding, score: Score, state: DEState) -> DEState:
+        first = state.generation == 0
+        trial = jnp.where(first, state.population, self.trial(key, encoding, state))
+        fitness, logits = score(trial)
+        better = fitness > state.fitness  # strictly; a NaN never wins
+        fitness = jnp.where(better, fitness, state.fitness)
+        best = self.best(fitness)
+        return DEState(
+            population=jnp.where(_per_member(better, trial), trial, state.population),
+            fitness=fitness,
+            # The fittest is either new, or it was the fittest before (ties go to the first).
+            logits=jnp.where(better[best], logits[best].astype(jnp.float32), state.logits),
+            generation=state.generation + 1,
+        )
+
+    def trial(self, key: PRNGKey, encoding: VectorEncoding, state: DEState) -> Population:
+        """The vectors v that challenge the population."""
+        donor_key, scale_key, cross_key, repair_key = jax.random.split(key, 4)
+        x = state.population
+        r1, r2, r3 = donors(donor_key, self.population_size)
+        origin = x[r1] if self.mutant == "rand" else x[self.best(state.fitness)]
+        mutants = origin + self._scale(scale_key) * (x[r2] - x[r3])
+        if self.crossover_rate is not None:
+            mutants = binomial_crossover(cross_key, self.crossover_rate, x, mutants)
+        return encoding.repair(repair_key, mutants)
+
+    def best(self, fitness: Float[Array, " P"]) -> Array:
+        """Index of the fittest member, the first of equals."""
+        return jnp.argmax(fitness)
+
+    def check(self) -> None:
+        """Raises on numbers that cannot work."""
+        scale = np.atleast_1d(np.asarray(self.scaling_factor, float))
+        if not (np.isfinite(scale) & (scale > 0)).all() or (np.diff(scale) < 0).any():
+            raise ValueError(
+                "scaling_factor: expected a positive number or a pair (low, high), "
+                f"got {self.scaling_factor}"
+            )
+        rate = self.crossover_rate
+        if rate is not None and not 0 <= np.asarray(rate) <= 1:
+            raise ValueError(f"crossover_rate: expected None or a number in [0, 1], got {rate}")
+
+    def _scale(self, key: PRNGKey) -> Array:
+        if isinstance(self.scaling_factor, tuple):
+            low, high = self.scaling_factor
+            return jax.random.uniform(key, (), jnp.float32, low, high)
+        return jnp.asarray(self.scaling_factor)
+
+
+def binomial_crossover(
+    key: PRNGKey, rate: ArrayLike, x: Population, mutants: Population
+) -> Population:
+    """Each gene of the mutant with probability `rate`, else the parent's; one gene at least."""
+    gene_key, sure_key = jax.random.split(key)
+    size, num_genes = x.shape[0], x[0].size
+    sure = (
+        jax.random.randint(sure_key, (size, 1), 0, num_genes, jnp.int32)
+        == jnp.arange(num_genes)[None]
+    )
+    take = (jax.random.uniform(gene_key, (size, num_genes), jnp.float32) < rate) | sure
+    return jnp.where(take.reshape(x.shape), mutants, x)
+
+
+def _per_member(mask: Bool[Array, " P"], like: Population) -> Array:
+    return mask.reshape(mask.shape + (1,) * (like.ndim - 1))

@@ -1,0 +1,81 @@
+"""Models of any framework as jfool sees models: images in [0, 1] in, float32 logits out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jfool.base import Images, Logits, pytree, static
+
+LAYOUTS = ("NHWC", "NCHW")
+
+
+@pytree
+class Wrapped:
+    """`apply(variables, inputs)` behind resizing, normalisation and layout; see `wrap`."""
+
+    variables: Any
+    mean: Array
+    std: Array
+    apply: Callable[[Any, Array], Array] = static()
+    layout: str = static()
+    size: tuple[int, int] | None = static()
+
+    def __call__(self, images: Images) -> Logits:
+        batch, height, width, channels = images.shape
+        if self.size is not None and self.size != (height, width):
+            images = jax.image.resize(images, (batch, *self.size, channels), "bilinear")
+        inputs = (images - self.mean.reshape(1, 1, 1, -1)) / self.std.reshape(1, 1, 1, -1)
+        if self.layout == "NCHW":
+            inputs = inputs.transpose(0, 3, 1, 2)
+        return self.apply(self.variables, inputs).astype(jnp.float32)
+
+
+def wrap(
+    apply: Callable[[Any, Array], Array],
+    variables: Any,
+    *,
+    mean: ArrayLike = 0.0,
+    std: ArrayLike = 1.0,
+    layout: str = "NHWC",
+    size: tuple[int, int] | None = None,
+) -> Wrapped:
+    """A jfool model from a function and its weights: linen modules, hand-written JAX, ...
+
+    The weights are arguments of the compiled program: other weights meet the same one, as long as
+    `apply` is the same function.
+
+    Args:
+      apply: `(variables, inputs) -> logits [B, K]`, in inference mode; traced by JAX.
+      variables: its weights, any pytree.
+      mean, std: `[]` or `[C]`, in image units: inputs are `(images - mean) / std`.
+      layout: what `apply` takes, "NHWC" or "NCHW"; jfool's images are `[B, H, W, C]`.
+      size: (height, width) to resize images to, bilinearly, before normalisation; None keeps them.
+    Returns:
+      A callable pytree `images [B, H, W, C] in [0, 1] -> logits [B, K]` float32.
+    Raises:
+      TypeError, ValueError: an argument that cannot work.
+    Example:
+      >>> model = wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.zeros((12, 3)), mean=0.5)
+      >>> model(jnp.ones((2, 2, 2, 3))).shape
+      (2, 3)
+    """
+    if not callable(apply):
+        raise TypeError(f"apply: expected a function (variables, inputs) -> logits, got {apply!r}")
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout: expected one of {list(LAYOUTS)}, got {layout!r}")
+    if size is not None and not (len(size) == 2 and min(size) > 0):
+        raise ValueError(f"size: expected (height, width) or None, got {size!r}")
+    for name, value in (("mean", mean), ("std", std)):
+        if np.ndim(value) > 1:
+            raise ValueError(f"{name}: expected a number or one per channel, got {np.shape(value)}")
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name}: expected finite numbers, got {value}")
+    if not (np.asarray(std) > 0).all():
+        raise ValueError(f"std: expected positive numbers, got {std}")
+    mean, std = jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32)
+    return Wrapped(variables, mean, std, apply, layout, size)
