@@ -7,7 +7,7 @@ Images are floats in [0, 1]; models carry their own normalisation.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, dataclass_transform
+from typing import Any, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
 import jax
 from jax import Array
@@ -61,6 +61,7 @@ class Job(Protocol):
     def label(self) -> Any: ...
 
 
+@runtime_checkable
 class Evaluator(Protocol):
     """`evaluate(encoding, job, genotypes [P, ...]) -> logits [P, K]` (see `jfool.Evaluate`)."""
 

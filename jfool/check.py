@@ -1,5 +1,6 @@
 """What `run` refuses, in one sentence each, before anything is compiled."""
 
+import functools
 from typing import Any
 
 import jax
@@ -35,10 +36,8 @@ def check_run(
         attack.check(jax.tree.map(np.asarray, jobs))
     if not isinstance(num_steps, (int, np.integer)) or isinstance(num_steps, bool) or num_steps < 0:
         raise ValueError(f"num_steps: expected a whole number of at least 0, got {num_steps!r}")
-    if until is not None and not callable(until):
-        raise TypeError(
-            f"until: expected None or a criterion such as jfool.confident(0.9), got {until!r}"
-        )
+    if until is not None:
+        check_until(until, attack.num_classes, attack.targeted)
     if chunk is not None and (not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1):
         raise ValueError(f"chunk: expected None or a positive number of images, got {chunk!r}")
     if job_ids is not None:
@@ -57,6 +56,18 @@ def check_key(key: Any) -> None:
             "key: expected a threefry key (others draw differently under vmap, so a job would "
             f"depend on its neighbours), got {jax.random.key_impl(key)}"
         )
+
+
+def check_until(until: Any, num_classes: int, targeted: bool) -> None:
+    if not callable(until):
+        raise TypeError(
+            f"until: expected None or a criterion such as jfool.confident(0.9), got {until!r}"
+        )
+    logits = jax.ShapeDtypeStruct((num_classes,), jnp.float32)
+    label = jax.ShapeDtypeStruct((), jnp.int32)
+    stop = jax.eval_shape(functools.partial(until, targeted=targeted), logits, label)
+    if getattr(stop, "shape", None) != () or stop.dtype != bool:
+        raise TypeError(f"until: expected one boolean from (logits [K], label), got {stop}")
 
 
 def check_job_ids(job_ids: Any, count: int) -> None:
@@ -82,16 +93,14 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
             f"model: expected a module in inference mode, got {where} in training mode "
             "(call model.eval() first)"
         )
-    leaves = [x for x in jax.tree.leaves(model) if isinstance(x, (jax.Array, np.ndarray))]
-    odd = [
-        x for x in jax.tree.leaves(model) if not isinstance(x, (jax.Array, np.ndarray, float, int))
-    ]
+    leaves = jax.tree.leaves(model)
+    odd = [x for x in leaves if not isinstance(x, (jax.Array, np.ndarray, np.generic, int, float))]
     if odd:
         raise TypeError(
-            f"model: expected a pytree of arrays (bare functions go through jfool.wrap), "
+            "model: expected a pytree of arrays (a bare function goes through jfool.wrap), "
             f"got a leaf of type {type(odd[0]).__name__}"
         )
-    floats = [x for x in leaves if jnp.issubdtype(x.dtype, jnp.floating)]
+    floats = [x for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
     if not _traced(leaves) and bool(_any_nan(floats)):
         raise ValueError("model: expected finite weights, got NaN")
     batch = 2

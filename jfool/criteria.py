@@ -61,6 +61,8 @@ def _confident(
 def _suppressed(
     threshold: Float[Array, ""], logits: Float[Array, " K"], label: Label, targeted: bool
 ) -> Truth:
+    if targeted:
+        raise ValueError("until: suppressed(...) expects an untargeted attack, got a targeted one")
     return fooled(logits, label, targeted) & (confidence(logits, label, True) < threshold)
 
 

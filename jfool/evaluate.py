@@ -91,8 +91,9 @@ def _lanes(treedef: Any, chunk: int | None) -> Callable[..., Logits]:
 
 
 def batch_size(num_images: int, chunk: int | None) -> int:
-    """Images per call of the model when `num_images` are queued."""
-    return num_images if chunk is None else min(chunk, num_images)
+    """Images per call of the model for a queue of `num_images`: at most `chunk`, calls even."""
+    num_calls = 1 if chunk is None else -(-num_images // chunk)
+    return -(-num_images // num_calls)
 
 
 def evaluate_lanes(

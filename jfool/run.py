@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from jfool import criteria
@@ -95,6 +96,7 @@ def run(
     """
     check_run(key, attack, model, jobs, num_steps, until, chunk, job_ids)
     ids = np.arange(num_jobs(jobs)) if job_ids is None else job_ids
+    until = until if until is None else Partial(until)  # a function of the user's own, as a pytree
     attack, jobs, ids, until, steps = jax.tree.map(_strong, (attack, jobs, ids, until, num_steps))
     history_size = num_steps + 1 if history else 0
     return _run(key, attack, model, jobs, ids, steps, until, chunk=chunk, history_size=history_size)
@@ -131,7 +133,9 @@ def _run(
         ended = jnp.zeros(count, bool)
         if until is not None:
             ended = _judge(until, best.logits, jobs.label, attack.targeted)
-        fitness = jnp.where(now.live, best.fitness, jnp.nan)
+        history = now.history
+        if history is not None:
+            history = history.at[:, now.t].set(jnp.where(now.live, best.fitness, jnp.nan))
         return _Progress(
             t=now.t + 1,
             state=state,
@@ -139,7 +143,7 @@ def _run(
             stopped=now.stopped | (now.live & ended),
             num_queries=now.num_queries + jnp.where(now.live, queries, 0),
             num_steps=jnp.where(now.live, now.t, now.num_steps),
-            history=now.history.at[:, now.t].set(fitness, mode="drop"),
+            history=history,
         )
 
     start = _Progress(
@@ -149,7 +153,7 @@ def _run(
         stopped=jnp.zeros(count, bool),
         num_queries=jnp.zeros(count, jnp.int32),
         num_steps=jnp.zeros(count, jnp.int32),
-        history=jnp.full((count, history_size), jnp.nan, jnp.float32),
+        history=jnp.full((count, history_size), jnp.nan, jnp.float32) if history_size else None,
     )
     end = lax.while_loop(lambda now: (now.t <= num_steps) & now.live.any(), generation, start)
 
@@ -163,7 +167,7 @@ def _run(
         num_queries=end.num_queries,
         num_steps=end.num_steps,
         genotype=best.genotype,
-        history=end.history if history_size else None,
+        history=end.history,
     )
 
 
@@ -177,7 +181,7 @@ class _Progress:
     stopped: Array
     num_queries: Array
     num_steps: Array
-    history: Array
+    history: Array | None
 
 
 def _truths(

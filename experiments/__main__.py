@@ -1,0 +1,94 @@
+"""`python -m experiments` lists the experiments; `python -m experiments NAME ...` runs one."""
+
+import ast
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+# Name -> module with a docstring, a frozen dataclass `Config` and `main(config)`.
+EXPERIMENTS = {
+    "demo": "experiments.demo",
+    "sfi": "experiments.sfi",
+    "bench engine": "experiments.bench.engine",
+    "bench peers": "experiments.bench.peers",
+}
+_OURS = ("jfool", "models", "experiments")
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code: 2 for what the user can mend, 130 after Ctrl-C."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(listing())
+        return 0
+    name = next((n for n in EXPERIMENTS if n.split() == list(arguments[: len(n.split())])), None)
+    if name is None:
+        got = " ".join(word for word in arguments[:2] if not word.startswith("-"))
+        print(f"experiment: expected one of {', '.join(EXPERIMENTS)}; got {got}", file=sys.stderr)
+        return 2
+    try:
+        return _run(name, arguments[len(name.split()) :])
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, FileNotFoundError, FloatingPointError) as error:
+        if not _refusal(error):
+            raise
+        print(error, file=sys.stderr)
+        return 2
+
+
+def listing() -> str:
+    """Every experiment with the first sentence of its module, without importing it."""
+    width = max(map(len, EXPERIMENTS))
+    lines = [f"  {name:{width}}  {_first_line(module)}" for name, module in EXPERIMENTS.items()]
+    return "\n".join(["python -m experiments NAME [--help]", "", *lines])
+
+
+def _run(name: str, options: Sequence[str]) -> int:
+    import tyro
+
+    try:
+        module = importlib.import_module(EXPERIMENTS[name])
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in _OURS:
+            raise
+        extra = "peers" if name == "bench peers" else "experiments"
+        print(f'{missing} is not installed: pip install -e ".[{extra}]"', file=sys.stderr)
+        return 2
+    config = tyro.cli(
+        module.Config,
+        args=list(options),
+        prog=f"python -m experiments {name}",
+        description=module.__doc__,
+    )
+    module.main(config)
+    return 0
+
+
+def _first_line(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return "(missing)"
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+    return (text or "").partition("\n")[0]
+
+
+def _refusal(error: Exception) -> bool:
+    """Whether our own code raised it on purpose: anything else is a bug, and shows its trace."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    folders = [
+        Path(spec.origin).parent
+        for name in _OURS
+        if (spec := importlib.util.find_spec(name)) and spec.origin
+    ]
+    ours = any(Path(last.filename).is_relative_to(folder) for folder in folders)
+    return ours and (last.line or "").startswith("raise ")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,148 @@
+"""What the fused loop costs over the bare model, how often it compiles, what chunks save.
+
+Times are ratios measured in pairs within one run: the machine may be shared, and absolute times
+mean little. `null_ratio` is the same measurement of the forward pass against itself.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from flax import nnx
+
+import jfool
+from experiments.bench.painting import scatter_over_masked
+from experiments.record import print_json, versions
+from models import CNN, LeNet
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """
+    pairs: paired runs behind each ratio (the median is reported).
+    generations: generations of a timed run.
+    population: candidates of a generation (paper 000: 500).
+    k: altered pixels.
+    """
+
+    pairs: int = 15
+    generations: int = 10
+    population: int = 500
+    k: int = 5
+
+
+def main(config: Config) -> None:
+    """Prints one JSON line."""
+    rngs = nnx.Rngs(0)
+    lenet, color = LeNet(rngs=rngs), CNN(image_shape=(32, 32, 3), rngs=rngs)
+    for model in (lenet, color):
+        model.eval()
+    lenet_ratio, null_ratio = fused_over_forward(lenet, config)
+    color_ratio, _ = fused_over_forward(color, config)
+    figures = {
+        "lenet_fused_over_forward": lenet_ratio,
+        "color_fused_over_forward": color_ratio,
+        "null_ratio": null_ratio,
+        "traces": count_traces(config),
+        "chunked_over_unchunked_memory": chunked_over_unchunked_memory(),
+        **scatter_over_masked(config.pairs),
+    }
+    print_json({"bench": "engine", **figures, **dataclasses.asdict(config), **versions()})
+
+
+def fused_over_forward(model: Any, config: Config) -> tuple[float, float]:
+    """A generation inside the loop over one jitted forward of the same batch, and forward over
+    forward; medians over pairs.
+
+    A run of G generations less a run of none is G generations; G forwards are timed beside it.
+    """
+    attack, jobs = sparse_fooling(model.image_shape, config)
+    images = jax.random.uniform(jax.random.key(1), (config.population, *model.image_shape))
+    forward = jax.jit(lambda model, images: model(images))
+
+    def loop(num_steps: int) -> Any:
+        return jfool.run(jax.random.key(0), attack, model, jobs, num_steps=num_steps).confidence
+
+    def forwards() -> Any:
+        calls = range(config.generations)
+        return [forward(model, images).block_until_ready() for _ in calls][-1]
+
+    for warm_up in (lambda: loop(1), forwards):
+        seconds(warm_up)
+    fused_ratios, null_ratios = [], []
+    for _ in range(config.pairs):
+        start = seconds(lambda: loop(0))
+        before = seconds(forwards)
+        fused = seconds(lambda: loop(config.generations)) - start
+        after = seconds(forwards)
+        fused_ratios.append(2 * fused / (before + after))
+        null_ratios.append(after / before)
+    return statistics.median(fused_ratios), statistics.median(null_ratios)
+
+
+def count_traces(config: Config) -> int:
+    """Times the model is traced by runs with new weights, targets, colours, k, F and thresholds
+    after a first one, plus one: 1 means that all of them met one compiled program."""
+    traced = 0
+
+    def apply(weights: jax.Array, images: jax.Array) -> jax.Array:
+        nonlocal traced
+        traced += 1
+        return images.reshape(len(images), -1) @ weights
+
+    def once(seed: int, label: int, base: float, k: int, scale: float) -> None:
+        weights = jax.random.normal(jax.random.key(seed), (28 * 28, 10))
+        attack, jobs = sparse_fooling((28, 28, 1), config, label, base, k, scale)
+        until = jfool.confident(0.9 + seed / 100)
+        jfool.run(
+            jax.random.key(seed), attack, jfool.wrap(apply, weights), jobs, num_steps=2, until=until
+        )
+
+    once(0, 0, 0.0, config.k, 0.5)
+    first = traced
+    for seed in range(1, 4):
+        once(seed, seed, seed / 4, max(1, config.k - seed), 0.5 + seed / 10)
+    return 1 + traced - first
+
+
+def chunked_over_unchunked_memory() -> float:
+    """Temporary memory of a compiled run at 224x224, 16 images at a time over 256 at once."""
+    model = CNN(image_shape=(224, 224, 3), widths=(8, 8, 8), rngs=nnx.Rngs(0))
+    model.eval()
+    attack, jobs = sparse_fooling(model.image_shape, Config(population=256))
+
+    def temporary_bytes(chunk: int | None) -> int:
+        def searched(model: Any) -> jfool.AttackResult:
+            return jfool.run(jax.random.key(0), attack, model, jobs, num_steps=2, chunk=chunk)
+
+        analysis = jax.jit(searched).lower(model).compile().memory_analysis()
+        if analysis is None:
+            raise RuntimeError("this backend analyses no memory")
+        return analysis.temp_size_in_bytes
+
+    return temporary_bytes(16) / temporary_bytes(None)
+
+
+def sparse_fooling(
+    image_shape: tuple[int, int, int],
+    config: Config,
+    label: int = 0,
+    base: float = 0.0,
+    k: int | None = None,
+    scale: float = 0.5,
+) -> tuple[jfool.Composition, jfool.SparseJob]:
+    """The attack under test, and one job for it."""
+    search = jfool.DifferentialEvolution(config.population, scale)
+    attack = jfool.SparseFooling(image_shape, 10, max_k=config.k, search=search)
+    base_color = [[base] * image_shape[2]]
+    return attack, jfool.grid(jfool.SparseJob, base=base_color, label=[label], k=k or config.k)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Wall time of `work`, its result ready."""
+    start = time.perf_counter()
+    jax.block_until_ready(work())
+    return time.perf_counter() - start

@@ -1,0 +1,191 @@
+"""The image sets that the victim networks are trained on, as arrays in memory.
+
+`digits` comes with scikit-learn and needs no download. The others are read from data that
+tensorflow-datasets has prepared (no TensorFlow is needed to read them); decoding tens of thousands
+of PNG files takes a while, so the arrays are kept in the cache folder.
+"""
+
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from models.cache import cache_folder, replacing
+
+_DIGITS = tuple("0123456789")
+_CLASS_NAMES = {
+    "digits": _DIGITS,
+    "mnist": _DIGITS,
+    "fashion_mnist": (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    "cifar10": (
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    ),
+}
+DATASETS = tuple(_CLASS_NAMES)
+
+_DIGITS_SIDE = 28
+_DIGITS_TEST_SHARE = 0.2
+_DIGITS_SPLIT_SEED = 0
+
+_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and labels of a training and a test split.
+
+    The sizes are those of the data at hand: a folder may hold a part of the published test split.
+
+    Attributes:
+      name: one of `DATASETS`, or the name of a set of one's own.
+      train_images: `[N, H, W, C]` uint8.
+      train_labels: `[N]` int32, indices into `class_names`.
+      test_images: `[M, H, W, C]` uint8.
+      test_labels: `[M]` int32.
+      class_names: one name per class.
+    """
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for split in ("train", "test"):
+            images = getattr(self, f"{split}_images")
+            labels = getattr(self, f"{split}_labels")
+            if images.dtype != np.uint8 or images.ndim != 4:
+                raise ValueError(
+                    f"{split}_images: expected uint8 [N, H, W, C], "
+                    f"got {images.dtype} {list(images.shape)}"
+                )
+            if labels.dtype != np.int32 or labels.shape != images.shape[:1]:
+                raise ValueError(
+                    f"{split}_labels: expected int32 [{len(images)}], "
+                    f"got {labels.dtype} {list(labels.shape)}"
+                )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(H, W, C)` of one image."""
+        height, width, channels = self.train_images.shape[1:]
+        return height, width, channels
+
+
+def load_dataset(name: str) -> Dataset:
+    """Reads a data set.
+
+    Args:
+      name: one of `DATASETS`.
+    Returns:
+      The data as it lies on this machine; `digits` always has 1 437 and 360 images.
+    Raises:
+      ValueError: unknown name.
+      FileNotFoundError: the data has not been prepared on this machine.
+      OSError: the prepared data is damaged, or in a format without random access.
+    """
+    if name not in _CLASS_NAMES:
+        raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, got {name!r}")
+    arrays = _digits() if name == "digits" else _prepared(name)
+    return Dataset(name, **arrays, class_names=_CLASS_NAMES[name])
+
+
+def _digits() -> dict[str, np.ndarray]:
+    """scikit-learn's 8 x 8 scans, enlarged to 28 x 28 by bilinear interpolation; 16 becomes 255.
+
+    The split is stratified and fixed. (E. Alpaydin, C. Kaynak, UCI Optical Recognition of
+    Handwritten Digits; the UCI test set of 1 797 scans.)
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    scans, labels = load_digits(return_X_y=True)
+    images = np.stack([_enlarge(scan.reshape(8, 8) * (255 / 16)) for scan in scans])
+    labels = labels.astype(np.int32)
+    train, test = train_test_split(
+        np.arange(len(labels)),
+        test_size=_DIGITS_TEST_SHARE,
+        stratify=labels,
+        random_state=_DIGITS_SPLIT_SEED,
+    )
+    return {
+        "train_images": images[train],
+        "train_labels": labels[train],
+        "test_images": images[test],
+        "test_labels": labels[test],
+    }
+
+
+def _enlarge(scan: np.ndarray) -> np.ndarray:
+    """`[8, 8]` grey levels to uint8 `[28, 28, 1]`."""
+    size = (_DIGITS_SIDE, _DIGITS_SIDE)
+    enlarged = Image.fromarray(scan.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    return np.rint(np.asarray(enlarged)).astype(np.uint8)[..., None]
+
+
+def _prepared(name: str) -> dict[str, np.ndarray]:
+    """The arrays of a set that tensorflow-datasets has prepared; decoded once, then cached."""
+    import tensorflow_datasets as tfds
+
+    folder = _newest_version(name)
+    with _blaming(folder):
+        builder = tfds.builder_from_directory(folder)
+        sizes = [builder.info.splits[split].num_examples for split in ("train", "test")]
+    path = cache_folder() / "datasets" / f"{name}-{folder.name}-{sizes[0]}-{sizes[1]}.npz"
+    if (cached := _read_cached(path)) is not None:
+        return cached
+
+    arrays: dict[str, np.ndarray] = {}
+    for split in ("train", "test"):
+        with _blaming(folder):
+            records = list(builder.as_data_source(split))  # pyright: ignore[reportCallIssue]
+        arrays[f"{split}_images"] = np.stack([record["image"] for record in records])
+        arrays[f"{split}_labels"] = np.array([record["label"] for record in records], np.int32)
+    with replacing(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **arrays)
+    return arrays
+
+
+def _newest_version(name: str) -> Path:
+    """The folder of the newest prepared version of a data set."""
+    root = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    prepared = [info.parent for info in (root / name).glob("*.*.*/dataset_info.json")]
+    if not prepared:
+        raise FileNotFoundError(
+            f"{name} is not prepared in {root}: set TFDS_DATA_DIR to a folder that holds it, or "
+            f'`pip install "jfool[prepare]"` and run `python -c "import tensorflow_datasets as '
+            f"tfds; tfds.builder('{name}', file_format='array_record').download_and_prepare()\"`"
+        )
+    return max(prepared, key=lambda folder: [int(part) for part in folder.name.split(".")])
+
+
+@contextmanager
+def _blaming(folder: Path) -> Iterator[None]:
+    """Says of whatever tensorflow-datasets raises which folder is at fault."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise OSError(
+            f"{folder} is not whole array_record data, prepare it again: {reason}"
+        ) from error
+
+
+def _read_cached(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of a cache file; None where it is missing or damaged (zip keeps checksums)."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in _ARRAYS}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,145 @@
+"""How each network is trained: the settings of the papers, and what the papers leave open."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import jax
+import optax
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with its usual moments. (Kingma and Ba, 2015)"""
+
+    learning_rate: float = 1e-3
+
+    def transformation(self) -> optax.GradientTransformation:
+        return optax.adam(self.learning_rate)
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Momentum with decay of all parameters: `v = momentum v + g + decay w; w -= rate v`."""
+
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+
+    def transformation(self) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.add_decayed_weights(self.weight_decay),
+            optax.sgd(self.learning_rate, momentum=self.momentum),
+        )
+
+
+@dataclass(frozen=True)
+class CaffeSGD:
+    """Caffe's solver with the `inv` policy, as `lenet_solver.prototxt` sets it.
+
+    `v = momentum v + rate_t (g + decay w); w -= v`, with `rate_t = learning_rate (1 + gamma
+    t)^-power`. The rate sits inside the momentum, unlike in SGD, so a falling rate acts late.
+    Biases decay like kernels and learn `bias_rate` times as fast.
+    """
+
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    gamma: float = 1e-4
+    power: float = 0.75
+    bias_rate: float = 2.0
+
+    def transformation(self) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.add_decayed_weights(self.weight_decay),
+            optax.stateless(self._speed_up_biases),
+            optax.scale_by_schedule(
+                lambda step: self.learning_rate * (1 + self.gamma * step) ** -self.power
+            ),
+            optax.trace(self.momentum),
+            optax.scale(-1.0),
+        )
+
+    def _speed_up_biases(self, updates: optax.Updates, _: optax.Params | None) -> optax.Updates:
+        def scale(path: tuple[Any, ...], update: jax.Array) -> jax.Array:
+            names = jax.tree_util.keystr(path, simple=True, separator=".").split(".")
+            return update * self.bias_rate if "bias" in names else update
+
+        return jax.tree_util.tree_map_with_path(scale, updates)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train.
+
+    Attributes:
+      optimizer: with all its settings.
+      num_steps: batches shown altogether; the last epoch may be a part of one.
+      batch_size: images per step.
+      source: where the settings come from, and which of them are assumptions.
+    """
+
+    optimizer: Adam | SGD | CaffeSGD
+    num_steps: int
+    batch_size: int
+    source: str
+
+    def epoch_lengths(self, num_images: int) -> list[int]:
+        """Steps of each epoch; what does not fill a batch is left out of an epoch."""
+        if num_images < self.batch_size:
+            raise ValueError(
+                f"dataset: expected at least one batch of {self.batch_size} training images, "
+                f"got {num_images}"
+            )
+        whole = num_images // self.batch_size
+        full_epochs, rest = divmod(self.num_steps, whole)
+        return [whole] * full_epochs + [rest] * (rest > 0)
+
+    def settings(self) -> dict[str, Any]:
+        """All that decides about the weights, in JSON types."""
+        return {
+            "optimizer": {"name": type(self.optimizer).__name__, **asdict(self.optimizer)},
+            "num_steps": self.num_steps,
+            "batch_size": self.batch_size,
+        }
+
+
+_SFI = "sparse fooling images (paper 000); batch size and number of steps are assumptions"
+_CAFFE = "BVLC Caffe, examples/mnist/lenet_solver.prototxt"
+_SHORT = "shortened for the 1 437 training images of digits; otherwise "
+_SHORT_CAFFE = (
+    "shortened for the 1 437 training images of digits, rates and batch size chosen on a part of "
+    "them; otherwise " + _CAFFE
+)
+
+
+def _adam(num_steps: int, source: str = _SFI) -> Recipe:
+    return Recipe(Adam(), num_steps, 128, source)
+
+
+def _sgd(num_steps: int) -> Recipe:
+    return Recipe(SGD(), num_steps, 128, _SFI)
+
+
+# Epochs: 468 steps on (Fashion-)MNIST, 390 on CIFAR-10; 11 (LeNet 44) on digits.
+_MNIST = {
+    "lenet": Recipe(CaffeSGD(), 10_000, 64, _CAFFE),
+    "mlp": _adam(10 * 468),
+    "cnn": _adam(5 * 468),
+    "cnn_nopool": _adam(2 * 468),
+}
+RECIPES: dict[str, dict[str, Recipe]] = {
+    "mnist": _MNIST,
+    "fashion_mnist": _MNIST,
+    "cifar10": {
+        "lenet": Recipe(CaffeSGD(), 10_000, 64, _CAFFE),
+        "mlp": _sgd(20 * 390),
+        "cnn": _sgd(20 * 390),
+        "cnn_nopool": _sgd(5 * 390),
+    },
+    "digits": {
+        "lenet": Recipe(CaffeSGD(0.02, gamma=0.01), 10 * 44, 32, _SHORT_CAFFE),
+        "mlp": _adam(30 * 11, _SHORT + _SFI),
+        "cnn": _adam(10 * 11, _SHORT + _SFI),
+        "cnn_nopool": _adam(5 * 11, _SHORT + _SFI),
+    },
+}

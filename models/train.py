@@ -1,0 +1,150 @@
+"""Training a network, one compiled program per epoch.
+
+The data lies on the device as bytes; an epoch is one `lax.scan` over shuffled batches. Weights,
+optimiser state and data are arguments of the compiled program, so that another seed, or another
+network of the same architecture, meets the same trace.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax import lax
+
+from models.datasets import Dataset
+from models.recipes import SGD, Adam, CaffeSGD, Recipe
+
+OnEpoch = Callable[[int, float, float], None]
+
+
+def train(
+    model: nnx.Module,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+) -> float:
+    """Trains a network in place and leaves it in evaluation mode.
+
+    Args:
+      model: callable module `images [B, H, W, C] in [0, 1] -> logits [B, K]`.
+      dataset: training and test images.
+      recipe: optimiser, number of steps, batch size.
+      seed: of the order of the images. (Start weights and dropout have the model's own streams.)
+      on_epoch: called behind each epoch with its number from 1, the mean loss over its batches, and
+        the accuracy on the test split.
+    Returns:
+      The accuracy on the test split.
+    Raises:
+      FloatingPointError: the loss is NaN or infinite.
+      ValueError: fewer training images than one batch.
+    """
+    model.train()
+    graphdef, params, rest = nnx.split(model, nnx.Param, ...)
+    optimizer_state = recipe.optimizer.transformation().init(params)
+    images, labels = jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)
+    key = jax.random.key(seed, impl="threefry2x32")
+
+    test_accuracy = 0.0
+    for epoch, num_steps in enumerate(recipe.epoch_lengths(len(images)), start=1):
+        order = jax.random.permutation(jax.random.fold_in(key, epoch), len(images))
+        batches = order[: num_steps * recipe.batch_size].reshape(num_steps, recipe.batch_size)
+        params, rest, optimizer_state, losses = run_epoch(
+            graphdef, recipe.optimizer, params, rest, optimizer_state, images, labels, batches
+        )
+        loss = float(losses.mean())
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss} in epoch {epoch}: expected a finite one, "
+                f"try a smaller learning rate than {recipe.optimizer.learning_rate}"
+            )
+        nnx.update(model, params, rest)
+        test_accuracy = accuracy(model, dataset.test_images, dataset.test_labels)
+        if on_epoch is not None:
+            on_epoch(epoch, loss, test_accuracy)
+    model.eval()
+    return test_accuracy
+
+
+@partial(jax.jit, static_argnames=("graphdef", "optimizer"))
+def run_epoch(
+    graphdef: nnx.GraphDef,
+    optimizer: Adam | SGD | CaffeSGD,
+    params: nnx.State,
+    rest: nnx.State,
+    optimizer_state: optax.OptState,
+    images: jax.Array,
+    labels: jax.Array,
+    batches: jax.Array,
+) -> tuple[nnx.State, nnx.State, optax.OptState, jax.Array]:
+    """Takes one optimiser step per batch.
+
+    Args:
+      graphdef: structure of the module, in training mode.
+      optimizer: settings of the optimiser.
+      params: what is trained.
+      rest: the module's other state (batch statistics, random streams).
+      optimizer_state: momenta and the like.
+      images: `[N, H, W, C]` uint8.
+      labels: `[N]` integers.
+      batches: `[S, batch]` indices into the images, one row per step.
+    Returns:
+      The new `params`, `rest` and `optimizer_state`, and the losses `[S]`.
+    """
+    transformation = optimizer.transformation()
+
+    def loss_fn(
+        params: nnx.State, rest: nnx.State, batch: jax.Array
+    ) -> tuple[jax.Array, nnx.State]:
+        model = nnx.merge(
+            graphdef, params, rest, copy=True
+        )  # of this trace: dropout counts its draws
+        logits = model(images[batch].astype(jnp.float32) / 255)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels[batch])
+        return losses.mean(), nnx.state(model, nnx.Not(nnx.Param))
+
+    def step(carry: tuple, batch: jax.Array) -> tuple[tuple, jax.Array]:
+        params, rest, state = carry
+        (loss, rest), gradients = jax.value_and_grad(loss_fn, has_aux=True)(params, rest, batch)
+        updates, state = transformation.update(gradients, state, params)
+        return (optax.apply_updates(params, updates), rest, state), loss
+
+    carry, losses = lax.scan(step, (params, rest, optimizer_state), batches)
+    return *carry, losses
+
+
+def accuracy(
+    model: nnx.Module, images: np.ndarray, labels: np.ndarray, batch_size: int = 500
+) -> float:
+    """Share of images that a network classifies as labelled, in evaluation mode.
+
+    Args:
+      model: callable module; its own mode stays as it is.
+      images: `[N, H, W, C]` uint8.
+      labels: `[N]` integers.
+      batch_size: images per batch of the one compiled program; the last batch is padded.
+    """
+    batch_size = min(batch_size, len(images))
+    padding = -len(images) % batch_size
+    images = np.pad(images, [(0, padding), (0, 0), (0, 0), (0, 0)])
+    labels = np.pad(labels, (0, padding), constant_values=-1)  # no prediction equals -1
+    judged = nnx.view(model, deterministic=True, use_running_average=True, raise_if_not_found=False)
+    num_correct = _num_correct(
+        judged, images.reshape(-1, batch_size, *images.shape[1:]), labels.reshape(-1, batch_size)
+    )
+    return int(num_correct) / (len(images) - padding)
+
+
+@jax.jit
+def _num_correct(model: nnx.Module, images: jax.Array, labels: jax.Array) -> jax.Array:
+    """Counts over `[S, batch, H, W, C]` uint8 images with `[S, batch]` labels."""
+
+    def count(batch: tuple[jax.Array, jax.Array]) -> jax.Array:
+        logits = model(batch[0].astype(jnp.float32) / 255)
+        return (logits.argmax(axis=-1) == batch[1]).sum()
+
+    return lax.map(count, (images, labels)).sum()

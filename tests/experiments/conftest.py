@@ -1,0 +1,41 @@
+"""A tiny victim and tiny data, so that experiments run in seconds and train nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import jfool
+import models
+from models import Dataset
+
+
+def _linear(weights: jax.Array, images: jax.Array) -> jax.Array:
+    # A sum of products in a fixed order, whatever the batch.
+    flat = images.reshape(len(images), -1)
+    return (flat[:, :, None] * weights[None]).sum(1)
+
+
+@pytest.fixture
+def linear_model() -> Any:
+    """Four classes, 6 x 6 grey images."""
+    weights = np.random.default_rng(0).normal(size=(36, 4)).astype(np.float32)
+    return jfool.wrap(_linear, weights, mean=0.5)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, linear_model: Any) -> None:
+    """`models` hands out the linear model and a data set of four classes."""
+    images, labels = np.zeros((4, 6, 6, 1), np.uint8), np.arange(4, dtype=np.int32)
+    names = ("north", "east", "south", "west")
+    dataset = Dataset("digits", images, labels, images, labels, names)
+    card = {"model": "lenet", "dataset": "digits", "seed": 0, "accuracy": 0.75}
+    monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
+    monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (linear_model, card))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "run"

@@ -1,0 +1,75 @@
+"""The command line, from outside."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import __main__ as cli
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "experiments", *words]
+    variables = {**os.environ, "JAX_PLATFORMS": "cpu", **environment}
+    return subprocess.run(
+        command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_list_names_every_experiment_without_importing_jax():
+    code = (
+        "import sys; from experiments.__main__ import main; main([]); print('jax' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    *lines, jax_imported = done.stdout.splitlines()
+    assert jax_imported == "False"
+    for name in cli.EXPERIMENTS:
+        (line,) = [line for line in lines if line.startswith(f"  {name} ")]
+        assert len(line.removeprefix(f"  {name}").strip()) > 20
+        assert "(missing)" not in line
+
+
+def test_listing_ends_well():
+    assert start().returncode == 0
+
+
+def test_a_mistyped_option_ends_with_2_and_a_bad_value_with_one_sentence(tmp_path):
+    mistyped = start("demo", "--sede", "3")
+    assert mistyped.returncode == 2
+    assert "sede" in mistyped.stderr
+    refused = start("sfi", "--k", "0", "--out", str(tmp_path / "run"))
+    assert refused.returncode == 2
+    assert refused.stderr == "k: expected a number of at least 1, got 0\n"
+    assert refused.stdout == ""
+
+
+@pytest.mark.parametrize("words", [["nope"], ["bench"], ["bench", "nope"]])
+def test_an_unknown_experiment_ends_with_2(words, capsys):
+    assert cli.main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("experiment: expected one of demo, sfi, bench engine")
+    assert captured.out == ""
+
+
+def test_ctrl_c_ends_with_130_and_one_line(monkeypatch, capsys):
+    def interrupted(name, options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", interrupted)
+    assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_bug_keeps_its_trace(monkeypatch):
+    def broken(name, options):
+        return int("not a number")  # raised by the interpreter, not by a check of ours
+
+    monkeypatch.setattr(cli, "_run", broken)
+    with pytest.raises(ValueError, match="invalid literal"):
+        cli.main(["demo"])

@@ -1,0 +1,156 @@
+"""Models and jobs small enough to be worked out by hand, and the tools to look into a run."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+import jfool
+from jfool.base import pytree, static
+
+SHAPE = (4, 5, 3)  # different sizes, so that no axis can be taken for another
+NUM_CLASSES = 4
+POPULATION = 8
+
+
+@pytree
+class Linear:
+    """Logits are `images @ weights`, summed as XLA likes."""
+
+    weights: Any
+
+    def __call__(self, images: Array) -> Array:
+        return images.reshape(len(images), -1) @ self.weights
+
+
+@pytree
+class FixedOrder:
+    """Logits are `images @ weights`, added pixel by pixel: no sum depends on the batch's shape."""
+
+    weights: Any
+
+    def __call__(self, images: Array) -> Array:
+        pixels = images.reshape(len(images), -1)
+        logits = jnp.zeros((len(images), self.weights.shape[1]), jnp.float32)
+        for i in range(pixels.shape[1]):
+            logits = logits + pixels[:, i, None] * self.weights[i][None]
+        return logits
+
+
+@pytree
+class Poisonable:
+    """A model whose logits are all NaN while `health`, a finite weight, is negative."""
+
+    model: Any
+    health: Any = 1.0
+
+    def __call__(self, images: Array) -> Array:
+        return self.model(images) + jnp.log(jnp.asarray(self.health, jnp.float32))
+
+
+class Tally:
+    """What happened to a model: how often it was traced, and the batches that it really saw."""
+
+    def __init__(self) -> None:
+        self.traces = 0
+        self.batches: list[np.ndarray] = []
+
+    def see(self, images: Any) -> None:
+        self.batches.append(np.asarray(images))
+
+    @property
+    def num_images(self) -> int:
+        jax.effects_barrier()
+        return sum(len(batch) for batch in self.batches)
+
+    def forget(self) -> None:
+        jax.effects_barrier()
+        self.traces = 0
+        self.batches.clear()
+
+
+@pytree
+class Traced:
+    """A model that notes when it is traced, and what it is shown outside of a trace."""
+
+    model: Any
+    tally: Tally = static()
+
+    def __call__(self, images: Array) -> Array:
+        if isinstance(images, jax.core.Tracer):
+            self.tally.traces += 1
+        else:
+            self.tally.see(images)
+        return self.model(images)
+
+
+@pytree
+class Watched:
+    """A model that notes every batch it computes, also inside a compiled program."""
+
+    model: Any
+    tally: Tally = static()
+
+    def __call__(self, images: Array) -> Array:
+        jax.debug.callback(self.tally.see, images)
+        return self.model(images)
+
+
+def weights(
+    seed: int = 0, shape: tuple[int, ...] = SHAPE, num_classes: int = NUM_CLASSES
+) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 2, (int(np.prod(shape)), num_classes)).astype(np.float32)
+
+
+def photos(count: int, seed: int = 0, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(size=(count, *shape)).astype(np.float32)
+
+
+def sparse_fooling(**options: Any) -> jfool.Composition:
+    options = {
+        "max_k": 3,
+        "search": jfool.DifferentialEvolution(population_size=POPULATION),
+        **options,
+    }
+    return jfool.SparseFooling(SHAPE, NUM_CLASSES, **options)
+
+
+def grey_jobs(labels: Any = (0, 1, 2, 3), k: Any = 2) -> jfool.SparseJob:
+    labels = np.asarray(labels)
+    base = np.full((len(labels), SHAPE[2]), 0.5, np.float32)
+    return jfool.SparseJob(labels, base, np.broadcast_to(k, labels.shape))
+
+
+def rows(tree: Any, index: Any) -> Any:
+    """The given jobs, or their results."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[index], tree)
+
+
+def assert_same(a: Any, b: Any) -> None:
+    """Bit for bit, NaN where NaN."""
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def equations(jaxpr: Any) -> Iterator[Any]:
+    """All equations of a jaxpr, those inside its calls, loops and branches included."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for value in equation.params.values():
+            for inner in value if isinstance(value, (tuple, list)) else (value,):
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    yield from equations(inner)
+
+
+def callbacks(jaxpr: Any) -> set[str]:
+    names = {equation.primitive.name for equation in equations(jaxpr)}
+    return {name for name in names if "callback" in name or name in ("infeed", "outfeed")}

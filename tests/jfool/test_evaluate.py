@@ -1,0 +1,138 @@
+"""The one place where images meet the model: chunks, lanes, and what is counted."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jfool
+from jfool.base import pytree
+from tests.jfool.helpers import (
+    NUM_CLASSES,
+    SHAPE,
+    Linear,
+    Tally,
+    Watched,
+    grey_jobs,
+    photos,
+    rows,
+    sparse_fooling,
+    weights,
+)
+
+LANES, POPULATION = 5, 4
+IMAGES = np.stack([photos(POPULATION, seed=lane) for lane in range(LANES)])  # [L, P, H, W, C]
+LIVE = np.array([False, True, False, True, True])
+
+
+def logits_of(
+    model, chunk: int | None, live: np.ndarray, images: np.ndarray = IMAGES
+) -> np.ndarray:
+    def lane(live, genotypes):
+        return jfool.Evaluate(model, live, chunk)(jfool.Pixels(), None, genotypes)
+
+    return np.asarray(jax.jit(jax.vmap(lane))(jnp.asarray(live), jnp.asarray(images)))
+
+
+def expected(live: np.ndarray = LIVE) -> np.ndarray:
+    logits = IMAGES.reshape(LANES, POPULATION, -1) @ weights()
+    return np.where(live[:, None, None], logits, np.nan)
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 4, 7, 20, 1000])
+def test_logits_do_not_depend_on_the_chunk_whether_or_not_it_divides(chunk):
+    logits = logits_of(Linear(weights()), chunk, np.ones(LANES, bool))
+    np.testing.assert_allclose(logits, expected(np.ones(LANES, bool)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("chunk", [None, 3])
+def test_lanes_that_are_not_live_are_nan_and_the_others_keep_their_place(chunk):
+    logits = logits_of(Linear(weights()), chunk, LIVE)
+    np.testing.assert_allclose(logits, expected(), rtol=1e-4, atol=1e-4)
+
+
+def test_lanes_together_are_lanes_alone():
+    encoding = jfool.SparsePixels(SHAPE, 3)
+    jobs = jax.tree.map(jnp.asarray, grey_jobs(k=[1, 2, 3, 1]))
+    genotypes = encoding.from_unit(jax.random.uniform(jax.random.key(0), (4, POPULATION, 3, 5)))
+    evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())), chunk=6)
+    together = jax.vmap(lambda job, g: evaluate(encoding, job, g))(jobs, genotypes)
+    for i in range(4):
+        job = jax.tree.map(lambda leaf, i=i: leaf[i], jobs)
+        alone = evaluate(encoding, job, genotypes[i])
+        np.testing.assert_allclose(together[i], alone, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4, 7])
+@pytest.mark.parametrize("live", [LIVE, np.zeros(LANES, bool), np.arange(LANES) == 4])
+def test_no_more_images_reach_the_model_than_live_ones_rounded_up_to_the_batch(chunk, live):
+    tally = Tally()
+    logits_of(Watched(Linear(weights()), tally), chunk, live)
+    wanted = live.sum() * POPULATION
+    assert tally.num_images == math.ceil(wanted / chunk) * chunk
+    seen = {image.tobytes() for batch in tally.batches for image in batch}
+    assert {image.tobytes() for image in IMAGES[live].reshape(-1, *SHAPE)} <= seen
+    if wanted:
+        padding = IMAGES[live].reshape(-1, *SHAPE)
+        assert len(seen) <= wanted + (wanted % chunk > 0)
+        assert sum(image.tobytes() in seen for image in padding) == wanted
+
+
+def test_stacked_models_are_an_ensemble_each_with_its_own_lane():
+    ensemble = Linear(jnp.stack([weights(seed) for seed in range(LANES)]))
+
+    def lane(model, live, genotypes):
+        return jfool.Evaluate(model, live, chunk=3)(jfool.Pixels(), None, genotypes)
+
+    logits = jax.vmap(lane)(ensemble, jnp.asarray(LIVE), jnp.asarray(IMAGES))
+    for i in range(LANES):
+        alone = IMAGES[i].reshape(POPULATION, -1) @ weights(i)
+        wanted = alone if LIVE[i] else np.full_like(alone, np.nan)
+        np.testing.assert_allclose(logits[i], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_queries_are_the_images_of_all_calls_padding_excluded():
+    evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())), chunk=3)
+    assert evaluate.num_queries == 0
+    for images in (IMAGES[0], IMAGES[1, :2]):
+        evaluate(jfool.Pixels(), None, jnp.asarray(images))
+    assert evaluate.num_queries == POPULATION + 2
+    assert evaluate.images_per_call == POPULATION
+
+
+@pytree
+class ScansItsModel:
+    """An attack that evaluates inside a loop of its own, where the handle cannot count."""
+
+    inner: jfool.Composition
+
+    image_shape = property(lambda self: self.inner.image_shape)
+    num_classes = property(lambda self: self.inner.num_classes)
+    targeted = property(lambda self: self.inner.targeted)
+
+    def check(self, jobs):
+        self.inner.check(jobs)
+
+    def init(self, key, job):
+        return self.inner.init(key, job)
+
+    def step(self, key, evaluate, job, state):
+        def body(state, key):
+            return self.inner.step(key, evaluate, job, state), None
+
+        return jax.lax.scan(body, state, jax.random.split(key, 2))[0]
+
+    def best(self, job, state):
+        return self.inner.best(job, state)
+
+
+def test_evaluating_inside_a_loop_of_the_attack_raises_rather_than_miscounts():
+    attack = ScansItsModel(sparse_fooling())
+    with pytest.raises(jax.errors.UnexpectedTracerError):
+        jfool.run(jax.random.key(0), attack, Linear(weights()), rows(grey_jobs(), [0]), num_steps=1)
+
+
+def test_the_logits_have_one_column_per_class():
+    assert logits_of(Linear(weights()), None, LIVE).shape == (LANES, POPULATION, NUM_CLASSES)

@@ -1,0 +1,192 @@
+"""The loop: what a run returns, how jobs end, and how keys are dealt out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jfool
+from jfool.run import AttackResult
+from tests.jfool import oracle
+from tests.jfool.helpers import (
+    POPULATION,
+    SHAPE,
+    Linear,
+    assert_same,
+    callbacks,
+    equations,
+    grey_jobs,
+    photos,
+    rows,
+    sparse_fooling,
+    weights,
+)
+from tests.jfool.test_differential_evolution import draws
+
+NUM_STEPS = 10
+MODEL = Linear(weights(3))
+UNTIL = jfool.confident(0.9)
+
+
+def run(jobs: jfool.SparseJob | None = None, **options) -> AttackResult:
+    jobs = grey_jobs() if jobs is None else jobs
+    options = {"key": jax.random.key(5), "num_steps": NUM_STEPS, "history": True, **options}
+    return jfool.run(options.pop("key"), sparse_fooling(), MODEL, jobs, **options)
+
+
+@pytest.fixture(scope="module")
+def result() -> AttackResult:
+    return run()
+
+
+@pytest.fixture(scope="module")
+def stopped() -> AttackResult:
+    return run(until=UNTIL)
+
+
+def test_jobs_are_the_numpy_search_with_keys_folded_from_job_and_step(result):
+    attack, jobs = sparse_fooling(), grey_jobs()
+    for i in range(4):
+        key = jax.random.fold_in(jax.random.key(5), i)
+        start = attack.init(jax.random.fold_in(key, 0), rows(jobs, i))
+        population = np.asarray(start.population)
+        fitness = np.full(POPULATION, -np.inf, np.float32)
+        for t in range(NUM_STEPS + 1):
+            trials = population
+            if t > 0:
+                drawn = draws(jax.random.fold_in(key, t + 1), attack.search, (3, 5))
+                trials = oracle.trials(population, None, drawn, "clip", SHAPE)
+            images = [oracle.paint(jobs.base[i], g, int(jobs.k[i]), SHAPE) for g in trials]
+            theirs = [oracle.confidence(image, MODEL.weights, i) for image in images]
+            population, fitness = oracle.select(population, fitness, trials, np.array(theirs))
+            np.testing.assert_allclose(result.history[i, t], fitness.max(), rtol=1e-3, atol=1e-6)
+        best = population[int(np.argmax(fitness))]
+        np.testing.assert_allclose(result.genotype[i], best, rtol=0, atol=1e-5)
+        image = oracle.paint(jobs.base[i], best, int(jobs.k[i]), SHAPE)
+        np.testing.assert_allclose(result.images[i], image, rtol=0, atol=1e-5)
+
+
+def test_queries_are_the_population_in_every_generation_and_the_start(result):
+    np.testing.assert_array_equal(result.num_queries, POPULATION * (NUM_STEPS + 1))
+    np.testing.assert_array_equal(result.num_steps, NUM_STEPS)
+    assert not result.stopped.any()
+
+
+def test_the_best_fitness_never_falls_and_ends_as_the_confidence(result):
+    assert result.history.shape == (4, NUM_STEPS + 1)
+    assert (np.diff(result.history, axis=1) >= 0).all()
+    assert (result.history[:, -1] > result.history[:, 0]).any()
+    np.testing.assert_allclose(result.history[:, -1], result.confidence, rtol=1e-4)
+
+
+def test_no_history_unless_asked_for(result):
+    without = run(history=False)
+    assert without.history is None
+    np.testing.assert_allclose(without.images, result.images, rtol=0, atol=1e-5)
+
+
+def test_zero_steps_evaluate_the_start_population(result):
+    none = run(num_steps=0)
+    np.testing.assert_array_equal(none.num_queries, POPULATION)
+    np.testing.assert_array_equal(none.num_steps, 0)
+    np.testing.assert_allclose(none.history[:, 0], result.history[:, 0], rtol=1e-4)
+    np.testing.assert_allclose(none.confidence, none.history[:, 0], rtol=1e-4)
+
+
+def test_some_jobs_stop_early_and_then_neither_count_nor_record(stopped):
+    assert stopped.stopped.any()
+    assert not stopped.stopped.all()
+    np.testing.assert_array_equal(stopped.num_queries, POPULATION * (stopped.num_steps + 1))
+    for i, steps in enumerate(np.asarray(stopped.num_steps)):
+        history = np.asarray(stopped.history[i])
+        assert np.isnan(history[steps + 1 :]).all()
+        assert (np.diff(history[: steps + 1]) >= 0).all()
+        assert (history[:steps] < 0.9).all()  # it stopped at the first chance
+        assert (history[steps] >= 0.9) == stopped.stopped[i]
+        np.testing.assert_allclose(history[steps], stopped.confidence[i], rtol=1e-4)
+
+
+def test_a_stopped_job_is_the_same_job_run_for_as_many_steps(stopped):
+    for i in np.flatnonzero(stopped.stopped):
+        again = run(until=UNTIL, num_steps=int(stopped.num_steps[i]), history=False)
+        for field in ("images", "genotype", "confidence", "prediction", "num_queries", "num_steps"):
+            np.testing.assert_allclose(
+                getattr(again, field)[i], getattr(stopped, field)[i], rtol=1e-5, atol=1e-5
+            )
+
+
+def test_a_run_ends_when_every_job_has_stopped():
+    eased = run(until=jfool.confident(1e-6), num_steps=10**9, history=False)
+    assert eased.stopped.all()
+    assert (eased.num_steps < 1000).all()
+
+
+def test_jobs_draw_from_their_id_and_the_same_key_gives_the_same_result(result):
+    assert_same(result, run())
+    shifted = run(job_ids=np.array([7, 1, 2, 3]))
+    assert_same(rows(shifted, [1, 2, 3]), rows(result, [1, 2, 3]))
+    assert (shifted.genotype[0] != result.genotype[0]).any()
+    other = run(key=jax.random.key(6))
+    assert (other.genotype != result.genotype).any((1, 2)).all()
+
+
+def test_repeated_jobs_with_ids_of_their_own_draw_differently():
+    result = run(grey_jobs(labels=[1, 1, 1, 1]))
+    assert len(np.unique(result.genotype, axis=0)) == 4
+
+
+def test_the_best_sparse_image_of_a_linear_model_is_found():
+    """Two classes, black base: the k largest positive differences of weights (paper 000, th. 1)."""
+    shape, k = (3, 3, 1), np.array([1, 2, 3])
+    matrix = weights(1, shape, 2)
+    search = jfool.DifferentialEvolution(population_size=64)
+    attack = jfool.SparseFooling(shape, 2, max_k=3, search=search, objective=jfool.Margin())
+    jobs = jfool.SparseJob(np.array([0, 1, 0]), np.zeros((3, 1), np.float32), k)
+    result = jfool.run(jax.random.key(0), attack, Linear(matrix), jobs, num_steps=200)
+    for i, label in enumerate(jobs.label):
+        gain = np.sort(matrix[:, label] - matrix[:, 1 - label])[::-1][: k[i]]
+        logits = result.images[i].reshape(-1) @ matrix
+        found = logits[label] - logits[1 - label]
+        assert found == pytest.approx(gain[gain > 0].sum(), rel=1e-3)
+
+
+def program(attack, jobs, until=None):
+    return jax.make_jaxpr(
+        lambda key, jobs: jfool.run(key, attack, MODEL, jobs, num_steps=2, until=until)
+    )(jax.random.key(0), jobs).jaxpr
+
+
+def test_a_run_is_one_compiled_call_without_callbacks():
+    jaxpr = program(sparse_fooling(), jax.tree.map(jnp.asarray, grey_jobs()), UNTIL)
+    assert not callbacks(jaxpr)
+    loops = [e for e in jaxpr.eqns if any(i.primitive.name == "while" for i in inner(e))]
+    assert [e.primitive.name for e in loops] == ["jit"]
+    assert sum(i.primitive.name == "dot_general" for e in jaxpr.eqns for i in inner(e)) == sum(
+        i.primitive.name == "dot_general" for i in inner(loops[0])
+    )
+
+
+def inner(equation):
+    return [e for v in equation.params.values() if hasattr(v, "jaxpr") for e in equations(v.jaxpr)]
+
+
+def test_a_run_works_inside_a_jit_of_the_users():
+    jobs = jax.tree.map(jnp.asarray, grey_jobs())
+    direct = run(jobs)
+
+    @jax.jit
+    def outer(key, model, jobs):
+        return jfool.run(key, sparse_fooling(), model, jobs, num_steps=NUM_STEPS, history=True)
+
+    inside = outer(jax.random.key(5), Linear(jnp.asarray(MODEL.weights)), jobs)
+    np.testing.assert_allclose(inside.images, direct.images, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(inside.success, direct.success)
+    np.testing.assert_array_equal(inside.num_queries, direct.num_queries)
+
+
+def test_a_run_on_photographs_keeps_all_but_k_pixels():
+    jobs = jfool.SparseJob(np.arange(4), photos(4), np.array([1, 2, 3, 1]))
+    result = run(jobs)
+    changed = (np.asarray(result.images) != jobs.base).any(-1).sum((1, 2))
+    assert (changed <= jobs.k).all()
+    assert changed.max() > 1
