@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ EXPERIMENTS = {
     "bench engine": "experiments.bench.engine",
     "bench peers": "experiments.bench.peers",
 }
+INTERRUPTED = 130
 _OURS = ("jfool", "models", "experiments")
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         return _run(name, arguments[len(name.split()) :])
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except (ValueError, TypeError, FileNotFoundError, FloatingPointError) as error:
         if not _refusal(error):
             raise
@@ -91,4 +93,10 @@ def _refusal(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if code == INTERRUPTED:
+        # At once: an ordinary exit would wait for the search that still runs on the device.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -1,7 +1,8 @@
 """The main job in a minute: LeNet takes black, grey and white images for all ten digits.
 
 LeNet is trained on scikit-learn's bundled digits, without any download; thirty searches run in one
-compiled call, with fewer candidates and generations than in paper 000.
+compiled call, with fewer candidates and generations than in paper 000. The network saw smoothly
+enlarged scans only, and 5 pixels rarely fool it; 125 are the most that the paper alters.
 """
 
 from dataclasses import dataclass
@@ -25,9 +26,9 @@ class Config:
 
     out: Path = Path("runs/demo")
     seed: int = 0
-    k: int = 5
-    population: int = 100
-    generations: int = 100
+    k: int = 125
+    population: int = 50
+    generations: int = 400
     until: float = 0.99
     overwrite: bool = False
 

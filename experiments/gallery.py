@@ -92,7 +92,6 @@ def draw_gallery(
     figure = Figure(dpi=DPI)
     FigureCanvasAgg(figure)
     lines = [line for tile in shown for line in tile.caption.split("\n")]
-    heads = {title: _TITLE, subtitle: _SUBTITLE, footnote: _FOOTNOTE}
     height, width = shown[0].image.shape[:2]
     scale = -(-_TILE // max(height, width))
     needed = _width(figure, [*lines, *column_labels], _SMALLEST)
@@ -101,7 +100,8 @@ def draw_gallery(
     left = _MARGIN + _width(figure, row_labels, _LARGEST) + 14
     top = _MARGIN + 37 * bool(title) + 34 * bool(subtitle) + 56
     right = left + len(column_labels) * pitch - _GAP
-    right = max([right, *(_MARGIN + _width(figure, [t], size) for t, size in heads.items())])
+    heads = (title, subtitle, footnote)
+    right = max(right, _MARGIN + _width(figure, heads, _SMALLEST))
     bottom = top + len(row_labels) * down - _GAP + 36 * bool(footnote)
     size = right + _MARGIN, bottom + _MARGIN
     layout = Layout(size, left, top, (pitch, down), scale, width * scale, height * scale)
@@ -112,10 +112,16 @@ def draw_gallery(
         figure.text(x / size[0], 1 - y / size[1], text, fontsize=points, family=_FONT, **style)
 
     room = pitch - 6
-    caption_size, heading_size = (_fitting(figure, texts, room) for texts in (lines, column_labels))
-    write(_MARGIN, _MARGIN + 17, title, _TITLE, weight="bold")
-    write(_MARGIN, _MARGIN + (54 if title else 17), subtitle, _SUBTITLE, color=_PALE)
-    write(_MARGIN, bottom - 12, footnote, _FOOTNOTE, color=_PALE)
+    caption_size, heading_size = (
+        _fitting(figure, texts, _LARGEST, room) for texts in (lines, column_labels)
+    )
+    title_size, subtitle_size, footnote_size = (
+        _fitting(figure, [text], most, right - _MARGIN)
+        for text, most in zip(heads, (_TITLE, _SUBTITLE, _FOOTNOTE), strict=True)
+    )
+    write(_MARGIN, _MARGIN + 17, title, title_size, weight="bold")
+    write(_MARGIN, _MARGIN + (54 if title else 17), subtitle, subtitle_size, color=_PALE)
+    write(_MARGIN, bottom - 12, footnote, footnote_size, color=_PALE)
     for column, label in enumerate(column_labels):
         x = layout.corner(0, column)[0] + layout.tile_width / 2
         write(x, top - 22, label, heading_size, ha="center", weight="bold")
@@ -159,9 +165,9 @@ def _place(figure: Figure, tile: Tile, x: int, y: int, layout: Layout) -> None:
     figure.add_artist(frame)
 
 
-def _fitting(figure: Figure, texts: Sequence[str], room: float) -> float:
-    """The font size at which all texts are no wider than `room`."""
-    return min(_LARGEST, _LARGEST * room / max(_width(figure, texts, _LARGEST), 1))
+def _fitting(figure: Figure, texts: Sequence[str], most: float, room: float) -> float:
+    """The font size, at most `most`, at which no text is wider than `room`."""
+    return min(most, most * room / max(_width(figure, texts, most), 1))
 
 
 def _width(figure: Figure, texts: Sequence[str], size: float) -> int:

@@ -20,10 +20,10 @@ _DATASETS = {
 _PAPER_POPULATION = 500
 _PAPER_GENERATIONS = {"cifar10": 3000}  # 1000 elsewhere
 _TIMES = "\N{MULTIPLICATION SIGN}"
-_FOOTNOTE = (
-    "Orange: not fooled; the class that is predicted instead, and in parentheses the confidence in "
-    "the class that was sought."
+_FAILED = (
+    "Orange: not fooled; the class predicted instead, and (the confidence in the class sought)."
 )
+_RETRIED = "(log): searched again for the log-confidence."
 
 
 def draw(outcome: Outcome, path: Path) -> None:
@@ -41,9 +41,8 @@ def draw(outcome: Outcome, path: Path) -> None:
         notes.append(f"best of {settings['repeats']}")
     if settings["objective"] != "confidence":
         notes.append(f"objective {settings['objective']}")
-    if outcome.retried is not None:
-        notes.append("(log): searched again for the log-confidence")
     failed = any(tile is not None and not tile.fooled for row in rows for tile in row)
+    footnotes = [_FAILED] * failed + [_RETRIED] * (outcome.retried is not None)
     draw_gallery(
         path,
         rows,
@@ -52,7 +51,7 @@ def draw(outcome: Outcome, path: Path) -> None:
         title=f"{_MODELS[settings['model']]} on {_DATASETS[settings['dataset']]}: "
         f"at most {settings['k']} pixel{'s' if settings['k'] > 1 else ''} altered",
         subtitle=", ".join(notes),
-        footnote=_FOOTNOTE if failed else "",
+        footnote=" ".join(footnotes),
     )
 
 

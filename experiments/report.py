@@ -17,8 +17,7 @@ _HIGH = (0.9, 0.99)
 
 
 def publish(outcome: Outcome, folder: Path, heading: Mapping[str, Any]) -> None:
-    """Prints the tables, writes the files, and prints the JSON line."""
-    _print_tables(outcome)
+    """Writes the files, prints the tables, and the JSON line last."""
     parts = [outcome.found] if outcome.retried is None else [outcome.found, outcome.retried]
     every = joined(parts)
     record.write_arrays(
@@ -37,6 +36,7 @@ def publish(outcome: Outcome, folder: Path, heading: Mapping[str, Any]) -> None:
     }
     rows = [dataclasses.asdict(row) for row in every.rows]
     record.write_json(folder / record.RESULTS, {**summary, "rows": rows})
+    _print_tables(outcome)
     print(f"{folder / record.GALLERY} shows the images; {folder / record.RESULTS} has the figures.")
     accuracy = {"test_accuracy": outcome.card["accuracy"]}
     summary = {k: v for k, v in summary.items() if k not in ("compared", "model")}
@@ -85,16 +85,18 @@ def _tables(outcome: Outcome, found: Found) -> dict[str, Any]:
 def _print_tables(outcome: Outcome) -> None:
     names = [outcome.class_names[label] for label in outcome.labels]
     repeats = outcome.settings["repeats"]
+    at_most = "up to " if outcome.settings["stop_at_success"] else ""
+    searches = f"{at_most}{repeats} searches"
     beside = "in parentheses that of the colour alone"
     best = best_table(outcome.found.rows, outcome.bases, outcome.labels)
     if repeats == 1:
         title = f"Confidence (%), {beside}"
     else:
-        title = f"Highest confidence (%) of {repeats} searches, {beside}"
+        title = f"Highest confidence (%) of {searches}, {beside}"
     print_table(title, best, outcome.bases, names, outcome.plain)
     if repeats > 1:
         mean = mean_table(outcome.found.rows, outcome.bases, outcome.labels)
-        title = f"Mean confidence (%) of {repeats} searches, {beside}"
+        title = f"Mean confidence (%) of {searches}, {beside}"
         print_table(title, mean, outcome.bases, names, outcome.plain)
     if outcome.retried is not None:
         again = best_table(outcome.retried.rows, outcome.bases, outcome.labels)

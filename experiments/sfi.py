@@ -41,8 +41,8 @@ class Config:
       stop_at_success: repeat a cell no more once a search of it has ended by `until`.
       objective: confidence, log_confidence or margin.
       boundary: what becomes of pixels that leave the image: clip, wrap, reflect or resample.
-      retry_log_confidence: where the best confidence is below 1 %, search again for the log of the
-        confidence; reported apart.
+      retry_log_confidence: where the best confidence is below 1 %, search again, with the same
+        draws, for the log of the confidence; reported apart. It differs where confidence is 0.
       seed: of the searches.
       lanes: searches side by side in one compiled call; the results do not depend on it, unless
         `chunk` exceeds `population`.

@@ -54,9 +54,10 @@ def print_table(
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
+    console.print(Text(title))
     for start in range(0, len(class_names), _COLUMNS):
         part = slice(start, start + _COLUMNS)
-        table = Table(title=title if not start else None, title_justify="left", box=None)
+        table = Table(box=None)
         table.add_column("")
         for name in class_names[part]:
             table.add_column(Text(name), justify="right")

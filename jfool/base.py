@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
 import jax
+import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key
 
@@ -18,7 +19,7 @@ Image = Float[Array, "H W C"]
 Images = Float[Array, "B H W C"]
 Logits = Float[Array, "*batch K"]
 Fitness = Float[Array, "*batch"]
-Label = Int[Array, ""]
+Label = Int[Array, ""] | Int[np.ndarray, ""] | int
 Truth = Bool[Array, ""]
 Model = Callable[[Images], Logits]
 
@@ -54,6 +55,7 @@ class Candidate:
     genotype: Any
 
 
+@runtime_checkable
 class Job(Protocol):
     """What one attack is about: at least `label`, the class to reach (targeted) or to leave."""
 
@@ -68,6 +70,7 @@ class Evaluator(Protocol):
     def __call__(self, encoding: Any, job: Any, genotypes: Any) -> Logits: ...
 
 
+@runtime_checkable
 class Attack(Protocol):
     """An attack, written for one job; `jfool.run` vmaps it over jobs and steps it.
 
@@ -97,6 +100,7 @@ class Attack(Protocol):
         ...
 
 
+@runtime_checkable
 class Criterion(Protocol):
     """Whether an attack has got what it wants (see `jfool.criteria`)."""
 

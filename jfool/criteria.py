@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 from jax.tree_util import Partial
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jfool.base import Criterion, Label, Truth
 
 
-def prediction(logits: Float[Array, " K"]) -> Label:
+def prediction(logits: Float[Array, " K"]) -> Int[Array, ""]:
     """The class of the largest logit, or -1 where any logit is NaN (argmax would pick the NaN)."""
     return jnp.where(jnp.isnan(logits).any(), -1, jnp.argmax(logits).astype(jnp.int32))
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import ArrayLike
 from jaxtyping import Bool
 
 from jfool.base import Logits, Model, pytree, static
@@ -119,8 +120,8 @@ def evaluate_lanes(
         genotype = jax.tree.map(lambda leaf: leaf[lane, row], genotypes)
         return model(jax.vmap(encoding.decode)(job, genotype))
 
-    def compute(i: Array, logits: Array) -> Array:
-        start = i * batch
+    def compute(i: ArrayLike, logits: Array) -> Array:
+        start = jnp.asarray(i, jnp.int32) * batch
         return lax.dynamic_update_slice(logits, chunk_logits(start), (start, 0))
 
     num_chunks = -(-total // batch)

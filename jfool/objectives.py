@@ -6,7 +6,7 @@ is 0 for a whole population, selection sees a plateau and the search is a random
 `LogConfidence` and `Margin` do not have that plateau. `Untargeted(objective)` climbs down instead.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jfool.base import Fitness, Label, Logits, pytree
 
 
+@runtime_checkable
 class Objective(Protocol):
     """`objective(logits [*, K], label) -> fitness [*]`; `targeted` when it seeks the label."""
 

@@ -6,7 +6,7 @@ from models.lenet import LeNet
 from models.mlp import MLP
 from models.network import Network
 from models.recipes import SGD, Adam, CaffeSGD, Recipe
-from models.train import accuracy, train
+from models.training import accuracy, train
 from models.weights import load, read_card, save
 from models.zoo import ARCHITECTURES, create, recipe_for, trained
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -140,20 +141,28 @@ def _prepared(name: str) -> dict[str, np.ndarray]:
 
     folder = _newest_version(name)
     with _blaming(folder):
-        builder = tfds.builder_from_directory(folder)
-        sizes = [builder.info.splits[split].num_examples for split in ("train", "test")]
-    path = cache_folder() / "datasets" / f"{name}-{folder.name}-{sizes[0]}-{sizes[1]}.npz"
+        sources = {
+            split: tfds.data_source(
+                f"{name}:{folder.name}",
+                split=split,
+                data_dir=folder.parent.parent,
+                download=False,
+            )
+            for split in ("train", "test")
+        }
+    sizes = "-".join(str(len(source)) for source in sources.values())
+    path = cache_folder() / "datasets" / f"{name}-{folder.name}-{sizes}.npz"
     if (cached := _read_cached(path)) is not None:
         return cached
 
-    arrays: dict[str, np.ndarray] = {}
-    for split in ("train", "test"):
+    arrays: dict[str, Any] = {}
+    for split, source in sources.items():
         with _blaming(folder):
-            records = list(builder.as_data_source(split))  # pyright: ignore[reportCallIssue]
+            records = list(source)
         arrays[f"{split}_images"] = np.stack([record["image"] for record in records])
         arrays[f"{split}_labels"] = np.array([record["label"] for record in records], np.int32)
     with replacing(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **arrays)
+        np.savez(temporary, **arrays)
     return arrays
 
 

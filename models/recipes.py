@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 
@@ -52,12 +53,14 @@ class CaffeSGD:
         return optax.chain(
             optax.add_decayed_weights(self.weight_decay),
             optax.stateless(self._speed_up_biases),
-            optax.scale_by_schedule(
-                lambda step: self.learning_rate * (1 + self.gamma * step) ** -self.power
-            ),
+            optax.scale_by_schedule(self._rate),
             optax.trace(self.momentum),
             optax.scale(-1.0),
         )
+
+    def _rate(self, step: jax.typing.ArrayLike) -> jax.Array:
+        falling = 1 + self.gamma * jnp.asarray(step, jnp.float32)
+        return self.learning_rate * falling**-self.power
 
     def _speed_up_biases(self, updates: optax.Updates, _: optax.Params | None) -> optax.Updates:
         def scale(path: tuple[Any, ...], update: jax.Array) -> jax.Array:

@@ -15,7 +15,7 @@ from models.lenet import LeNet
 from models.mlp import MLP
 from models.network import Network
 from models.recipes import RECIPES, Recipe
-from models.train import OnEpoch, train
+from models.training import OnEpoch, train
 
 
 class _Constructor(Protocol):
@@ -99,7 +99,7 @@ def trained(
         card = weights.read_card(path)
         if origin.items() <= card.items():
             weights.load(model, path)
-            model.eval()
+            pass
             return model, card
 
     accuracy = train(model, dataset, recipe, seed, on_epoch)

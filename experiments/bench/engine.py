@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 import jfool
@@ -46,6 +47,8 @@ def main(config: Config) -> None:
         "lenet_fused_over_forward": lenet_ratio,
         "color_fused_over_forward": color_ratio,
         "null_ratio": null_ratio,
+        "lenet_smaller_batches": smaller_batches(lenet),
+        "color_smaller_batches": smaller_batches(color),
         "traces": count_traces(config),
         "chunked_over_unchunked_memory": chunked_over_unchunked_memory(),
         **scatter_over_masked(config.pairs),
@@ -81,6 +84,20 @@ def fused_over_forward(model: Any, config: Config) -> tuple[float, float]:
         fused_ratios.append(2 * fused / (before + after))
         null_ratios.append(after / before)
     return statistics.median(fused_ratios), statistics.median(null_ratios)
+
+
+def smaller_batches(model: Any) -> dict[str, tuple[float, float]]:
+    """What another batch shape does to the bits: for 500 images in batches of 250, 50 and 10, the
+    share of logits that are not those of one batch of 500, and the largest difference."""
+    images = jax.random.uniform(jax.random.key(2), (500, *model.image_shape))
+    forward = jax.jit(lambda model, images: model(images))
+    whole = forward(model, images)
+    changes = {}
+    for batch in (250, 50, 10):
+        parts = jnp.split(images, 500 // batch)
+        change = jnp.abs(whole - jnp.concatenate([forward(model, part) for part in parts]))
+        changes[str(batch)] = (float((change > 0).mean()), float(change.max()))
+    return changes
 
 
 def count_traces(config: Config) -> int:

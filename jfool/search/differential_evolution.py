@@ -9,7 +9,7 @@ The papers use no crossover (the whole vector is replaced), F = 0.5, and no "bes
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ Population = Float[Array, "P ..."]
 Score = Callable[[Population], tuple[Float[Array, " P"], Logits]]
 
 
+@runtime_checkable
 class VectorEncoding(Protocol):
     """What this search asks of an encoding: real vectors, a start and a repair."""
 

@@ -18,7 +18,7 @@ def _linear(weights: jax.Array, images: jax.Array) -> jax.Array:
     return (flat[:, :, None] * weights[None]).sum(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def linear_model() -> Any:
     """Four classes, 6 x 6 grey images."""
     weights = np.random.default_rng(0).normal(size=(36, 4)).astype(np.float32)

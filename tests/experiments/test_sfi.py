@@ -11,7 +11,7 @@ from PIL import Image
 from experiments import demo, record, sfi
 from models import datasets
 
-SMALL = sfi.Config(k=2, population=8, generations=4, repeats=2, lanes=5, until=None)
+SMALL = sfi.Config(k=2, population=8, generations=4, repeats=2, lanes=4, until=None)
 
 
 def run(out, **changes):

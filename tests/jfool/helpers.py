@@ -61,15 +61,18 @@ class Tally:
     def see(self, images: Any) -> None:
         self.batches.append(np.asarray(images))
 
+    def wait(self) -> list[np.ndarray]:
+        """The batches, once all that is under way has arrived."""
+        jax.effects_barrier()
+        return self.batches
+
     @property
     def num_images(self) -> int:
-        jax.effects_barrier()
-        return sum(len(batch) for batch in self.batches)
+        return sum(map(len, self.wait()))
 
     def forget(self) -> None:
-        jax.effects_barrier()
+        self.wait().clear()
         self.traces = 0
-        self.batches.clear()
 
 
 @pytree
@@ -127,12 +130,14 @@ def grey_jobs(labels: Any = (0, 1, 2, 3), k: Any = 2) -> jfool.SparseJob:
 
 def rows(tree: Any, index: Any) -> Any:
     """The given jobs, or their results."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[index], tree)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[jnp.asarray(index)], tree)
 
 
 def assert_same(a: Any, b: Any) -> None:
     """Bit for bit, NaN where NaN."""
-    jax.tree.map(np.testing.assert_array_equal, a, b)
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -140,17 +145,23 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return e / e.sum(-1, keepdims=True)
 
 
-def equations(jaxpr: Any) -> Iterator[Any]:
-    """All equations of a jaxpr, those inside its calls, loops and branches included."""
-    for equation in jaxpr.eqns:
-        yield equation
-        for value in equation.params.values():
-            for inner in value if isinstance(value, (tuple, list)) else (value,):
-                inner = getattr(inner, "jaxpr", inner)
-                if hasattr(inner, "eqns"):
-                    yield from equations(inner)
+def inner(equation: Any) -> Iterator[Any]:
+    """The jaxprs inside an equation: of its call, its loop or its branches."""
+    for value in equation.params.values():
+        for part in value if isinstance(value, (tuple, list)) else (value,):
+            part = getattr(part, "jaxpr", part)
+            if hasattr(part, "eqns"):
+                yield part
+
+
+def primitives(equation: Any) -> set[str]:
+    """The names of the primitives that an equation is made of, its own included."""
+    names = {equation.primitive.name}
+    for jaxpr in inner(equation):
+        names |= set().union(*map(primitives, jaxpr.eqns))
+    return names
 
 
 def callbacks(jaxpr: Any) -> set[str]:
-    names = {equation.primitive.name for equation in equations(jaxpr)}
+    names = set().union(*map(primitives, jaxpr.eqns))
     return {name for name in names if "callback" in name or name in ("infeed", "outfeed")}

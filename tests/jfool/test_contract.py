@@ -1,0 +1,212 @@
+"""What every public attack keeps to. A new attack is one more row of `TABLE`."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jfool
+from jfool.base import Attack, Criterion
+from jfool.run import AttackResult
+from tests.jfool.helpers import (
+    NUM_CLASSES,
+    POPULATION,
+    SHAPE,
+    Linear,
+    Poisonable,
+    Tally,
+    Watched,
+    assert_same,
+    callbacks,
+    photos,
+    softmax,
+    weights,
+)
+
+NUM_STEPS = 15
+K = np.array([1, 2, 3, 2])
+MAX_K = 3
+WEIGHTS = weights(5)
+SEARCH = jfool.DifferentialEvolution(POPULATION)
+UNTARGETED = jfool.Untargeted(jfool.Confidence())
+UNTIL = {True: jfool.confident(0.8), False: jfool.suppressed(0.1)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """An attack as the contract tests use it: `make(objective)`, and the bases of its jobs."""
+
+    make: Callable[[jfool.objectives.Objective], Attack]
+    base: np.ndarray
+
+
+def colours() -> np.ndarray:
+    return photos(4, seed=9)[:, 0, 0]
+
+
+TABLE = {
+    "OnePixel": Row(
+        lambda objective: jfool.OnePixel(
+            SHAPE, NUM_CLASSES, max_k=MAX_K, search=SEARCH, objective=objective
+        ),
+        photos(4, seed=8),
+    ),
+    "SparseFooling": Row(
+        lambda objective: jfool.SparseFooling(
+            SHAPE, NUM_CLASSES, max_k=MAX_K, search=SEARCH, objective=objective
+        ),
+        colours(),
+    ),
+}
+
+
+def test_every_public_attack_is_in_the_table():
+    assert sorted(TABLE) == sorted(jfool.attacks.__all__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """An attack with a model that it has not fooled yet, and the means to run it."""
+
+    attack: Attack
+    jobs: jfool.SparseJob
+    until: Criterion
+    tally: Tally
+
+    def run(self, *, num_steps: int = NUM_STEPS, health: float = 1.0, key: int = 0) -> AttackResult:
+        model = Watched(Poisonable(Linear(jnp.asarray(WEIGHTS)), jnp.float32(health)), self.tally)
+        return jfool.run(
+            jax.random.key(key),
+            self.attack,
+            model,
+            self.jobs,
+            num_steps=num_steps,
+            until=self.until,
+            chunk=POPULATION,
+        )
+
+    def by_hand(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the model says of images: prediction, confidence and success."""
+        probability = softmax(images.reshape(4, -1) @ WEIGHTS)
+        prediction = probability.argmax(1)
+        if not self.attack.targeted:
+            return prediction, probability.max(1), prediction != self.jobs.label
+        confidence = probability[np.arange(4), self.jobs.label]
+        return prediction, confidence, (prediction == self.jobs.label) & (confidence >= 0.8)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(name, targeted) for name in TABLE for targeted in (True, False)],
+    ids=lambda param: f"{param[0]} {'targeted' if param[1] else 'untargeted'}",
+)
+def case(request: pytest.FixtureRequest) -> Case:
+    name, targeted = request.param
+    row = TABLE[name]
+    attack = row.make(jfool.Confidence() if targeted else UNTARGETED)
+    images = np.stack([np.broadcast_to(base, SHAPE) for base in row.base])
+    predicted = (images.reshape(4, -1) @ WEIGHTS).argmax(1)
+    label = (predicted + 1) % NUM_CLASSES if targeted else predicted
+    return Case(attack, jfool.SparseJob(label, row.base, K), UNTIL[targeted], Tally())
+
+
+@pytest.fixture(scope="module")
+def result(case: Case) -> AttackResult:
+    return case.run()
+
+
+def test_images_are_in_0_1(result):
+    images = np.asarray(result.images)
+    assert images.shape == (4, *SHAPE)
+    assert ((images >= 0) & (images <= 1)).all()
+
+
+def test_at_most_k_pixels_differ_from_the_base(case, result):
+    base = case.jobs.base.reshape(4, *(SHAPE if case.jobs.base.ndim == 4 else (1, 1, 3)))
+    changed = (np.asarray(result.images) != base).any(-1).sum((1, 2))
+    assert (changed <= K).all()
+    assert (changed > 0).all()
+    assert (K < MAX_K).any()
+
+
+def test_the_truths_are_those_of_the_model_on_the_images(case, result):
+    prediction, confidence, success = case.by_hand(np.asarray(result.images))
+    np.testing.assert_array_equal(result.prediction, prediction)
+    np.testing.assert_array_equal(result.success, success)
+    np.testing.assert_allclose(result.confidence, confidence, rtol=1e-3, atol=1e-6)
+    assert success.any()
+
+
+def test_the_truths_in_8_bits_are_those_of_the_rounded_images(case, result):
+    rounded = np.round(np.asarray(result.images) * 255).astype(np.uint8) / np.float32(255)
+    _, confidence, success = case.by_hand(rounded)
+    np.testing.assert_array_equal(result.success_uint8, success)
+    np.testing.assert_allclose(result.confidence_uint8, confidence, rtol=1e-3, atol=1e-6)
+
+
+def test_nan_logits_never_succeed(case):
+    result = case.run(health=-1)
+    for never in (result.success, result.success_uint8, result.stopped):
+        assert not never.any()
+    np.testing.assert_array_equal(result.prediction, -1)
+    assert np.isfinite(result.images).all()
+
+
+def test_queries_are_the_images_that_the_model_saw(case):
+    seen, counted = [], []
+    for num_steps in (0, 1, NUM_STEPS):
+        case.tally.forget()
+        counted.append(int(case.run(num_steps=num_steps).num_queries.sum()))
+        seen.append(case.tally.num_images)
+    rechecks = seen[0] - counted[0]
+    assert 8 <= rechecks <= 2 * POPULATION  # the final images and their roundings
+    np.testing.assert_array_equal(np.subtract(seen, rechecks), counted)
+    assert counted[0] == 4 * POPULATION
+
+
+def test_jobs_that_stop_no_longer_query(case, result):
+    assert result.stopped.any()
+    np.testing.assert_array_equal(result.num_queries, POPULATION * (result.num_steps + 1))
+    assert (np.asarray(result.num_steps)[np.asarray(result.stopped)] < NUM_STEPS).any()
+
+
+def test_without_jit_the_result_is_the_same(case):
+    compiled = case.run(num_steps=2)
+    with jax.disable_jit():
+        plain = case.run(num_steps=2)
+    for field in ("images", "confidence", "prediction", "success", "num_queries", "num_steps"):
+        np.testing.assert_allclose(
+            getattr(plain, field), getattr(compiled, field), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_the_same_key_gives_the_same_result(case, result):
+    assert_same(case.run(), result)
+
+
+def test_another_key_gives_other_draws(case, result):
+    other = case.run(key=1)
+    assert (np.asarray(other.genotype) != np.asarray(result.genotype)).any((1, 2)).all()
+
+
+def test_zero_steps_judge_the_start(case):
+    result = case.run(num_steps=0)
+    np.testing.assert_array_equal(result.num_steps, 0)
+    np.testing.assert_array_equal(result.num_queries, POPULATION)
+    np.testing.assert_array_equal(result.prediction, case.by_hand(np.asarray(result.images))[0])
+
+
+def test_the_program_is_one_call_without_callbacks(case):
+    def program(model):
+        return jax.make_jaxpr(
+            lambda key: (
+                jfool.run(key, case.attack, model, case.jobs, num_steps=2, until=case.until).images
+            )
+        )(jax.random.key(0)).jaxpr
+
+    linear = Linear(jnp.asarray(WEIGHTS))
+    assert not callbacks(program(linear))
+    assert callbacks(program(Watched(linear, case.tally)))  # one would be seen

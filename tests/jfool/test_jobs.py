@@ -1,0 +1,33 @@
+"""Sweeps as arrays of jobs."""
+
+import numpy as np
+import pytest
+
+import jfool
+from jfool.jobs import num_jobs
+from tests.jfool.helpers import grey_jobs, photos
+
+
+def test_a_grid_holds_every_combination_the_first_field_varying_slowest():
+    jobs = jfool.grid(jfool.SparseJob, base=[[0.0], [1.0]], label=[3, 1], k=[1, 2, 5])
+    np.testing.assert_array_equal(jobs.base[:, 0], [0] * 6 + [1] * 6)
+    np.testing.assert_array_equal(jobs.label, [3, 3, 3, 1, 1, 1] * 2)
+    np.testing.assert_array_equal(jobs.k, [1, 2, 5] * 4)
+
+
+def test_repeats_vary_fastest_and_scalars_are_the_same_for_all():
+    jobs = jfool.grid(jfool.SparseJob, repeats=3, label=[0, 1], base=photos(1), k=5)
+    np.testing.assert_array_equal(jobs.label, [0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(jobs.k, [5] * 6)
+    assert jobs.base.shape == (6, *photos(1).shape[1:])
+    assert num_jobs(jobs) == 6
+
+
+@pytest.mark.parametrize("repeats", [0, -1, 1.5])
+def test_repeats_are_a_positive_whole_number(repeats):
+    with pytest.raises(ValueError, match="repeats: expected a whole number of at least 1"):
+        jfool.grid.__wrapped__(jfool.SparseJob, repeats=repeats, label=[0], base=[[0.0]], k=1)
+
+
+def test_jobs_are_counted_by_their_leading_axis():
+    assert num_jobs(grey_jobs()) == 4

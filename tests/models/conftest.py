@@ -1,0 +1,52 @@
+"""A small data set, and strict rules lifted where optax does not keep them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from models import Dataset
+
+
+@pytest.fixture(autouse=True)
+def quick_compiler(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Most tests run small programs once, so the compiler is told not to try hard."""
+    jax.config.update("jax_disable_most_optimizations", "full_compiler" not in request.fixturenames)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def full_compiler() -> None:
+    """Asks for the fully optimised program."""
+
+
+@pytest.fixture
+def standard_promotion() -> Iterator[None]:
+    """optax.adam mixes dtypes."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty cache folder."""
+    monkeypatch.setenv("JFOOL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def stripes() -> Dataset:
+    """Two easy classes, 16 x 16: bright left half or bright right half; 50 and 23 images."""
+    random = np.random.default_rng(0)
+
+    def split(size: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = random.integers(0, 2, size).astype(np.int32)
+        images = random.integers(0, 100, (size, 16, 16, 1)).astype(np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            image[:, 8 * label : 8 * label + 8] += 150
+        return images, labels
+
+    return Dataset("stripes", *split(50), *split(23), class_names=("left", "right"))

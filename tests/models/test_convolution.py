@@ -1,0 +1,73 @@
+"""The convolution with hand-written gradients, against the one that JAX derives."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from models.convolution import convolve
+
+PADDINGS = ["VALID", "SAME", [(1, 1), (1, 1)], [(0, 2), (1, 0)]]
+
+
+def reference(images, kernel, padding):
+    return lax.conv_general_dilated(
+        images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+@pytest.fixture
+def operands():
+    random = np.random.default_rng(0)
+    shapes = [(2, 7, 6, 3), (3, 2, 3, 4)]
+    return [jnp.asarray(random.normal(size=shape), jnp.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_values_and_both_gradients_are_those_of_jax(operands, padding):
+    def scalar(fn):
+        return lambda images, kernel: jnp.sin(fn(images, kernel)).sum()
+
+    ours = scalar(lambda images, kernel: convolve(images, kernel, (1, 1), padding))
+    theirs = scalar(lambda images, kernel: reference(images, kernel, padding))
+    np.testing.assert_allclose(ours(*operands), theirs(*operands), rtol=1e-6)
+    for got, expected in zip(
+        jax.grad(ours, (0, 1))(*operands), jax.grad(theirs, (0, 1))(*operands), strict=True
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_second_derivatives_are_those_of_jax(operands):
+    def curvature(fn):
+        def slope(images, kernel):
+            return (jax.grad(lambda x: (fn(x, kernel) ** 3).sum())(images) ** 2).sum()
+
+        return jax.grad(slope, (0, 1))(*operands)
+
+    ours = curvature(lambda images, kernel: convolve(images, kernel, (1, 1), "SAME"))
+    theirs = curvature(lambda images, kernel: reference(images, kernel, "SAME"))
+    for got, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-2 * abs(expected).max())
+
+
+def test_every_convolution_in_a_gradient_lies_as_the_fast_kernels_want_it(operands):
+    """Inside a loop the CPU compiler does not rearrange them."""
+
+    def loss(images, kernel):
+        return jnp.sin(convolve(images, kernel, (1, 1), "SAME")).sum()
+
+    program = jax.jit(jax.grad(loss, (0, 1))).lower(*operands).as_text()
+    layouts = re.findall(r"dim_numbers = (\S.*?\])(?=,)", program)
+    assert layouts == ["[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"] * 3
+
+
+@pytest.mark.parametrize(
+    ("strides", "options"),
+    [((2, 2), {}), ((1, 1), {"rhs_dilation": (2, 2)}), ((1, 1), {"feature_group_count": 3})],
+)
+def test_what_it_cannot_do_is_refused(operands, strides, options):
+    with pytest.raises(NotImplementedError, match="expected stride 1, dilation 1 and one group"):
+        convolve(*operands, strides, "SAME", **options)

@@ -1,0 +1,25 @@
+"""The code in the documentation runs."""
+
+import re
+from pathlib import Path
+
+import jax
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = {
+    f"{path.name} block {i}": code
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for i, code in enumerate(re.findall(r"^```python\n(.*?)^```", path.read_text(), re.M | re.S))
+}
+
+
+def test_there_are_examples_to_run():
+    assert any(name.startswith("README.md") for name in BLOCKS)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_python_block_of_the_documentation_runs(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        exec(compile(BLOCKS[name], name, "exec"), {"__name__": "documentation"})
