@@ -20,9 +20,7 @@ _DATASETS = {
 _PAPER_POPULATION = 500
 _PAPER_GENERATIONS = {"cifar10": 3000}  # 1000 elsewhere
 _TIMES = "\N{MULTIPLICATION SIGN}"
-_FAILED = (
-    "Orange: not fooled; the class predicted instead, and (the confidence in the class sought)."
-)
+_FAILED = "Orange: not fooled; the class predicted instead, and (confidence in the class sought)."
 _RETRIED = "(log): searched again for the log-confidence."
 
 

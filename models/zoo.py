@@ -99,7 +99,7 @@ def trained(
         card = weights.read_card(path)
         if origin.items() <= card.items():
             weights.load(model, path)
-            pass
+            model.eval()
             return model, card
 
     accuracy = train(model, dataset, recipe, seed, on_epoch)

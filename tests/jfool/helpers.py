@@ -1,10 +1,12 @@
 """Models and jobs small enough to be worked out by hand, and the tools to look into a run."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 from jax import Array
 
@@ -138,6 +140,16 @@ def assert_same(a: Any, b: Any) -> None:
     assert jax.tree.structure(a) == jax.tree.structure(b)
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+@contextlib.contextmanager
+def unchecked() -> Iterator[None]:
+    """As users have it: the annotations of jfool's functions are checked in these tests only."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

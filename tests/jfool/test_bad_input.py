@@ -1,7 +1,7 @@
 """What cannot work is refused in one sentence that names the argument, before any work is done."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import pytest
 from flax import nnx
 
 import jfool
+from jfool.check import check_model
 from jfool.run import AttackResult
 from tests.jfool.helpers import (
     NUM_CLASSES,
@@ -21,6 +22,7 @@ from tests.jfool.helpers import (
     grey_jobs,
     photos,
     sparse_fooling,
+    unchecked,
     weights,
 )
 
@@ -30,12 +32,12 @@ class Net(nnx.Module):
 
     def __init__(self, kind: str) -> None:
         rngs = nnx.Rngs(0)
-        self.middle = [nnx.BatchNorm(3, rngs=rngs) if kind == "norm" else nnx.Dropout(0.5)]
-        self.middle = nnx.List(self.middle)
+        norm, dropout = nnx.BatchNorm(3, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+        self.middle = norm if kind == "norm" else dropout
         self.out = nnx.Linear(int(np.prod(SHAPE)), NUM_CLASSES, rngs=rngs)
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        return self.out(self.middle[0](images).reshape(len(images), -1))
+        return self.out(self.middle(images).reshape(len(images), -1))
 
 
 def with_logits(change: Callable[[jax.Array], Any]) -> Any:
@@ -68,15 +70,17 @@ def nan_weights() -> Linear:
     return Linear(spoilt)
 
 
-BATCH_KEY = {"key": lambda: jax.random.split(jax.random.key(0), 2)}
-
 # what is wrong: (the arguments of `run` that are so, the error, what its message says)
-BAD: dict[str, tuple[dict[str, Callable[[], Any]], type[Exception], str]] = {
+BAD: dict[str, tuple[dict[str, Callable[[], Any]], Any, str]] = {
     "a legacy key": ({"key": lambda: jax.random.PRNGKey(0)}, TypeError, "key: .*typed key"),
-    "a batch of keys": (BATCH_KEY, TypeError, r"key: .*one key.*\[2\]"),
+    "a batch of keys": (
+        {"key": lambda: jax.random.split(jax.random.key(0), 2)},
+        TypeError,
+        r"key: .*one key.*\[2\]",
+    ),
     "an rbg key": ({"key": lambda: jax.random.key(0, impl="rbg")}, ValueError, "key: .*threefry"),
     "a number as key": ({"key": lambda: 0}, TypeError, "key: .*typed key"),
-    "a class that is no attack": ({"attack": lambda: Linear(0)}, TypeError, "attack: .*Linear"),
+    "model and attack swapped": ({"attack": lambda: Linear(0)}, TypeError, "attack: .*Linear"),
     "dropout in training mode": (
         {"model": lambda: Net("dropout")},
         ValueError,
@@ -242,6 +246,60 @@ BAD: dict[str, tuple[dict[str, Callable[[], Any]], type[Exception], str]] = {
     ),
     "an unknown mutant": ({"attack": lambda: search(mutant="bset")}, ValueError, "mutant: .*bset"),
     "an unknown start": ({"attack": lambda: search(start="sobol")}, ValueError, "start: .*sobol"),
+    "an F that is a word": (
+        {"attack": lambda: search(scaling_factor="half")},
+        (TypeError, ValueError),
+        "scaling_factor: .*half",
+    ),
+    "three Fs": (
+        {"attack": lambda: search(scaling_factor=(0.1, 0.5, 0.9))},
+        ValueError,
+        "scaling_factor: .*0.1",
+    ),
+    "a list as F": (
+        {"attack": lambda: search(scaling_factor=[0.5, 0.9])},
+        (TypeError, ValueError),
+        "scaling_factor: .*pair",
+    ),
+    "two crossover rates": (
+        {"attack": lambda: search(crossover_rate=(0.1, 0.2))},
+        (TypeError, ValueError),
+        "crossover_rate: ",
+    ),
+    "a class in place of an objective": (
+        {"attack": lambda: sparse_fooling(objective=jfool.Confidence)},
+        TypeError,
+        "objective: ",
+    ),
+    "no classes": (
+        {"attack": lambda: jfool.SparseFooling(SHAPE, 0, max_k=3)},
+        ValueError,
+        "num_classes: .*0",
+    ),
+    "classes that are no whole number": (
+        {"attack": lambda: jfool.SparseFooling(SHAPE, 4.0, max_k=3)},
+        (TypeError, ValueError),
+        "num_classes: .*4.0",
+    ),
+    "half a step": ({"num_steps": lambda: 2.5}, ValueError, "num_steps: .*2.5"),
+    "a truth as number of steps": ({"num_steps": lambda: True}, ValueError, "num_steps: .*True"),
+    "more steps than 32 bits count": (
+        {"num_steps": lambda: 2**31},
+        ValueError,
+        "num_steps: .*2147483648",
+    ),
+    "a chunk in words": ({"chunk": lambda: "all"}, ValueError, "chunk: .*all"),
+    "a number as stopping rule": ({"until": lambda: 0.9}, TypeError, r"until: .*confident.*0\.9"),
+    "a stopping rule that was not made": (
+        {"until": lambda: jfool.confident},
+        (TypeError, ValueError),
+        "until: ",
+    ),
+    "a stopping rule that gives a number": (
+        {"until": lambda: lambda logits, label, targeted: logits[label]},
+        TypeError,
+        "until: .*boolean",
+    ),
     "fewer than no steps": ({"num_steps": lambda: -1}, ValueError, "num_steps: .*-1"),
     "a chunk of no images": ({"chunk": lambda: 0}, ValueError, "chunk: .*0"),
     "a threshold in percent": (
@@ -273,12 +331,13 @@ def run(model: Any = None, **given: Any) -> AttackResult:
     arguments = {"key": jax.random.key(0), "attack": sparse_fooling(), "jobs": grey_jobs()}
     arguments |= {"num_steps": 3, **given}
     lead = [arguments.pop("key"), arguments.pop("attack"), model, arguments.pop("jobs")]
-    return untyped(*lead, **arguments)
+    return jfool.run(*lead, **arguments)
 
 
-def untyped(*args: Any, **kwargs: Any) -> AttackResult:
-    """`run` without the checks that the tests add to jfool's annotations: users have none."""
-    return getattr(jfool.run, "__wrapped__", jfool.run)(*args, **kwargs)
+@pytest.fixture(autouse=True)
+def annotations_are_not_checked() -> Iterator[None]:
+    with unchecked():
+        yield
 
 
 @pytest.mark.parametrize(("given", "error", "message"), BAD.values(), ids=BAD.keys())
@@ -290,3 +349,26 @@ def test_refuses(given, error, message):
     assert len(str(caught.value).splitlines()) == 1
     assert not tally.batches
     assert tally.traces <= 1  # looked at in the abstract at most: nothing was compiled
+
+
+@pytest.mark.parametrize("kind", ["norm", "dropout"])
+def test_a_module_in_inference_mode_is_accepted(kind):
+    net = Net(kind)
+    net.eval()
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        check_model(net, SHAPE, NUM_CLASSES)
+
+
+def test_dropout_that_drops_nothing_is_accepted_in_any_mode():
+    net = Net("dropout")
+    net.middle.rate = 0.0
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        check_model(net, SHAPE, NUM_CLASSES)
+
+
+@pytest.mark.parametrize("ids", [[5, 6, 7, 8], range(5, 9), np.arange(5, 9), (5, 6, 7, 8)])
+def test_job_ids_may_be_any_sequence_of_whole_numbers(ids):
+    def images(ids):
+        return jax.eval_shape(lambda: run(Linear(weights()), job_ids=ids).images)
+
+    assert images(ids).shape == (4, *SHAPE)

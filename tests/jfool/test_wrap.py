@@ -14,6 +14,7 @@ from tests.jfool.helpers import (
     photos,
     softmax,
     sparse_fooling,
+    unchecked,
     weights,
 )
 
@@ -97,3 +98,26 @@ def test_a_linen_module_runs():
     assert probability.shape[1] == NUM_CLASSES
     np.testing.assert_array_equal(result.prediction, probability.argmax(1))
     np.testing.assert_allclose(result.confidence, np.diag(probability), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layout": "HWC"}, "layout: .*NHWC.*HWC"),
+        ({"std": 0.0}, "std: .*positive.*0"),
+        ({"std": [1.0, -1.0, 1.0]}, "std: .*positive.*-1"),
+        ({"std": float("nan")}, "std: .*finite.*nan"),
+        ({"mean": np.zeros((1, 3))}, r"mean: .*per channel.*\(1, 3\)"),
+        ({"size": (0, 8)}, r"size: .*\(height, width\).*\(0, 8\)"),
+        ({"size": (8, 8, 3)}, r"size: .*\(height, width\).*\(8, 8, 3\)"),
+        ({"size": 8}, r"size: .*\(height, width\).*8"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(options, message):
+    with unchecked(), pytest.raises((TypeError, ValueError), match=message):
+        jfool.wrap(dense, {}, **options)
+
+
+def test_what_is_no_function_is_refused():
+    with unchecked(), pytest.raises(TypeError, match="apply: expected a function"):
+        jfool.wrap(weights(), dense)
