@@ -9,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jfool.base import Model
+from jfool.expect import is_whole
 from jfool.jobs import num_jobs
 
 
@@ -34,11 +35,11 @@ def check_run(
     count = num_jobs(jobs)
     if not _traced((attack, jobs)):
         attack.check(jax.tree.map(np.asarray, jobs))
-    if not isinstance(num_steps, (int, np.integer)) or isinstance(num_steps, bool) or num_steps < 0:
-        raise ValueError(f"num_steps: expected a whole number of at least 0, got {num_steps!r}")
+    if not is_whole(num_steps, 0) or num_steps >= 2**31 - 1:
+        raise ValueError(f"num_steps: expected a whole number in [0, 2**31 - 1), got {num_steps!r}")
     if until is not None:
         check_until(until, attack.num_classes, attack.targeted)
-    if chunk is not None and (not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1):
+    if chunk is not None and not is_whole(chunk, 1):
         raise ValueError(f"chunk: expected None or a positive number of images, got {chunk!r}")
     if job_ids is not None:
         check_job_ids(job_ids, count)
@@ -65,7 +66,15 @@ def check_until(until: Any, num_classes: int, targeted: bool) -> None:
         )
     logits = jax.ShapeDtypeStruct((num_classes,), jnp.float32)
     label = jax.ShapeDtypeStruct((), jnp.int32)
-    stop = jax.eval_shape(functools.partial(until, targeted=targeted), logits, label)
+    try:
+        stop = jax.eval_shape(functools.partial(until, targeted=targeted), logits, label)
+    except Exception as error:
+        if str(error).startswith("until:"):
+            raise
+        raise TypeError(
+            f"until: expected a function of (logits [K], label, targeted), got {until!r:.60}: "
+            f"{_first_line(error)}"
+        ) from error
     if getattr(stop, "shape", None) != () or stop.dtype != bool:
         raise TypeError(f"until: expected one boolean from (logits [K], label), got {stop}")
 
@@ -101,16 +110,16 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
             f"got a leaf of type {type(odd[0]).__name__}"
         )
     floats = [x for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
-    if not _traced(leaves) and bool(_any_nan(floats)):
-        raise ValueError("model: expected finite weights, got NaN")
+    with jax.ensure_compile_time_eval():  # at once, also inside a user's own jit
+        if not _traced(leaves) and bool(_any_nan(floats)):
+            raise ValueError("model: expected finite weights, got NaN")
     batch = 2
     images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
     try:
         logits = jax.eval_shape(_call, model, images)
     except Exception as error:
         raise ValueError(
-            f"model: expected it to take images {[batch, *image_shape]}, "
-            f"got {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            f"model: expected it to take images {[batch, *image_shape]}, got {_first_line(error)}"
         ) from error
     if getattr(logits, "shape", None) != (batch, num_classes):
         raise ValueError(
@@ -158,6 +167,10 @@ def _call(model: Any, images: Any) -> Any:
 @jax.jit
 def _any_nan(leaves: list[Any]) -> Any:
     return jnp.stack([jnp.zeros((), bool), *(jnp.isnan(leaf).any() for leaf in leaves)]).any()
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
 
 
 def _traced(tree: Any) -> bool:

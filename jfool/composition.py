@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jfool.base import Candidate, Evaluator, PRNGKey, pytree, static
+from jfool.expect import is_whole
 from jfool.objectives import Objective
 
 
@@ -54,6 +55,15 @@ class Composition:
         return Candidate(image, state.logits, state.fitness[i], genotype)
 
     def check(self, jobs: Any) -> None:
+        if not is_whole(self.num_classes, 1):
+            raise ValueError(
+                f"num_classes: expected a whole number of at least 1, got {self.num_classes!r}"
+            )
+        if not isinstance(getattr(self.objective, "targeted", None), bool):
+            raise TypeError(
+                "objective: expected an objective such as jfool.Confidence(), "
+                f"got {self.objective!r}"
+            )
         self.search.check()
         self.encoding.check(jobs)
         label = np.asarray(jobs.label)

@@ -38,9 +38,9 @@ class Evaluate:
 
     def __call__(self, encoding: Any, job: Any, genotypes: Any) -> Logits:
         num_images = jax.tree.leaves(genotypes)[0].shape[0]
-        # Counted by an array, not an int: should an attack evaluate inside a loop of its own, where
-        # the trace sees one call but many happen, JAX stops it (a leaked tracer).
-        self.calls.append((num_images, jnp.full((), num_images, jnp.int32)))
+        # Counted by an operation, not an int: should an attack evaluate inside a loop of its own,
+        # where the trace sees one call but many happen, JAX stops it (a leaked tracer).
+        self.calls.append((num_images, lax.optimization_barrier(jnp.int32(num_images))))
         leaves, treedef = jax.tree.flatten(self.model)
         return _lanes(treedef, self.chunk)(leaves, encoding, job, genotypes, jnp.asarray(self.live))
 
@@ -79,7 +79,7 @@ def _lanes(treedef: Any, chunk: int | None) -> Callable[..., Logits]:
             return jax.vmap(one, axes)(leaves, encoding, job, genotypes, live), True
         job, genotypes, live = jax.tree.map(
             lambda leaf, batched: (
-                leaf if batched else jnp.broadcast_to(leaf, (axis_size, *leaf.shape))
+                leaf if batched else jnp.broadcast_to(leaf, (axis_size, *jnp.shape(leaf)))
             ),
             (job, genotypes, live),
             tuple(in_batched[2:]),

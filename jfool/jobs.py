@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from jfool.expect import is_whole
+
 J = TypeVar("J")
 
 
@@ -24,7 +26,7 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
       >>> jobs.label, jobs.base[:, 0]
       (array([0, 1, 2, 0, 1, 2]), array([0., 0., 0., 1., 1., 1.]))
     """
-    if not isinstance(repeats, int) or repeats < 1:
+    if not is_whole(repeats, 1):
         raise ValueError(f"repeats: expected a whole number of at least 1, got {repeats!r}")
     values = {name: np.asarray(axis) for name, axis in axes.items()}
     lengths = [len(v) if v.ndim else 1 for v in values.values()]

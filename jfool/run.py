@@ -95,8 +95,9 @@ def run(
       [True, True, True]
     """
     check_run(key, attack, model, jobs, num_steps, until, chunk, job_ids)
-    ids = np.arange(num_jobs(jobs)) if job_ids is None else job_ids
-    until = until if until is None else Partial(until)  # a function of the user's own, as a pytree
+    ids = np.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
+    if callable(until) and jax.tree_util.all_leaves([until]):
+        until = Partial(until)  # a bare function of the user's own, as a pytree
     attack, jobs, ids, until, steps = jax.tree.map(_strong, (attack, jobs, ids, until, num_steps))
     history_size = num_steps + 1 if history else 0
     return _run(key, attack, model, jobs, ids, steps, until, chunk=chunk, history_size=history_size)

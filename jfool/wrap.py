@@ -10,6 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.base import Images, Logits, pytree, static
+from jfool.expect import is_whole
 
 LAYOUTS = ("NHWC", "NCHW")
 
@@ -68,7 +69,7 @@ def wrap(
         raise TypeError(f"apply: expected a function (variables, inputs) -> logits, got {apply!r}")
     if layout not in LAYOUTS:
         raise ValueError(f"layout: expected one of {list(LAYOUTS)}, got {layout!r}")
-    if size is not None and not (len(size) == 2 and min(size) > 0):
+    if size is not None and not (np.shape(size) == (2,) and all(is_whole(n, 1) for n in size)):
         raise ValueError(f"size: expected (height, width) or None, got {size!r}")
     for name, value in (("mean", mean), ("std", std)):
         if np.ndim(value) > 1:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.boundary import BOUNDARIES
+from jfool.expect import is_whole
 
 Genotype = Float[Array, "k genes"]  # rows (x, y, c) or (x, y, r, g, b); x counts columns
 Genotypes = Float[Array, "P k genes"]
@@ -49,9 +50,11 @@ class SparsePixels:
 
     def __post_init__(self) -> None:
         shape = self.image_shape
-        if not (isinstance(shape, tuple) and len(shape) == 3 and all(_positive(n) for n in shape)):
+        if not (
+            isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)
+        ):
             raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
-        if not (_positive(self.max_k) and self.max_k <= shape[0] * shape[1]):
+        if not (is_whole(self.max_k, 1) and self.max_k <= shape[0] * shape[1]):
             raise ValueError(
                 f"max_k: expected 1 to {shape[0] * shape[1]}, the pixels of a "
                 f"{shape[0]}x{shape[1]} image, got {self.max_k!r}"
@@ -126,7 +129,3 @@ class SparsePixels:
             raise ValueError(
                 f"jobs.k: expected 1 to max_k = {self.max_k}, got {k.min()} to {k.max()}"
             )
-
-
-def _positive(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -13,12 +13,12 @@ from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
 from jfool.base import Logits, PRNGKey, pytree, static
+from jfool.expect import is_number, is_whole
 from jfool.search.sampling import STARTS, donors
 
 Population = Float[Array, "P ..."]
@@ -70,7 +70,7 @@ class DifferentialEvolution:
     start: str = static(default="uniform")
 
     def __post_init__(self) -> None:
-        if not isinstance(self.population_size, int) or self.population_size < 4:
+        if not is_whole(self.population_size, 4):
             raise ValueError(
                 "population_size: expected at least 4 (a member and three donors), "
                 f"got {self.population_size!r}"
@@ -110,7 +110,7 @@ class DifferentialEvolution:
         donor_key, scale_key, cross_key, repair_key = jax.random.split(key, 4)
         x = state.population
         r1, r2, r3 = donors(donor_key, self.population_size)
-        origin = x[r1] if self.mutant == "rand" else x[self.best(state.fitness)]
+        origin = x[r1] if self.mutant == "rand" else x[self.best(state.fitness)][None]
         mutants = origin + self._scale(scale_key) * (x[r2] - x[r3])
         if self.crossover_rate is not None:
             mutants = binomial_crossover(cross_key, self.crossover_rate, x, mutants)
@@ -122,21 +122,22 @@ class DifferentialEvolution:
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""
-        scale = np.atleast_1d(np.asarray(self.scaling_factor, float))
-        if not (np.isfinite(scale) & (scale > 0)).all() or (np.diff(scale) < 0).any():
+        scale = self.scaling_factor
+        low, high = scale if isinstance(scale, tuple) and len(scale) == 2 else (scale, scale)
+        if not (is_number(low) and is_number(high) and 0 < low <= high):
             raise ValueError(
-                "scaling_factor: expected a positive number or a pair (low, high), "
-                f"got {self.scaling_factor}"
+                "scaling_factor: expected a positive number or a pair (low, high) of them, "
+                f"got {scale!r}"
             )
         rate = self.crossover_rate
-        if rate is not None and not 0 <= np.asarray(rate) <= 1:
-            raise ValueError(f"crossover_rate: expected None or a number in [0, 1], got {rate}")
+        if rate is not None and not (is_number(rate) and 0 <= rate <= 1):
+            raise ValueError(f"crossover_rate: expected None or a number in [0, 1], got {rate!r}")
 
     def _scale(self, key: PRNGKey) -> Array:
         if isinstance(self.scaling_factor, tuple):
             low, high = self.scaling_factor
             return jax.random.uniform(key, (), jnp.float32, low, high)
-        return jnp.asarray(self.scaling_factor)
+        return jnp.asarray(self.scaling_factor, jnp.float32)
 
 
 def binomial_crossover(

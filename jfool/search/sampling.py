@@ -23,7 +23,7 @@ def latin_hypercube(key: PRNGKey, shape: tuple[int, ...]) -> Float[Array, "P ...
     within, order = jax.random.split(key)
     size = shape[0]
     strata = jnp.broadcast_to(
-        jnp.arange(size, dtype=jnp.int32).reshape((-1,) + (1,) * (len(shape) - 1)), shape
+        jnp.arange(size, dtype=jnp.float32).reshape((-1,) + (1,) * (len(shape) - 1)), shape
     )
     shuffled = jax.random.permutation(order, strata, axis=0, independent=True)
     drawn = (shuffled + jax.random.uniform(within, shape, jnp.float32)) / size

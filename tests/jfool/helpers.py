@@ -1,13 +1,14 @@
 """Models and jobs small enough to be worked out by hand, and the tools to look into a run."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
+import pytest
 from jax import Array
 
 import jfool
@@ -177,3 +178,25 @@ def primitives(equation: Any) -> set[str]:
 def callbacks(jaxpr: Any) -> set[str]:
     names = set().union(*map(primitives, jaxpr.eqns))
     return {name for name in names if "callback" in name or name in ("infeed", "outfeed")}
+
+
+def run_badly(model: Any = None, **given: Any) -> Any:
+    """`jfool.run` with arguments that work, but for those given."""
+    arguments = {"key": jax.random.key(0), "attack": sparse_fooling(), "jobs": grey_jobs()}
+    arguments |= {"num_steps": 3, **given}
+    lead = [arguments.pop("key"), arguments.pop("attack"), model, arguments.pop("jobs")]
+    return jfool.run(*lead, **arguments)
+
+
+Given = dict[str, Callable[[], Any]]
+
+
+def assert_refused(given: Given, error: Any, message: str) -> None:
+    """`run` names what is wrong in one line, and has not worked with the model yet."""
+    tally = Tally()
+    make_model = given.get("model", lambda: Traced(Linear(weights()), tally))
+    with unchecked(), pytest.raises(error, match=message) as caught:
+        run_badly(make_model(), **{k: make() for k, make in given.items() if k != "model"})
+    assert len(str(caught.value).splitlines()) == 1
+    assert not tally.batches
+    assert tally.traces <= 1  # looked at in the abstract at most: nothing was compiled

@@ -18,10 +18,9 @@ KEY = 11
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_compiler() -> Iterator[None]:
+def quick_compiler() -> None:
     """Not here: these are the bits of fully optimised programs."""
     assert not jax.config.read("jax_disable_most_optimizations")
-    yield
 
 
 class ConvNet(nnx.Module):

@@ -58,11 +58,14 @@ def test_lanes_together_are_lanes_alone():
     jobs = jax.tree.map(jnp.asarray, grey_jobs(k=[1, 2, 3, 1]))
     u = jax.random.uniform(jax.random.key(0), (4, POPULATION, 3, 5))
     genotypes = jax.vmap(encoding.from_unit)(u)
-    evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())), chunk=6)
-    together = jax.vmap(lambda job, g: evaluate(encoding, job, g))(jobs, genotypes)
+
+    @jax.jit
+    def lane(job, genotypes):
+        return jfool.Evaluate(Linear(weights()), chunk=6)(encoding, job, genotypes)
+
+    together = jax.vmap(lane)(jobs, genotypes)
     for i in range(4):
-        job = jax.tree.map(lambda leaf, i=i: leaf[i], jobs)
-        alone = evaluate(encoding, job, genotypes[i])
+        alone = lane(rows(jobs, i), genotypes[i])
         np.testing.assert_allclose(together[i], alone, rtol=1e-4, atol=1e-4)
 
 

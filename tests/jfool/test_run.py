@@ -114,14 +114,9 @@ def test_a_stopped_job_is_the_same_job_run_for_as_many_steps(stopped):
 
 
 def test_a_run_ends_when_every_job_has_stopped():
-    result = run(until=anything, num_steps=10**9, history=False)
+    result = run(grey_jobs(k=3), until=jfool.confident(0.3), num_steps=20_000, history=False)
     assert result.stopped.all()
-    np.testing.assert_array_equal(result.num_steps, 0)
-
-
-def anything(logits, label, targeted):
-    del label, targeted
-    return jnp.isfinite(logits).all()
+    assert result.num_steps.max() < 1000
 
 
 def test_jobs_draw_from_their_id_and_the_same_key_gives_the_same_result(result):

@@ -106,12 +106,6 @@ def test_a_stopping_rule_of_the_users_own_is_traced_once(first):
     np.testing.assert_array_equal(again.num_steps, run(seed=1).num_steps)
 
 
-def test_another_number_of_jobs_is_another_program(first):
-    before = TALLY.traces
-    run(labels=(0, 1, 2))
-    assert TALLY.traces > before
-
-
 def test_dithered_scaling_factors_share_a_trace_too():
     tally = Tally()
     for low, high in ((0.2, 0.9), (np.float64(0.5), jnp.float32(0.6))):
