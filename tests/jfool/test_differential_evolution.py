@@ -131,7 +131,12 @@ def test_a_member_with_nan_fitness_gives_way_to_any_number():
 
 @pytest.mark.parametrize(
     ("trials", "expected"),
-    [([0.0, 0.0, 0.0, 0.0], 3), ([9.0, 0.0, 9.0, 0.0], 100), ([0.0, 5.0, 5.0, 0.0], 101)],
+    [
+        ([0.0, 0.0, 0.0, 0.0], 3),
+        ([1.5, 0.0, 0.0, 0.0], 3),
+        ([9.0, 0.0, 9.0, 0.0], 100),
+        ([0.0, 5.0, 5.0, 0.0], 101),
+    ],
 )
 def test_the_kept_logits_are_those_of_the_first_fittest_member(trials, expected):
     after, _ = step_with(trials, [1.0, 2.0, 3.0, 4.0])
