@@ -169,7 +169,9 @@ def _prepared(name: str) -> dict[str, np.ndarray]:
 def _newest_version(name: str) -> Path:
     """The folder of the newest prepared version of a data set."""
     root = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
-    prepared = [info.parent for info in (root / name).glob("*.*.*/dataset_info.json")]
+    prepared = [
+        info.parent for info in (root / name).glob("[0-9]*.[0-9]*.[0-9]*/dataset_info.json")
+    ]
     if not prepared:
         raise FileNotFoundError(
             f"{name} is not prepared in {root}: set TFDS_DATA_DIR to a folder that holds it, or "
@@ -196,5 +198,5 @@ def _read_cached(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in _ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -18,7 +18,7 @@ from models.cache import replacing
 
 
 def save(model: nnx.Module, path: Path, card: dict[str, Any] | None = None) -> None:
-    """Writes the weights, then the card: a card without its weights never exists.
+    """Writes the weights, then the card: a card always tells of the weights beside it.
 
     Args:
       model: module whose `nnx.Param` and `nnx.BatchStat` are written.
@@ -29,6 +29,7 @@ def save(model: nnx.Module, path: Path, card: dict[str, Any] | None = None) -> N
     """
     tensors = {name: np.asarray(variable[...]) for name, variable in _variables(model).items()}
     _refuse_not_finite(tensors, path)
+    card_path(path).unlink(missing_ok=True)
     with replacing(path) as temporary:
         save_file(tensors, temporary)
     if card is not None:

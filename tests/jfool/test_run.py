@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import jfool
+from jfool.base import Candidate, pytree, static
 from jfool.run import AttackResult
 from tests.jfool import oracle
 from tests.jfool.helpers import (
+    NUM_CLASSES,
     POPULATION,
     SHAPE,
     Linear,
@@ -114,9 +116,53 @@ def test_a_stopped_job_is_the_same_job_run_for_as_many_steps(stopped):
 
 
 def test_a_run_ends_when_every_job_has_stopped():
-    result = run(grey_jobs(k=3), until=jfool.confident(0.3), num_steps=20_000, history=False)
+    easiest = int((np.full(60, 0.5) @ MODEL.weights).argmax())
+    result = run(grey_jobs([easiest] * 4), until=UNTIL, num_steps=20_000, history=False)
     assert result.stopped.all()
     assert result.num_steps.max() < 1000
+
+
+@pytree
+class Brightens:
+    """An attack that adds a tenth of white in each step, whatever the model says of it."""
+
+    image_shape: tuple[int, int, int] = static(default=SHAPE)
+    num_classes: int = static(default=NUM_CLASSES)
+    targeted: bool = static(default=True)
+
+    def check(self, jobs):
+        del jobs
+
+    def init(self, key, job):
+        del key, job
+        return jnp.zeros(SHAPE, jnp.float32), jnp.full(NUM_CLASSES, jnp.nan, jnp.float32)
+
+    def step(self, key, evaluate, job, state):
+        del key
+        image = state[0] + 0.1
+        return image, evaluate(jfool.Pixels(), job, image[None])[0]
+
+    def best(self, job, state):
+        image, logits = state
+        return Candidate(image, logits, logits[job.label], image[0, 0])
+
+
+def test_a_stopped_job_keeps_its_state_whatever_its_attack_would_do_next():
+    matrix = np.zeros((60, NUM_CLASSES), np.float32)
+    matrix[:, 1] = 0.1  # logits of class 1: six times the brightness
+    jobs = grey_jobs([1, 2])
+    result = jfool.run(
+        jax.random.key(0),
+        Brightens(),
+        Linear(matrix),
+        jobs,
+        num_steps=8,
+        until=jfool.confident(0.7),
+    )
+    np.testing.assert_array_equal(result.stopped, [True, False])
+    np.testing.assert_array_equal(result.num_steps, [3, 8])  # softmax(2.4, 0, 0, 0) > 0.7
+    np.testing.assert_array_equal(result.num_queries, [4, 9])
+    np.testing.assert_allclose(result.images[:, 0, 0, 0], [0.4, 0.9], rtol=1e-5)
 
 
 def test_jobs_draw_from_their_id_and_the_same_key_gives_the_same_result(result):

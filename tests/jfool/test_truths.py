@@ -91,16 +91,3 @@ def test_without_a_target_leaving_the_label_is_success_whatever_until_asks_for()
     np.testing.assert_allclose(
         result.confidence, softmax(np.asarray(model(result.images))).max(1), rtol=1e-4
     )
-
-
-def test_truths_of_a_rounded_image_are_those_of_the_image_in_8_bits():
-    model = Linear(jnp.asarray(weights(3)))
-    result = run(model, until=jfool.confident(0.9))
-    rounded = np.round(np.asarray(result.images) * 255) / 255
-    probability = softmax(rounded.reshape(4, -1) @ weights(3))
-    labels = np.arange(4)
-    np.testing.assert_allclose(result.confidence_uint8, probability[labels, labels], rtol=1e-3)
-    wanted = (probability.argmax(1) == labels) & (probability[labels, labels] >= 0.9)
-    np.testing.assert_array_equal(result.success_uint8, wanted)
-    assert wanted.any()
-    assert not wanted.all()

@@ -11,7 +11,6 @@ def network(seed=0):
     return MLP((4, 4, 1), 2, widths=(3, 3), rngs=nnx.Rngs(seed))
 
 
-@pytest.mark.xfail(strict=True, reason="save() leaves the old card beside the new weights")
 def test_an_interrupted_save_does_not_leave_new_weights_beside_the_old_card(monkeypatch, tmp_path):
     path = tmp_path / "mlp.safetensors"
     save(network(0), path, {"seed": 0})
@@ -28,7 +27,6 @@ def test_an_interrupted_save_does_not_leave_new_weights_beside_the_old_card(monk
         assert path.read_bytes() == before
 
 
-@pytest.mark.xfail(strict=True, reason="save() leaves the old card beside the new weights")
 def test_weights_saved_without_a_card_do_not_inherit_that_of_others(tmp_path):
     path = tmp_path / "mlp.safetensors"
     save(network(0), path, {"seed": 0})
@@ -48,7 +46,6 @@ def test_a_card_whose_weights_are_gone_is_an_error_that_names_the_file(cache):
         trained("mlp", digits)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="its name is read as a version number")
 def test_a_folder_that_preparing_left_half_done_is_passed_over(monkeypatch, tmp_path):
     """tensorflow-datasets prepares in `incomplete.XXXXXX_3.0.1`, which matches `*.*.*`."""
     folder = tmp_path / "mnist" / "incomplete.ABC123_3.0.1"
