@@ -112,7 +112,7 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
     floats = [x for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
     with jax.ensure_compile_time_eval():  # at once, also inside a user's own jit
         if not _traced(leaves) and bool(_any_nan(floats)):
-            raise ValueError("model: expected finite weights, got NaN")
+            raise ValueError("model: expected weights without NaN, got some")
     batch = 2
     images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
     try:

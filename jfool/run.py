@@ -68,7 +68,7 @@ def run(
 
     New numbers (keys, weights, jobs, settings that are leaves, `num_steps` without `history`) meet
     the same compiled program. A job's random draws depend on `key` and its id alone; at a fixed
-    batch shape, min(chunk, N x images per step), so do its results, bit for bit.
+    batch shape, which follows from `chunk` and N, so do its results, bit for bit.
 
     Args:
       key: typed threefry key; job i uses `fold_in(key, job_ids[i])`.
