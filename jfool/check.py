@@ -94,7 +94,7 @@ def check_job_ids(job_ids: Any, count: int) -> None:
 
 
 def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> None:
-    """The model is callable, in inference mode, free of NaN, and maps images to `[B, K]`."""
+    """A callable in inference mode, with finite weights, that maps images to `[B, K]`."""
     if not callable(model):
         raise TypeError(f"model: expected a callable images -> logits, got {_of(model)}")
     if (where := in_training_mode(model)) is not None:
@@ -111,8 +111,8 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
         )
     floats = [x for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
     with jax.ensure_compile_time_eval():  # at once, also inside a user's own jit
-        if not _traced(leaves) and bool(_any_nan(floats)):
-            raise ValueError("model: expected weights without NaN, got some")
+        if not _traced(leaves) and not bool(_all_finite(floats)):
+            raise ValueError("model: expected weights without NaN or infinity, got some")
     batch = 2
     images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
     try:
@@ -165,8 +165,8 @@ def _call(model: Any, images: Any) -> Any:
 
 
 @jax.jit
-def _any_nan(leaves: list[Any]) -> Any:
-    return jnp.stack([jnp.zeros((), bool), *(jnp.isnan(leaf).any() for leaf in leaves)]).any()
+def _all_finite(leaves: list[Any]) -> Any:
+    return jnp.stack([jnp.ones((), bool), *(jnp.isfinite(leaf).all() for leaf in leaves)]).all()
 
 
 def _first_line(error: Exception) -> str:

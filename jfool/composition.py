@@ -64,6 +64,11 @@ class Composition:
                 "objective: expected an objective such as jfool.Confidence(), "
                 f"got {self.objective!r}"
             )
+        if not callable(getattr(self.search, "check", None)):
+            raise TypeError(
+                "search: expected a search such as jfool.DifferentialEvolution(), "
+                f"got {self.search!r}"
+            )
         self.search.check()
         self.encoding.check(jobs)
         label = np.asarray(jobs.label)

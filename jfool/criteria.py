@@ -11,6 +11,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
 from jfool.base import Criterion, Label, Truth
+from jfool.expect import is_number
 
 
 def prediction(logits: Float[Array, " K"]) -> Int[Array, ""]:
@@ -67,6 +68,6 @@ def _suppressed(
 
 
 def _probability(name: str, value: float) -> Array:
-    if not isinstance(value, Tracer) and not 0 < value <= 1:
-        raise ValueError(f"{name}: expected a probability in (0, 1], got {value}")
+    if not isinstance(value, Tracer) and not (is_number(value) and 0 < value <= 1):
+        raise ValueError(f"{name}: expected a probability in (0, 1], got {value!r}")
     return jnp.asarray(value, jnp.float32)

@@ -1,5 +1,6 @@
 """Sweeps are arrays of jobs: pytrees with a leading axis N."""
 
+import dataclasses
 import itertools
 from typing import Any, TypeVar
 
@@ -17,9 +18,13 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
     Args:
       job_type: a job dataclass, e.g. `jfool.SparseJob`.
       repeats: how often each combination occurs (each with draws of its own), varying fastest.
-      axes: one sequence of values per field; a scalar is the same for all jobs.
+      axes: one sequence of values per field; a scalar is the same for all jobs. A colour is itself
+        a sequence: one base colour for all jobs is `[[0.5, 0.5, 0.5]]`.
     Returns:
       `job_type` with NumPy leaves of N = (product of the lengths) x repeats rows.
+    Raises:
+      TypeError: a field that the job lacks, or one that was not given.
+      ValueError: values of a field that differ in shape.
     Example:
       >>> from jfool import SparseJob
       >>> jobs = grid(SparseJob, base=[[0.0], [1.0]], label=range(3), k=5)
@@ -28,7 +33,8 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
     """
     if not is_whole(repeats, 1):
         raise ValueError(f"repeats: expected a whole number of at least 1, got {repeats!r}")
-    values = {name: np.asarray(axis) for name, axis in axes.items()}
+    _check_fields(job_type, axes)
+    values = {name: _values(name, axis) for name, axis in axes.items()}
     lengths = [len(v) if v.ndim else 1 for v in values.values()]
     rows = np.array(list(itertools.product(*map(range, lengths), range(repeats))), int)
     rows = rows.reshape(-1, len(lengths) + 1)
@@ -36,6 +42,29 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
         name: np.atleast_1d(value)[rows[:, i]] for i, (name, value) in enumerate(values.items())
     }
     return job_type(**picked)
+
+
+def _check_fields(job_type: type, axes: dict[str, Any]) -> None:
+    fields = {field.name: field for field in dataclasses.fields(job_type)}
+    if unknown := axes.keys() - fields.keys():
+        raise TypeError(
+            f"{sorted(unknown)[0]}: expected a field of {job_type.__name__} "
+            f"({', '.join(fields)}), got another"
+        )
+    needed = [
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    if missing := [name for name in needed if name not in axes]:
+        raise TypeError(f"{missing[0]}: expected values for this field of the jobs, got none")
+
+
+def _values(name: str, axis: Any) -> np.ndarray:
+    try:
+        return np.asarray(axis)
+    except ValueError:
+        raise ValueError(f"{name}: expected values of one shape, got {axis!r:.60}") from None
 
 
 def num_jobs(jobs: Any) -> int:

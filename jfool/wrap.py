@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.base import Images, Logits, pytree, static
-from jfool.expect import is_whole
+from jfool.expect import is_number, is_whole
 
 LAYOUTS = ("NHWC", "NCHW")
 
@@ -74,8 +74,8 @@ def wrap(
     for name, value in (("mean", mean), ("std", std)):
         if np.ndim(value) > 1:
             raise ValueError(f"{name}: expected a number or one per channel, got {np.shape(value)}")
-        if not np.isfinite(value).all():
-            raise ValueError(f"{name}: expected finite numbers, got {value}")
+        if not all(is_number(number) for number in np.atleast_1d(np.asarray(value))):
+            raise ValueError(f"{name}: expected finite numbers, got {value!r}")
     if not (np.asarray(std) > 0).all():
         raise ValueError(f"std: expected positive numbers, got {std}")
     mean, std = jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32)
