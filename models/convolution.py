@@ -1,11 +1,13 @@
-"""Convolution whose gradients stay fast inside loops on a CPU.
+"""Convolution as XLA's CPU compiler likes it, forwards and backwards, also inside loops.
 
-XLA's CPU compiler hands a convolution to its fast kernels when the operands lie as `[B, H, W, C]`
-and `[h, w, C, D]`. The gradients that JAX derives lie otherwise; the compiler rearranges those of a
-program's top level, but not those in the body of a loop (jax 0.10), which it then computes one
-multiplication at a time: 5 x slower for the images, 100 x for the kernel. An epoch is a
-loop, and so is a gradient search. Here both gradients are written as convolutions that already lie
-right; the numbers are the same.
+The compiler hands a convolution to its fast kernels when the operands lie as `[B, H, W, C]` and
+`[h, w, C, D]`, with stride and dilation only where a forward pass has them. The gradients that JAX
+derives lie otherwise; the compiler rearranges those of a program's top level, but not those in the
+body of a loop (jax 0.10), which it then computes one multiplication at a time: 5 x slower for the
+images, 100 x for the kernel. An epoch is a loop, and so is a gradient search. Here both gradients
+are written as convolutions that already lie right. Two further cases have better algebra than a
+general convolution: one tap is a matrix product, and one filter per channel is a sum of shifted
+images (20 x faster here). The numbers are the same.
 """
 
 from collections.abc import Sequence
@@ -13,61 +15,94 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
-Padding = tuple[tuple[int, int], tuple[int, int]]
+Pair = tuple[int, int]
+Padding = tuple[Pair, Pair]
 
 
 def convolve(
     images: jax.Array,
     kernel: jax.Array,
     strides: Sequence[int],
-    padding: str | Sequence[tuple[int, int]],
+    padding: str | Sequence[Pair],
     **options: Any,
 ) -> jax.Array:
-    """Stand-in for `lax.conv_general_dilated` in `nnx.Conv`, for stride 1 and reverse mode.
+    """Stand-in for `lax.conv_general_dilated` in `nnx.Conv`; reverse mode only.
 
     Args:
       images: `[B, H, W, C]`.
-      kernel: `[h, w, C, D]`.
-      strides: `(1, 1)`.
+      kernel: `[h, w, C / G, D]` with `G` groups.
+      strides: (down, right).
       padding: "SAME", "VALID" or zeros before and behind each axis.
-      **options: what `nnx.Conv` passes besides; no dilation and no groups.
+      **options: what `nnx.Conv` passes besides; `feature_group_count` is `G`; no dilation.
     Returns:
       `[B, H', W', D]`.
     Raises:
-      NotImplementedError: another stride, dilation, or groups.
+      NotImplementedError: dilation.
     """
     dilations = (*options.get("lhs_dilation", ()), *options.get("rhs_dilation", ()))
-    groups = options.get("feature_group_count", 1)
-    if {*strides, *dilations, groups} != {1}:
-        raise NotImplementedError(
-            f"expected stride 1, dilation 1 and one group, got {tuple(strides)}, {dilations}, "
-            f"{groups}"
-        )
+    if {*dilations} - {1}:
+        raise NotImplementedError(f"expected dilation 1, got {dilations}")
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(images.shape[1:3], kernel.shape[:2], strides, padding)
     (top, bottom), (left, right) = padding
-    return _convolve(images, kernel, ((top, bottom), (left, right)))
+    down, along = strides
+    pads, steps = ((top, bottom), (left, right)), (down, along)
+    groups = options.get("feature_group_count", 1)
+    if groups == 1:
+        return _one_group(images, kernel, steps, pads)
+    if groups == images.shape[-1] == kernel.shape[-1]:
+        return _per_channel(images, kernel, steps, pads)
+    parts = zip(jnp.split(images, groups, axis=-1), jnp.split(kernel, groups, axis=-1), strict=True)
+    return jnp.concatenate([_one_group(x, k, steps, pads) for x, k in parts], axis=-1)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Array:
+def _one_group(images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding) -> jax.Array:
+    if kernel.shape[:2] == (1, 1) and padding == ((0, 0), (0, 0)):
+        return images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
+    return _convolve(images, kernel, strides, padding)
+
+
+def _per_channel(
+    images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding
+) -> jax.Array:
+    """One filter per channel: each tap weighs the image shifted to it, `kernel [h, w, 1, C]`."""
+    zeros = ((0, 0, 0), *((*pads, 0) for pads in padding), (0, 0, 0))
+    padded = lax.pad(images, jnp.zeros((), images.dtype), zeros)
+    height, width = (
+        size - taps + 1 for size, taps in zip(padded.shape[1:3], kernel.shape[:2], strict=True)
+    )
+    taps = [
+        padded[:, row : row + height : strides[0], column : column + width : strides[1]]
+        * kernel[row, column][None, None]
+        for row in range(kernel.shape[0])
+        for column in range(kernel.shape[1])
+    ]
+    return sum(taps[1:], taps[0])
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _convolve(images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding) -> jax.Array:
     return lax.conv_general_dilated(
-        images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        images, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
 def _forward(
-    images: jax.Array, kernel: jax.Array, padding: Padding
+    images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _convolve(images, kernel, padding), (images, kernel)
+    return _convolve(images, kernel, strides, padding), (images, kernel)
 
 
 def _backward(
-    padding: Padding, saved: tuple[jax.Array, jax.Array], gradient: jax.Array
+    strides: Pair, padding: Padding, saved: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Gradients by the images and by the kernel, from that by the output `[B, H', W', D]`."""
+    if strides != (1, 1):
+        _, pull = jax.vjp(partial(_phased, strides=strides, padding=padding), *saved)
+        return pull(gradient)
     images, kernel = saved
     (top, bottom), (left, right) = padding
     height, width = kernel.shape[0] - 1, kernel.shape[1] - 1
@@ -87,3 +122,31 @@ def _backward(
 
 
 _convolve.defvjp(_forward, _backward)
+
+
+def _phased(images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding) -> jax.Array:
+    """A convolution with strides as one without: the rows and columns that a stride apart meet the
+    same taps become the channels of a smaller image. (Forwards the strided one is faster.)"""
+    spread_images, spread_kernel = [(0, 0, 0)], []
+    for size, taps, (before, behind), stride in zip(
+        images.shape[1:3], kernel.shape[:2], padding, strides, strict=True
+    ):
+        whole_taps = -(-taps // stride) * stride
+        last = (size + before + behind - taps) // stride * stride  # where the last window begins
+        spread_images.append((before, last + whole_taps - before - size, 0))
+        spread_kernel.append((0, whole_taps - taps, 0))
+    zero = jnp.zeros((), images.dtype)
+    images = lax.pad(images, zero, [*spread_images, (0, 0, 0)])
+    kernel = lax.pad(kernel, zero, [*spread_kernel, (0, 0, 0), (0, 0, 0)])
+    down, right = strides
+    batch, height, width, channels = images.shape
+    images = images.reshape(batch, height // down, down, width // right, right, channels)
+    images = images.transpose(0, 1, 3, 2, 4, 5).reshape(
+        batch, height // down, width // right, down * right * channels
+    )
+    height, width, channels, filters = kernel.shape
+    kernel = kernel.reshape(height // down, down, width // right, right, channels, filters)
+    kernel = kernel.transpose(0, 2, 1, 3, 4, 5).reshape(
+        height // down, width // right, down * right * channels, filters
+    )
+    return _convolve(images, kernel, (1, 1), ((0, 0), (0, 0)))

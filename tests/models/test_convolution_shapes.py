@@ -4,20 +4,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from jax import lax
 
 from models.convolution import convolve
 
-# images, kernel, padding
+# images, kernel, padding, strides, groups
 CASES = [
-    ((1, 5, 5, 1), (1, 1, 1, 1), "VALID"),
-    ((3, 6, 8, 2), (5, 5, 2, 4), "VALID"),
-    ((2, 5, 4, 3), (5, 4, 3, 2), "VALID"),  # one output pixel
-    ((2, 6, 5, 1), (4, 2, 1, 3), "SAME"),  # even kernels are padded unevenly
-    ((2, 6, 5, 1), (4, 2, 1, 3), "SAME_LOWER"),
-    ((2, 4, 4, 2), (3, 3, 2, 2), [(4, 3), (2, 5)]),  # more zeros than the kernel is wide
-    ((2, 6, 6, 2), (3, 3, 2, 2), [(-1, 0), (0, -1)]),  # edges cut off
+    ((1, 5, 5, 1), (1, 1, 1, 1), "VALID", (1, 1), 1),
+    ((3, 6, 8, 2), (5, 5, 2, 4), "VALID", (1, 1), 1),
+    ((2, 5, 4, 3), (5, 4, 3, 2), "VALID", (1, 1), 1),  # one output pixel
+    ((2, 6, 5, 1), (4, 2, 1, 3), "SAME", (1, 1), 1),  # even kernels are padded unevenly
+    ((2, 6, 5, 1), (4, 2, 1, 3), "SAME_LOWER", (1, 1), 1),
+    ((2, 4, 4, 2), (3, 3, 2, 2), [(4, 3), (2, 5)], (1, 1), 1),  # more zeros than the kernel is wide
+    ((2, 6, 6, 2), (3, 3, 2, 2), [(-1, 0), (0, -1)], (1, 1), 1),  # edges cut off
+    ((2, 7, 8, 3), (3, 3, 3, 2), "SAME", (2, 2), 1),
+    ((2, 9, 8, 3), (3, 2, 3, 2), [(1, 2), (0, 1)], (3, 2), 1),  # rows that no window reaches
+    ((2, 6, 7, 3), (1, 1, 3, 2), "VALID", (2, 2), 1),
+    ((2, 6, 6, 4), (3, 3, 2, 6), "SAME", (1, 1), 2),
+    ((2, 7, 6, 6), (5, 5, 2, 3), [(2, 2), (2, 2)], (2, 1), 3),
+    ((2, 6, 7, 5), (3, 3, 1, 5), "SAME", (1, 1), 5),  # one filter per channel
+    ((2, 7, 6, 5), (3, 3, 1, 5), [(1, 1), (-1, 2)], (2, 2), 5),
+    ((2, 6, 6, 3), (3, 3, 1, 6), "SAME", (1, 1), 3),  # two filters per channel
 ]
 
 
@@ -26,13 +33,18 @@ def random(*shapes):
     return [jnp.asarray(generator.normal(size=shape), jnp.float32) for shape in shapes]
 
 
-def gradients(ours, padding):
+def gradients(ours, padding, strides=(1, 1), groups=1):
     def loss(images, kernel):
         if ours:
-            y = convolve(images, kernel, (1, 1), padding)
+            y = convolve(images, kernel, strides, padding, feature_group_count=groups)
         else:
             y = lax.conv_general_dilated(
-                images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+                images,
+                kernel,
+                strides,
+                padding,
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                feature_group_count=groups,
             )
         return jnp.sin(y).sum()
 
@@ -45,10 +57,13 @@ def assert_close(got, expected):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("images", "kernel", "padding"), CASES)
-def test_value_and_gradients_are_those_of_jax_for_every_shape(images, kernel, padding):
+@pytest.mark.parametrize(("images", "kernel", "padding", "strides", "groups"), CASES)
+def test_value_and_gradients_are_those_of_jax_for_every_shape(
+    images, kernel, padding, strides, groups
+):
     operands = random(images, kernel)
-    assert_close(gradients(True, padding)(*operands), gradients(False, padding)(*operands))
+    got = gradients(True, padding, strides, groups)(*operands)
+    assert_close(got, gradients(False, padding, strides, groups)(*operands))
 
 
 def test_a_population_of_kernels_has_the_gradients_of_each():
@@ -63,9 +78,3 @@ def test_gradients_inside_a_compiled_loop_are_those_outside():
     got = jax.jit(lambda k: lax.map(lambda k: gradients(True, "VALID")(images, k), k))(kernels)
     expected = [gradients(False, "VALID")(images, kernel) for kernel in kernels]
     assert_close(got, jax.tree.map(lambda *x: jnp.stack(x), *expected))
-
-
-def test_a_layer_with_strides_is_refused_where_it_is_called():
-    layer = nnx.Conv(1, 2, (3, 3), strides=2, conv_general_dilated=convolve, rngs=nnx.Rngs(0))
-    with pytest.raises(NotImplementedError, match=r"expected stride 1, .* got \(2, 2\)"):
-        layer(jnp.zeros((1, 6, 6, 1)))
