@@ -1,14 +1,26 @@
 """The victim networks (Flax NNX): their architectures, data, training and weights."""
 
+from models.alexnet import AlexNet
+from models.allconv import AllConv
+from models.caffenet import CaffeNet
+from models.capsnet import CapsNet
+from models.cifar_resnet import CifarResNet
 from models.cnn import CNN
-from models.datasets import DATASETS, Dataset, load_dataset
+from models.datasets import DATASETS, Dataset, class_names, load_dataset, read_class_names
 from models.lenet import LeNet
+from models.loading import load
 from models.mlp import MLP
-from models.network import Network
+from models.mobilenet import MobileNetV2
+from models.network import Network, in_precision
+from models.nin import NiN
 from models.recipes import SGD, Adam, CaffeSGD, Recipe
+from models.resnet import ResNet
+from models.squeezenet import SqueezeNet
+from models.ten_crop import TenCrop
 from models.training import accuracy, train
-from models.weights import load, read_card, save
-from models.zoo import ARCHITECTURES, create, recipe_for, trained
+from models.vgg import VGG16
+from models.weights import read_card, restore, save
+from models.zoo import ARCHITECTURES, create, outline, recipe_for, trained
 
 __all__ = [
     "ARCHITECTURES",
@@ -16,18 +28,34 @@ __all__ = [
     "DATASETS",
     "MLP",
     "SGD",
+    "VGG16",
     "Adam",
+    "AlexNet",
+    "AllConv",
+    "CaffeNet",
     "CaffeSGD",
+    "CapsNet",
+    "CifarResNet",
     "Dataset",
     "LeNet",
+    "MobileNetV2",
     "Network",
+    "NiN",
     "Recipe",
+    "ResNet",
+    "SqueezeNet",
+    "TenCrop",
     "accuracy",
+    "class_names",
     "create",
+    "in_precision",
     "load",
     "load_dataset",
+    "outline",
     "read_card",
+    "read_class_names",
     "recipe_for",
+    "restore",
     "save",
     "train",
     "trained",

@@ -5,6 +5,7 @@ tensorflow-datasets has prepared (no TensorFlow is needed to read them); decodin
 of PNG files takes a while, so the arrays are kept in the cache folder.
 """
 
+import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -84,6 +85,35 @@ class Dataset:
         return height, width, channels
 
 
+def class_names(dataset: str) -> tuple[str, ...]:
+    """What the classes of a data set are called, in order; reads no data.
+
+    Raises:
+      ValueError: unknown data set.
+    """
+    if dataset not in _CLASS_NAMES:
+        raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, got {dataset!r}")
+    return _CLASS_NAMES[dataset]
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Class names from a file of one's own, as for ImageNet: a JSON list of strings, in order.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      ValueError: it is not a list of strings.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"expected class names at {path}, got no such file")
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path}: expected a JSON list of strings")
+    return tuple(names)
+
+
 def load_dataset(name: str) -> Dataset:
     """Reads a data set.
 
@@ -96,10 +126,9 @@ def load_dataset(name: str) -> Dataset:
       FileNotFoundError: the data has not been prepared on this machine.
       OSError: the prepared data is damaged, or in a format without random access.
     """
-    if name not in _CLASS_NAMES:
-        raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, got {name!r}")
+    names = class_names(name)
     arrays = _digits() if name == "digits" else _prepared(name)
-    return Dataset(name, **arrays, class_names=_CLASS_NAMES[name])
+    return Dataset(name, **arrays, class_names=names)
 
 
 def _digits() -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import jax
 from flax import nnx
 
 from models.convolution import convolve
+from models.layers import require_side
 from models.network import Network, flatten, halve
 
 # Caffe's "xavier": uniform in ±sqrt(3 / fan_in).
@@ -42,15 +43,11 @@ class LeNet(Network):
         mean: jax.Array | None = None,
         rngs: nnx.Rngs,
     ) -> None:
+        require_side(image_shape, _SMALLEST_SIDE)
         height, width, channels = image_shape
-        if min(height, width) < _SMALLEST_SIDE:
-            raise ValueError(
-                f"image_shape: expected at least {_SMALLEST_SIDE} x {_SMALLEST_SIDE} pixels, "
-                f"got {height} x {width}"
-            )
         if mean is not None and mean.shape != image_shape:
             raise ValueError(f"mean: expected shape {image_shape}, got {mean.shape}")
-        self.image_shape = image_shape
+        self.image_shape, self.num_classes = image_shape, num_classes
         # A statistic of the data: saved with the weights, never trained.
         self.mean = None if mean is None else nnx.BatchStat(mean)
         self.conv1 = _conv(channels, 20, rngs)
@@ -59,7 +56,7 @@ class LeNet(Network):
         self.ip2 = _linear(500, num_classes, rngs)
 
     def walk(self, images: jax.Array) -> Iterator[tuple[str, jax.Array]]:
-        x = images if self.mean is None else images - self.mean[None]
+        x = images if self.mean is None else images - self.mean[None].astype(images.dtype)
         x = self.conv1(x * (255 / 256))
         yield "conv1", x
         x = halve(x)

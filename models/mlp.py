@@ -37,7 +37,7 @@ class MLP(Network):
         dropout_rate: float = 0.2,
         rngs: nnx.Rngs,
     ) -> None:
-        self.image_shape = image_shape
+        self.image_shape, self.num_classes = image_shape, num_classes
         self.fc1 = nnx.Linear(math.prod(image_shape), widths[0], rngs=rngs)
         self.fc2 = nnx.Linear(widths[0], widths[1], rngs=rngs)
         self.fc3 = nnx.Linear(widths[1], num_classes, rngs=rngs)

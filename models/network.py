@@ -6,11 +6,14 @@ the last activation; an inner feature is the walk stopped early, so nothing behi
 Shapes: `B` images of `H` x `W` pixels with `C` channels, `K` classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
+import optax
 from flax import nnx
+
+from models.normalization import IDENTITY
 
 
 class Network(nnx.Module):
@@ -18,15 +21,35 @@ class Network(nnx.Module):
 
     Attributes:
       image_shape: `(H, W, C)` of one image.
+      num_classes: `K`.
       layers: names of the activations, in the order of the forward pass; the last are the logits.
+      normalize: what is done to the pixels first, in float32.
+      dtype: of the computation; see `models.in_precision`. Weights and logits are float32.
     """
 
     image_shape: tuple[int, int, int]
+    num_classes: int
     layers: tuple[str, ...]
+    normalize: Callable[[jax.Array], jax.Array] = IDENTITY
+    dtype: jax.typing.DTypeLike = jnp.float32
 
     def walk(self, images: jax.Array) -> Iterator[tuple[str, jax.Array]]:
-        """Yields every name of `layers` with its activation, in order."""
+        """Yields every name of `layers` with its activation, in order, for normalised images."""
         raise NotImplementedError
+
+    def loss(self, images: jax.Array, labels: jax.Array) -> jax.Array:
+        """What training minimises, the mean over a batch: cross-entropy, unless a paper says else.
+
+        Args:
+          images: `[B, H, W, C]` floating point, in [0, 1].
+          labels: `[B]` integers.
+        """
+        logits = self(images)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+    def published_name(self, module: str) -> str:
+        """What the network's published PyTorch weights call the inner module of a dotted name."""
+        return module
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Classifies.
@@ -64,8 +87,27 @@ class Network(nnx.Module):
                 f"images: expected shape [B, {height}, {width}, {channels}], "
                 f"got {list(images.shape)}"
             )
-        walk = self.walk(images.astype(jnp.float32))
-        return next(activation for name, activation in walk if name == layer)
+        walk = self.walk(self.normalize(images.astype(jnp.float32)).astype(self.dtype))
+        found = next(activation for name, activation in walk if name == layer)
+        return found.astype(jnp.float32)
+
+
+def in_precision(model: Network, dtype: jax.typing.DTypeLike) -> Network:
+    """The same network, computing in another floating-point type.
+
+    Weights stay float32 and are rounded where they are used; logits and features are float32.
+
+    Args:
+      model: left as it is.
+      dtype: `jnp.bfloat16` or `jnp.float32`.
+    Returns:
+      A network with copies of the weights.
+    """
+    if jnp.dtype(dtype) not in (jnp.bfloat16, jnp.float32):
+        raise ValueError(f"dtype: expected bfloat16 or float32, got {jnp.dtype(dtype)}")
+    other = nnx.clone(model)
+    other.set_attributes(dtype=dtype)
+    return other
 
 
 def halve(x: jax.Array) -> jax.Array:

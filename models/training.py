@@ -16,32 +16,36 @@ from flax import nnx
 from jax import lax
 
 from models.datasets import Dataset
+from models.network import Network
+from models.progress import Progress
 from models.recipes import SGD, Adam, CaffeSGD, Recipe
 
 OnEpoch = Callable[[int, float, float], None]
 
 
 def train(
-    model: nnx.Module,
+    model: Network,
     dataset: Dataset,
     recipe: Recipe,
     seed: int,
     on_epoch: OnEpoch | None = None,
+    progress: Progress | None = None,
 ) -> float:
     """Trains a network in place and leaves it in evaluation mode.
 
     Args:
-      model: callable module `images [B, H, W, C] in [0, 1] -> logits [B, K]`.
+      model: network; it says itself what it minimises.
       dataset: training and test images.
       recipe: optimiser, number of steps, batch size.
       seed: of the order of the images. (Start weights and dropout have the model's own streams.)
       on_epoch: called behind each epoch with its number from 1, the mean loss over its batches, and
         the accuracy on the test split.
+      progress: where to note each epoch that is done, and to go on from; None keeps no notes.
     Returns:
       The accuracy on the test split.
     Raises:
       FloatingPointError: the loss is NaN or infinite.
-      ValueError: fewer training images than one batch.
+      ValueError: fewer training images than one batch, or a damaged record of progress.
     """
     model.train()
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
@@ -49,8 +53,13 @@ def train(
     images, labels = jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)
     key = jax.random.key(seed, impl="threefry2x32")
 
-    test_accuracy = 0.0
+    done = 0
+    if progress is not None:
+        done, (params, rest, optimizer_state) = progress.load((params, rest, optimizer_state))
+        nnx.update(model, params, rest)
     for epoch, num_steps in enumerate(recipe.epoch_lengths(len(images)), start=1):
+        if epoch <= done:
+            continue
         order = jax.random.permutation(jax.random.fold_in(key, epoch), len(images))
         batches = order[: num_steps * recipe.batch_size].reshape(num_steps, recipe.batch_size)
         params, rest, optimizer_state, losses = run_epoch(
@@ -63,11 +72,13 @@ def train(
                 f"try a smaller learning rate than {recipe.optimizer.learning_rate}"
             )
         nnx.update(model, params, rest)
-        test_accuracy = accuracy(model, dataset.test_images, dataset.test_labels)
+        if progress is not None:
+            progress.save(epoch, (params, rest, optimizer_state))
         if on_epoch is not None:
+            test_accuracy = accuracy(model, dataset.test_images, dataset.test_labels)
             on_epoch(epoch, loss, test_accuracy)
     model.eval()
-    return test_accuracy
+    return accuracy(model, dataset.test_images, dataset.test_labels)
 
 
 @partial(jax.jit, static_argnames=("graphdef", "optimizer"))
@@ -103,9 +114,8 @@ def run_epoch(
         model = nnx.merge(
             graphdef, params, rest, copy=True
         )  # of this trace: dropout counts its draws
-        logits = model(images[batch].astype(jnp.float32) / 255)
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels[batch])
-        return losses.mean(), nnx.state(model, nnx.Not(nnx.Param))
+        loss = model.loss(images[batch].astype(jnp.float32) / 255, labels[batch])
+        return loss, nnx.state(model, nnx.Not(nnx.Param))
 
     def step(carry: tuple, batch: jax.Array) -> tuple[tuple, jax.Array]:
         params, rest, state = carry

@@ -1,20 +1,26 @@
-"""Weights as safetensors files with flat dotted names in Flax layout, beside a JSON card.
+"""Weights as safetensors files with flat dotted names, beside a JSON card.
 
-A file holds what training made: parameters and batch statistics (`conv1.kernel`, `mean`), never the
-state of random streams. Everything is checked before the first tensor is copied, so a module is
-either loaded whole or left as it was.
+A file of ours holds what training made, in Flax layout: parameters and batch statistics
+(`conv1.kernel`, `mean`), never the state of random streams. PyTorch's layout is read too.
+Everything is checked before the first tensor is copied, so a module is either loaded whole or left
+as it was; and a file is data: nothing in it is ever run.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from models.cache import replacing
+from models.slots import own_slots, pytorch_slots, saved_variables, without_bookkeeping
+
+_PYTORCH_FILES = (".pth", ".pt")
 
 
 def save(model: nnx.Module, path: Path, card: dict[str, Any] | None = None) -> None:
@@ -27,7 +33,8 @@ def save(model: nnx.Module, path: Path, card: dict[str, Any] | None = None) -> N
     Raises:
       ValueError: a weight is NaN or infinite.
     """
-    tensors = {name: np.asarray(variable[...]) for name, variable in _variables(model).items()}
+    variables = saved_variables(model)
+    tensors = {name: np.asarray(variable[...]) for name, variable in variables.items()}
     _refuse_not_finite(tensors, path)
     card_path(path).unlink(missing_ok=True)
     with replacing(path) as temporary:
@@ -37,38 +44,47 @@ def save(model: nnx.Module, path: Path, card: dict[str, Any] | None = None) -> N
             temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
-def load(model: nnx.Module, path: Path) -> None:
+def restore(model: nnx.Module, path: Path) -> None:
     """Copies the weights of a file into a module.
 
     Args:
-      model: module of the same architecture; changed in place.
-      path: of the weights.
+      model: module of the same architecture; changed in place. It may be abstract, made under
+        `nnx.eval_shape`.
+      path: of the weights, in our layout or in PyTorch's; float16 and the like become float32.
+        PyTorch's own files (`.pth`, `.pt`) need PyTorch, which reads nothing but tensors from them.
     Raises:
       FileNotFoundError: there is no such file.
+      ImportError: the file is PyTorch's own, and PyTorch is not installed.
       ValueError: the file is damaged, holds NaN or infinity, or does not fit the module; the
         message lists every missing, extra and unfitting tensor.
     """
     if not path.is_file():
         raise FileNotFoundError(f"expected weights at {path}, got no such file")
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, KeyError) as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    fill(model, _read(path), path)
 
-    variables = _variables(model)
-    misfits = [f"missing {name}" for name in variables if name not in tensors]
-    misfits += [f"extra {name}" for name in tensors if name not in variables]
-    for name in variables.keys() & tensors.keys():
-        expected, got = _layout(variables[name]), _layout(tensors[name])
-        if expected != got:
-            misfits.append(f"{name} expected {expected}, got {got}")
+
+def fill(model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path) -> None:
+    """`restore` from tensors in memory; `source` is what errors call them."""
+    slots, theirs = own_slots(model), pytorch_slots(model)
+    if len(theirs.keys() & tensors.keys()) > len(slots.keys() & tensors.keys()):
+        slots, tensors = theirs, without_bookkeeping(tensors)
+
+    misfits = [f"missing {name}" for name in slots if name not in tensors]
+    misfits += [f"extra {name}" for name in tensors if name not in slots]
+    for name in slots.keys() & tensors.keys():
+        expected, tensor = slots[name].shape, tensors[name]
+        if tensor.shape != expected or not np.issubdtype(tensor.dtype, np.floating):
+            got = f"{tensor.dtype}{list(tensor.shape)}"
+            misfits.append(f"{name} expected float{list(expected)}, got {got}")
     if misfits:
         module = type(model).__name__
-        raise ValueError(f"{path} does not fit {module}: {'; '.join(sorted(misfits))}")
-    _refuse_not_finite(tensors, path)
+        raise ValueError(f"{source} does not fit {module}: {'; '.join(sorted(misfits))}")
+    tensors = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
+    _refuse_not_finite(tensors, source)
 
-    for name, variable in variables.items():
-        variable[...] = tensors[name]
+    arranged = {slot.name: slot.turn(tensors[name]) for name, slot in slots.items()}
+    for name, variable in saved_variables(model).items():
+        variable.set_value(jnp.asarray(arranged[name]))
 
 
 def card_path(path: Path) -> Path:
@@ -97,17 +113,33 @@ def read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def _variables(model: nnx.Module) -> dict[str, nnx.Variable]:
-    """What is saved of a module, by dotted name."""
-    state = nnx.state(model, (nnx.Param, nnx.BatchStat))
-    return {".".join(map(str, path)): variable for path, variable in nnx.to_flat_state(state)}
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a file."""
+    if path.suffix in _PYTORCH_FILES:
+        return _read_pytorch(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, KeyError) as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
 
 
-def _layout(tensor: Any) -> str:
-    return f"{tensor.dtype}{list(tensor.shape)}"
+def _read_pytorch(path: Path) -> dict[str, np.ndarray]:
+    """The state dict of a file of PyTorch's, which may lie one level deep; no code is run."""
+    try:
+        import torch  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ImportError(f"{path} is PyTorch's own format: expected torch, got none") from None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = content.get("state_dict", content)
+        # DataParallel puts "module." before every name.
+        return {name.removeprefix("module."): t.float().numpy() for name, t in content.items()}
+    except Exception as error:  # whatever unpickling makes of a broken file
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is not a whole state dict of tensors: {reason}") from error
 
 
-def _refuse_not_finite(tensors: dict[str, np.ndarray], path: Path) -> None:
+def _refuse_not_finite(tensors: Mapping[str, np.ndarray], path: Path) -> None:
     broken = sorted(name for name, tensor in tensors.items() if not np.isfinite(tensor).all())
     if broken:
         raise ValueError(f"{path}: expected finite weights, got NaN or infinity in {broken}")

@@ -1,5 +1,6 @@
 """The victim networks by name, trained on demand and remembered."""
 
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -8,14 +9,26 @@ from typing import Any, Protocol
 from flax import nnx
 
 from models import weights
+from models.alexnet import AlexNet
+from models.allconv import AllConv
 from models.cache import cache_folder
+from models.caffenet import CaffeNet
+from models.capsnet import CapsNet
+from models.cifar_resnet import CifarResNet
 from models.cnn import CNN
 from models.datasets import Dataset
 from models.lenet import LeNet
 from models.mlp import MLP
+from models.mobilenet import MobileNetV2
 from models.network import Network
+from models.nin import NiN
+from models.normalization import BYTES_TO_ONE, CIFAR10
+from models.progress import Progress
 from models.recipes import RECIPES, Recipe
+from models.resnet import ResNet
+from models.squeezenet import SqueezeNet
 from models.training import OnEpoch, train
+from models.vgg import VGG16
 
 
 class _Constructor(Protocol):
@@ -24,33 +37,103 @@ class _Constructor(Protocol):
     ) -> Network: ...
 
 
-ARCHITECTURES: dict[str, _Constructor] = {
-    "lenet": LeNet,
-    "mlp": MLP,
-    "cnn": CNN,
-    "cnn_nopool": partial(CNN, pool=False),
+@dataclass(frozen=True)
+class Architecture:
+    """A network by name.
+
+    Attributes:
+      make: constructor.
+      image_shape: `(H, W, C)` unless one asks for another.
+      num_classes: `K` unless one asks for another.
+      papers: which of the papers attack it, in a few words.
+    """
+
+    make: _Constructor
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    papers: str
+
+
+_SFI = "sparse fooling images (2020)"
+_EASILY = "easily fooled (2015)"
+_ONE_PIXEL = "one pixel (2019)"
+_NONE = "none of them"
+_PORT = "a port with published weights"
+_MNIST = ((28, 28, 1), 10)
+_CIFAR = ((32, 32, 3), 10)
+_IMAGENET = ((224, 224, 3), 1000)
+
+_TF_MOBILENET = partial(MobileNetV2, batch_norm=False, padding="SAME", normalize=BYTES_TO_ONE)
+_CIFAR_VGG = partial(VGG16, batch_norm=True, hidden=(512,), normalize=CIFAR10)
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "lenet": Architecture(LeNet, *_MNIST, _EASILY),
+    "mlp": Architecture(MLP, *_MNIST, _SFI),
+    "cnn": Architecture(CNN, *_MNIST, _SFI),
+    "cnn_nopool": Architecture(partial(CNN, pool=False), *_MNIST, _SFI),
+    "capsnet": Architecture(CapsNet, *_MNIST, _SFI),
+    "cifar_resnet20": Architecture(CifarResNet, *_CIFAR, _PORT),
+    "cifar_resnet32": Architecture(partial(CifarResNet, depth=32), *_CIFAR, _PORT),
+    "cifar_resnet44": Architecture(partial(CifarResNet, depth=44), *_CIFAR, _PORT),
+    "cifar_resnet56": Architecture(partial(CifarResNet, depth=56), *_CIFAR, _PORT),
+    "cifar_resnet110": Architecture(partial(CifarResNet, depth=110), *_CIFAR, _PORT),
+    "cifar_resnet50": Architecture(
+        partial(ResNet, depth=50, normalize=CIFAR10), *_CIFAR, f"{_SFI}, with the stem of ImageNet"
+    ),
+    "nin": Architecture(NiN, *_CIFAR, f"{_SFI}, {_ONE_PIXEL}"),
+    "allconv": Architecture(AllConv, *_CIFAR, _ONE_PIXEL),
+    "resnet18": Architecture(partial(ResNet, depth=18), *_IMAGENET, _SFI),
+    "resnet50": Architecture(partial(ResNet, depth=50), *_IMAGENET, _SFI),
+    "resnet101": Architecture(partial(ResNet, depth=101), *_IMAGENET, _SFI),
+    "vgg16": Architecture(VGG16, *_IMAGENET, _NONE),
+    "vgg16_bn": Architecture(partial(VGG16, batch_norm=True), *_IMAGENET, _NONE),
+    "cifar_vgg16": Architecture(_CIFAR_VGG, *_CIFAR, f"{_SFI}, {_ONE_PIXEL}"),
+    "alexnet": Architecture(AlexNet, *_IMAGENET, f"{_ONE_PIXEL}, in Caffe's variant"),
+    "caffenet": Architecture(CaffeNet, (227, 227, 3), 1000, _EASILY),
+    "squeezenet1_1": Architecture(SqueezeNet, *_IMAGENET, _NONE),
+    "mobilenet_v2": Architecture(MobileNetV2, *_IMAGENET, _NONE),
+    "mobilenet_v2_tf": Architecture(_TF_MOBILENET, *_IMAGENET, _NONE),
 }
 
 
 def create(
     name: str,
-    image_shape: tuple[int, int, int] = (28, 28, 1),
-    num_classes: int = 10,
+    image_shape: tuple[int, int, int] | None = None,
+    num_classes: int | None = None,
     seed: int = 0,
 ) -> Network:
     """Makes an untrained network, in training mode.
 
     Args:
       name: one of `ARCHITECTURES`.
-      image_shape: `(H, W, C)`.
-      num_classes: `K`.
+      image_shape: `(H, W, C)`; by default the architecture's.
+      num_classes: `K`; by default the architecture's.
       seed: of the start weights and of dropout.
     Raises:
       ValueError: unknown name, or images too small for the architecture.
     """
     if name not in ARCHITECTURES:
         raise ValueError(f"model: expected one of {', '.join(ARCHITECTURES)}, got {name!r}")
-    return ARCHITECTURES[name](image_shape, num_classes, rngs=nnx.Rngs(seed))
+    architecture = ARCHITECTURES[name]
+    return architecture.make(
+        image_shape or architecture.image_shape,
+        num_classes or architecture.num_classes,
+        rngs=nnx.Rngs(seed),
+    )
+
+
+def outline(
+    name: str,
+    image_shape: tuple[int, int, int] | None = None,
+    num_classes: int | None = None,
+) -> Network:
+    """A network made of shapes alone, in evaluation mode: what are its layers, how large is it?
+
+    Args: see `create`.
+    """
+    model = nnx.eval_shape(lambda: create(name, image_shape, num_classes))
+    model.eval()
+    return model
 
 
 def recipe_for(name: str, dataset_name: str) -> Recipe:
@@ -72,6 +155,8 @@ def trained(
     name: str, dataset: Dataset, seed: int = 0, on_epoch: OnEpoch | None = None
 ) -> tuple[Network, dict[str, Any]]:
     """A trained network: from the cache where one was trained alike, otherwise trained now.
+
+    A training that was interrupted goes on behind its last whole epoch.
 
     Args:
       name: one of `ARCHITECTURES`.
@@ -98,14 +183,16 @@ def trained(
     if weights.card_path(path).exists():
         card = weights.read_card(path)
         if origin.items() <= card.items():
-            weights.load(model, path)
+            weights.restore(model, path)
             model.eval()
             return model, card
 
-    accuracy = train(model, dataset, recipe, seed, on_epoch)
+    progress = Progress(path.with_suffix(".progress.safetensors"), origin)
+    accuracy = train(model, dataset, recipe, seed, on_epoch, progress)
     versions = {package: version(package) for package in ("jax", "flax", "optax", "numpy")}
     card = {**origin, "source": recipe.source, "accuracy": accuracy, "versions": versions}
     weights.save(model, path, card)
+    progress.clear()
     return model, card
 
 

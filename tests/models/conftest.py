@@ -1,5 +1,6 @@
 """A small data set, and strict rules lifted where optax does not keep them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,27 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache folder."""
     monkeypatch.setenv("JFOOL_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def weights_folder() -> Path:
+    """Published weights, which are no part of the project."""
+    return _folder("JFOOL_WEIGHTS", "weights")
+
+
+@pytest.fixture(scope="session")
+def photos_folder() -> Path:
+    """Photographs with their ImageNet classes, which are no part of the project."""
+    return _folder("JFOOL_PHOTOS", "photos")
+
+
+def _folder(variable: str, name: str) -> Path:
+    """By environment variable, else in `shared` beside the checkout; the test skips without."""
+    beside = Path(__file__).parents[3] / "shared" / name
+    folder = Path(os.environ.get(variable, beside))
+    if not folder.is_dir():
+        pytest.skip(f"no {name}: {variable} names no folder")
+    return folder
 
 
 @pytest.fixture

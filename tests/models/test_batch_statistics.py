@@ -5,16 +5,19 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from models import SGD, Recipe, accuracy, train
+from models import SGD, Network, Recipe, accuracy, train
 
 
-class Normalised(nnx.Module):
+class Normalised(Network):
+    layers = ("logits",)
+
     def __init__(self) -> None:
+        self.image_shape, self.num_classes = (16, 16, 1), 2
         self.norm = nnx.BatchNorm(256, momentum=0.9, rngs=nnx.Rngs(0))
         self.linear = nnx.Linear(256, 2, rngs=nnx.Rngs(0))
 
-    def __call__(self, images):
-        return self.linear(self.norm(images.reshape(len(images), -1)))
+    def walk(self, images):
+        yield "logits", self.linear(self.norm(images.reshape(len(images), -1)))
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import DATASETS, Dataset, load_dataset
+from models import DATASETS, Dataset, class_names, load_dataset, read_class_names
 from models.cache import cache_folder
 
 needs_data = pytest.mark.skipif("TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is unset")
@@ -180,3 +180,26 @@ def test_mnist_is_what_it_is_known_to_be(cache):
     assert mnist.train_images.shape[1:] == (28, 28, 1)
     assert set(np.unique(mnist.test_labels)) == set(range(10))
     np.testing.assert_allclose(mnist.train_images.mean() / 255, 0.1307, atol=1e-4)
+
+
+def test_classes_have_names_without_any_data():
+    assert class_names("mnist") == tuple("0123456789")
+    assert class_names("fashion_mnist")[9] == "Ankle boot"
+    with pytest.raises(ValueError, match=r"dataset: expected one of digits, .*got 'imagenet'"):
+        class_names("imagenet")
+
+
+def test_class_names_come_from_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "names.json"
+    path.write_text('["tench", "goldfish"]')
+    assert read_class_names(path) == ("tench", "goldfish")
+    for content, sentence in (
+        ('{"0": "tench"}', "expected a JSON list of strings"),
+        ("[1, 2]", "expected a JSON list of strings"),
+        ("[", "is not JSON"),
+    ):
+        path.write_text(content)
+        with pytest.raises(ValueError, match=sentence):
+            read_class_names(path)
+    with pytest.raises(FileNotFoundError, match=r"expected class names at .*none\.json"):
+        read_class_names(tmp_path / "none.json")

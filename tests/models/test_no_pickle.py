@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from models import MLP, load
+from models import MLP, restore
 from models.datasets import _read_cached
 
 
@@ -35,7 +35,7 @@ def test_pickled_weights_are_refused_and_not_run(bomb, tmp_path):
     path = tmp_path / "mlp.safetensors"
     path.write_bytes(pickle.dumps(bomb))
     with pytest.raises(ValueError, match="is not a whole safetensors file"):
-        load(MLP((4, 4, 1), widths=(3, 3), rngs=nnx.Rngs(0)), path)
+        restore(MLP((4, 4, 1), widths=(3, 3), rngs=nnx.Rngs(0)), path)
     assert not bomb.folder.exists()
 
 

@@ -45,7 +45,7 @@ def test_names_make_the_networks_they_promise(name, kind, layer):
 
 
 def test_an_unknown_network_lists_the_known_ones():
-    with pytest.raises(ValueError, match="expected one of lenet, mlp, cnn, cnn_nopool, got 'vgg'"):
+    with pytest.raises(ValueError, match=r"expected one of lenet, mlp, .* got 'vgg'"):
         create("vgg")
 
 

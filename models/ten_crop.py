@@ -1,0 +1,50 @@
+"""Ten-crop evaluation: a network looks at five places of an image, and at their mirror images."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+
+from models.network import Network
+
+
+class TenCrop(Network):
+    """The mean of a network's probabilities over four corners, the centre, and their mirror images.
+
+    A model itself: its logits are the logarithms of the mean probabilities, which their softmax
+    gives back. A large population costs ten images per candidate.
+
+    Args:
+      model: network that looks at each crop, of its own `image_shape`.
+      image_shape: `(H, W, C)` of the whole image, at least as large.
+    Raises:
+      ValueError: the crops do not fit.
+    Reference: Krizhevsky et al. (2012), section 4.1; used on CaffeNet by Nguyen et al.,
+      https://arxiv.org/abs/1412.1897.
+    """
+
+    layers = ("logits",)
+
+    def __init__(self, model: Network, image_shape: tuple[int, int, int] = (256, 256, 3)) -> None:
+        smaller = zip(model.image_shape, image_shape, strict=True)
+        if model.image_shape[2] != image_shape[2] or any(crop > whole for crop, whole in smaller):
+            raise ValueError(
+                f"image_shape: expected at least {model.image_shape} and as many channels, "
+                f"got {image_shape}"
+            )
+        self.model = model
+        self.image_shape, self.num_classes = image_shape, model.num_classes
+
+    def walk(self, images: jax.Array) -> Iterator[tuple[str, jax.Array]]:
+        crops = self.crops(images)
+        logits = self.model(crops.reshape(-1, *crops.shape[2:]))
+        log_probabilities = jax.nn.log_softmax(logits).reshape(*crops.shape[:2], -1)
+        yield "logits", jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(len(crops))
+
+    def crops(self, images: jax.Array) -> jax.Array:
+        """`[B, H, W, C]` to `[10, B, h, w, C]`: corners from the upper left, centre; mirrored."""
+        height, width, _ = self.model.image_shape
+        down, right = self.image_shape[0] - height, self.image_shape[1] - width
+        corners = ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2))
+        straight = [images[:, y : y + height, x : x + width] for y, x in corners]
+        return jnp.stack([*straight, *(crop[:, :, ::-1] for crop in straight)])

@@ -1,0 +1,240 @@
+"""Files in PyTorch's layout find their places; whatever is wrong with one is said in a sentence."""
+
+import pickle
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from safetensors.numpy import save_file
+
+from models import Network, create, load, restore, save
+from models.layers import conv, flat_linear, norm
+from models.network import flatten
+from models.slots import pytorch_slots
+
+
+class Small(Network):
+    """One of each layer that the two layouts write differently."""
+
+    layers = ("conv", "fc", "out")
+
+    def __init__(self, image_shape=(6, 5, 3), num_classes=4, *, rngs):
+        self.image_shape, self.num_classes = image_shape, num_classes
+        self.conv = conv(3, 2, 3, rngs=rngs)
+        self.bn = norm(2, rngs)
+        self.fc = flat_linear((4, 3, 2), 5, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+        self.out = nnx.Linear(5, num_classes, rngs=rngs)
+
+    def walk(self, images):
+        x = nnx.relu(self.bn(self.conv(images)))
+        yield "conv", x
+        x = nnx.relu(self.fc(x))
+        yield "fc", x
+        yield "out", self.out(self.dropout(x))
+
+    def published_name(self, module):
+        return {"out": "classifier.1"}.get(module, f"features.{module}")
+
+
+SHAPES = {
+    "features.conv.weight": (2, 3, 3, 3),
+    "features.conv.bias": (2,),
+    "features.bn.weight": (2,),
+    "features.bn.bias": (2,),
+    "features.bn.running_mean": (2,),
+    "features.bn.running_var": (2,),
+    "features.fc.weight": (5, 24),
+    "features.fc.bias": (5,),
+    "classifier.1.weight": (4, 5),
+    "classifier.1.bias": (4,),
+}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Known by name."""
+    from models.zoo import ARCHITECTURES, Architecture
+
+    monkeypatch.setitem(ARCHITECTURES, "small", Architecture(Small, (6, 5, 3), 4, "made up"))
+
+
+@pytest.fixture
+def tensors():
+    random = np.random.default_rng(0)
+    values = {name: random.uniform(0.1, 1, shape) for name, shape in SHAPES.items()}
+    return {name: value.astype(np.float32) for name, value in values.items()}
+
+
+@pytest.fixture
+def path(tensors, tmp_path):
+    """A good file in PyTorch's layout."""
+    counter = {"features.bn.num_batches_tracked": np.array(7)}
+    save_file(tensors | counter, tmp_path / "small.safetensors")
+    return tmp_path / "small.safetensors"
+
+
+def restated(tensors, images):
+    """PyTorch's arithmetic, channels first."""
+    t = {name: value.astype(np.float64) for name, value in tensors.items()}
+    x = images.transpose(0, 3, 1, 2)
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+    x = np.einsum("bchwij,dcij->bdhw", windows, t["features.conv.weight"])
+    x += t["features.conv.bias"][:, None, None]
+    mean, var = t["features.bn.running_mean"], t["features.bn.running_var"]
+    x = (x - mean[:, None, None]) / np.sqrt(var + 1e-5)[:, None, None]
+    x = x * t["features.bn.weight"][:, None, None] + t["features.bn.bias"][:, None, None]
+    x = np.maximum(x, 0).reshape(len(x), -1)
+    x = np.maximum(x @ t["features.fc.weight"].T + t["features.fc.bias"], 0)
+    return x @ t["classifier.1.weight"].T + t["classifier.1.bias"]
+
+
+IMAGES = np.random.default_rng(1).uniform(size=(3, 6, 5, 3)).astype(np.float32)
+
+
+def test_a_pytorch_file_computes_what_pytorch_would(path, tensors):
+    model = load("small", path)
+    np.testing.assert_allclose(model(IMAGES), restated(tensors, IMAGES), rtol=1e-4)
+
+
+def test_it_comes_in_evaluation_mode_and_can_be_trained_on(path):
+    model = load("small", str(path))
+    assert model.dropout.deterministic
+    assert model.bn.use_running_average
+    jax.jit(lambda model, images: model(images))(model, IMAGES)
+    model.train()
+    assert not np.array_equal(model(IMAGES), model(IMAGES))  # dropout draws
+
+
+def test_half_precision_in_a_file_becomes_float32(path, tensors):
+    save_file({name: value.astype(np.float16) for name, value in tensors.items()}, path)
+    model = load("small", path)
+    assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))} == {
+        jnp.dtype("float32")
+    }
+    np.testing.assert_allclose(model(IMAGES), restated(tensors, IMAGES), rtol=1e-2)
+
+
+def test_our_own_files_load_by_name_too(path, tmp_path):
+    model = load("small", path)
+    save(model, tmp_path / "own.safetensors")
+    np.testing.assert_array_equal(
+        load("small", tmp_path / "own.safetensors")(IMAGES), model(IMAGES)
+    )
+
+
+def refuses(path, sentence):
+    """`load` refuses, and `restore` leaves a module as it was."""
+    model = Small(rngs=nnx.Rngs(0))
+    before = jax.tree.leaves(nnx.state(model, nnx.Param))
+    with pytest.raises(ValueError, match=sentence):
+        restore(model, path)
+    for old, new in zip(before, jax.tree.leaves(nnx.state(model, nnx.Param)), strict=True):
+        np.testing.assert_array_equal(old, new)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        load("small", path)
+    return str(caught.value)
+
+
+def test_every_misfit_is_named_as_the_file_names_it(path, tensors):
+    tensors["classifier.1.weight"] = tensors["classifier.1.weight"].T.copy()
+    tensors["features.conv.weight"] = tensors["features.conv.weight"].transpose(2, 3, 1, 0).copy()
+    tensors["features.extra"] = np.zeros(2, np.float32)
+    tensors["features.bn.bias"] = np.zeros(2, bool)
+    del tensors["features.fc.bias"]
+    save_file(tensors, path)
+    message = refuses(path, "does not fit Small")
+    assert "classifier.1.weight expected float[4, 5], got float32[5, 4]" in message
+    assert "features.conv.weight expected float[2, 3, 3, 3], got float32[3, 3, 3, 2]" in message
+    assert "extra features.extra" in message
+    assert "features.bn.bias expected float[2], got bool[2]" in message
+    assert "missing features.fc.bias" in message
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused(path, tensors, value):
+    tensors["features.fc.weight"][3, 7] = value
+    save_file(tensors, path)
+    refuses(path, r"NaN or infinity in \['features.fc.weight'\]")
+
+
+def test_half_precision_that_overflowed_is_refused(path, tensors):
+    tensors["features.fc.weight"] = np.full((5, 24), np.inf, np.float16)
+    save_file(tensors, path)
+    refuses(path, "NaN or infinity")
+
+
+@pytest.mark.parametrize("kept", [0, 100, -1])
+def test_a_truncated_file_is_refused(path, kept):
+    path.write_bytes(path.read_bytes()[:kept])
+    refuses(path, "is not a whole safetensors file")
+
+
+def test_another_architecture_is_refused_at_once(path):
+    with pytest.raises(ValueError, match=r"does not fit LeNet: extra classifier\.1\.bias; "):
+        load("lenet", path)
+    with pytest.raises(ValueError, match=r"classifier.1.weight expected float\[7, 5\]"):
+        load("small", path, num_classes=7)
+
+
+def test_a_missing_file_and_an_unknown_name_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"expected weights at .*none\.safetensors"):
+        load("small", tmp_path / "none.safetensors")
+    with pytest.raises(ValueError, match=r"model: expected one of .*, got 'tiny'"):
+        load("tiny", tmp_path / "none.safetensors")
+
+
+def test_without_pytorch_its_files_are_refused_in_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "small.pth").write_bytes(b"PK")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match=r"small\.pth is PyTorch's own format: expected torch"):
+        load("small", tmp_path / "small.pth")
+
+
+class TestPyTorchsOwnFiles:
+    """Only where PyTorch is installed."""
+
+    @pytest.fixture
+    def torch(self):
+        return pytest.importorskip("torch", reason="PyTorch is not installed")
+
+    @pytest.mark.parametrize("nested", [False, True])
+    def test_a_state_dict_is_read(self, torch, path, tensors, tmp_path, nested):
+        state = {name: torch.from_numpy(value) for name, value in tensors.items()}
+        if nested:  # as DataParallel and many training scripts write
+            state = {"state_dict": {f"module.{name}": value for name, value in state.items()}}
+        torch.save(state, tmp_path / "small.pth")
+        expected = load("small", path)(IMAGES)
+        np.testing.assert_array_equal(load("small", tmp_path / "small.pth")(IMAGES), expected)
+
+    def test_code_in_a_pickle_is_not_run(self, torch, tmp_path):
+        class Bomb:
+            def __reduce__(self):
+                return Path.touch, (tmp_path / "ran",)
+
+        for write in (torch.save, lambda bomb, path: path.write_bytes(pickle.dumps(bomb))):
+            write(Bomb(), tmp_path / "small.pth")
+            refuses(tmp_path / "small.pth", "is not a whole state dict of tensors")
+            assert not (tmp_path / "ran").exists()
+
+    @pytest.mark.parametrize("kept", [0, 100, -200])
+    def test_a_truncated_file_is_refused(self, torch, tensors, tmp_path, kept):
+        path = tmp_path / "small.pt"
+        torch.save({name: torch.from_numpy(value) for name, value in tensors.items()}, path)
+        path.write_bytes(path.read_bytes()[:kept])
+        refuses(path, "is not a whole state dict of tensors")
+
+
+def test_slots_are_the_shapes_of_pytorchs_state_dict():
+    model = nnx.eval_shape(lambda: create("small"))
+    assert {name: slot.shape for name, slot in pytorch_slots(model).items()} == SHAPES
+
+
+def test_flatten_of_the_two_layouts_differs():
+    """Why a kernel on a whole activation has to be turned."""
+    x = np.arange(24.0).reshape(1, 2, 3, 4)
+    assert not np.array_equal(flatten(x), flatten(x.transpose(0, 3, 1, 2)))
