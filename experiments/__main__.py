@@ -13,8 +13,13 @@ from pathlib import Path
 EXPERIMENTS = {
     "demo": "experiments.demo",
     "sfi": "experiments.sfi",
+    "networks": "experiments.networks",
+    "train": "experiments.train",
+    "table1": "experiments.table1",
     "bench engine": "experiments.bench.engine",
     "bench peers": "experiments.bench.peers",
+    "bench models": "experiments.bench.models",
+    "bench precision": "experiments.bench.precision",
 }
 INTERRUPTED = 130
 _OURS = ("jfool", "models", "experiments")
@@ -59,7 +64,7 @@ def _run(name: str, options: Sequence[str]) -> int:
         missing = (error.name or "").partition(".")[0]
         if missing in _OURS:
             raise
-        extra = "peers" if name == "bench peers" else "experiments"
+        extra = "peers" if name in ("bench peers", "bench models") else "experiments"
         print(f'{missing} is not installed: pip install -e ".[{extra}]"', file=sys.stderr)
         return 2
     config = tyro.cli(

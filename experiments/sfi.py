@@ -18,6 +18,7 @@ from experiments.found import Found, best_rows
 from experiments.outcome import Outcome
 from experiments.progress import progress, say
 from experiments.search import OBJECTIVES, Cell, Search, plain_confidences, search_cells
+from experiments.victims import check_victim, victim
 from jfool.encodings.boundary import BOUNDARIES
 
 RETRY_BELOW = 0.01  # cells whose best confidence is less are what `retry_log_confidence` retries
@@ -29,8 +30,9 @@ class Config:
     """
     Attributes:
       dataset: digits (needs no download), mnist, fashion_mnist or cifar10.
-      model: lenet, mlp, cnn or cnn_nopool; trained now, or taken from the cache.
+      model: of the networks; trained now, or taken from the cache.
       training_seed: of the network.
+      weights: a file with weights for the network, instead of training it.
       k: the most pixels that are altered.
       colors: base colours: black, grey, white, red, green, blue, a grey level, or r,g,b in [0, 1].
       classes: to be reached; all by default.
@@ -54,6 +56,7 @@ class Config:
     dataset: str = "digits"
     model: str = "lenet"
     training_seed: int = 0
+    weights: Path | None = None
     k: int = 5
     colors: tuple[str, ...] = ("black", "grey", "white")
     classes: tuple[int, ...] | None = None
@@ -94,8 +97,7 @@ def run(config: Config, heading: dict[str, Any]) -> None:
         raise ValueError(f"k: expected at most the {height * width} pixels, got {config.k}")
 
     read = time.monotonic()
-    model, card = models.trained(config.model, dataset, config.training_seed, on_epoch=_say_epoch)
-    say(f"{config.model} classifies {card['accuracy']:.2%} of the test images of {config.dataset}")
+    model, card = victim(config.model, dataset, config.training_seed, config.weights)
     trained = time.monotonic()
 
     search = search_of(config)
@@ -140,8 +142,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: naming the setting, what was expected and what came.
     """
-    _one_of("dataset", config.dataset, models.DATASETS)
-    _one_of("model", config.model, models.ARCHITECTURES)
+    check_victim(config.model, config.dataset, config.weights)
     _one_of("objective", config.objective, OBJECTIVES)
     _one_of("boundary", config.boundary, BOUNDARIES)
     least = {"k": 1, "repeats": 1, "lanes": 1, "population": 4, "generations": 0, "chunk": 1}
@@ -192,7 +193,3 @@ def _hopeless(found: Found, cells: list[Cell]) -> list[Cell]:
 def _one_of(name: str, value: str, known: Any) -> None:
     if value not in known:
         raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
-
-
-def _say_epoch(epoch: int, loss: float, accuracy: float) -> None:
-    say(f"epoch {epoch}: loss {loss:.4f}, test accuracy {accuracy:.2%}")

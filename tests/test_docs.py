@@ -1,5 +1,6 @@
 """The code in the documentation runs."""
 
+import json
 import re
 from pathlib import Path
 
@@ -23,3 +24,15 @@ def test_every_python_block_of_the_documentation_runs(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         exec(compile(BLOCKS[name], name, "exec"), {"__name__": "documentation"})
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs").glob("*.ipynb")), ids=lambda path: path.name
+)
+def test_every_notebook_runs(path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names: dict[str, object] = {"__name__": "notebook"}
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                exec(compile("".join(cell["source"]), path.name, "exec"), names)

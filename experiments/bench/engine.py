@@ -38,7 +38,7 @@ class Config:
 def main(config: Config) -> None:
     """Prints one JSON line."""
     rngs = nnx.Rngs(0)
-    lenet, color = LeNet(rngs=rngs), CNN(image_shape=(32, 32, 3), rngs=rngs)
+    lenet, color = LeNet(rngs=rngs), CNN((32, 32, 3), widths=(32, 64, 128), rngs=rngs)
     for model in (lenet, color):
         model.eval()
     lenet_ratio, null_ratio = fused_over_forward(lenet, config)

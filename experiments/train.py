@@ -1,0 +1,48 @@
+"""Trains a network by its paper's recipe, and keeps it where the other experiments find it.
+
+An interrupted training goes on from its last whole epoch when the same command is started again.
+The weights, safetensors, lie beside a JSON card with the recipe, its source, what it assumes, the
+seed and the accuracy; both in the cache folder (`JFOOL_CACHE`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import models
+from experiments.progress import say
+from experiments.record import print_json, versions
+from experiments.victims import check_victim, victim
+from models.weights import save
+from models.zoo import weights_path
+
+
+@dataclass(frozen=True)
+class Config:
+    """
+    Attributes:
+      dataset: digits (needs no download), mnist, fashion_mnist or cifar10.
+      model: a network that has a recipe for these data.
+      seed: of the start weights, of dropout, and of the order of the images.
+      out: also write the weights and the card here, a path ending in .safetensors.
+    """
+
+    dataset: str = "digits"
+    model: str = "lenet"
+    seed: int = 0
+    out: Path | None = None
+
+
+def main(config: Config) -> None:
+    """Trains unless it was trained before; the last line on standard output is JSON."""
+    check_victim(config.model, config.dataset, None)
+    if config.out is not None and config.out.suffix != ".safetensors":
+        raise ValueError(f"out: expected a path ending in .safetensors, got {config.out}")
+    recipe = models.recipe_for(config.model, config.dataset)
+    say(f"recipe: {recipe.settings()}, after {recipe.source}")
+    dataset = models.load_dataset(config.dataset)
+    model, card = victim(config.model, dataset, config.seed)
+    path = weights_path(config.model, config.dataset, config.seed)
+    if config.out is not None:
+        save(model, config.out, card)
+        path = config.out
+    print_json({"experiment": "train", "weights": path, "card": card, **versions()})

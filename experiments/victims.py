@@ -1,0 +1,63 @@
+"""The network that an experiment attacks: trained here, or with weights that the user brings."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import models
+from experiments.progress import say
+
+
+def victim(
+    name: str, dataset: models.Dataset, seed: int = 0, weights: Path | None = None
+) -> tuple[models.Network, dict[str, Any]]:
+    """A network in evaluation mode, and what is known of it.
+
+    Args:
+      name: one of `models.ARCHITECTURES`.
+      dataset: what it is trained on, or for weights of one's own: tested on.
+      seed: of the training.
+      weights: a file to load instead of training; see `models.load`.
+    Raises:
+      FileNotFoundError, ValueError: no such file, or one that does not fit.
+    """
+    if weights is None:
+        model, card = models.trained(name, dataset, seed, on_epoch=say_epoch)
+    else:
+        model = models.load(name, weights, dataset.image_shape, len(dataset.class_names))
+        card = {
+            "model": name,
+            "dataset": dataset.name,
+            "num_test_images": len(dataset.test_images),
+            "weights": weights.name,
+            "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "accuracy": models.accuracy(model, dataset.test_images, dataset.test_labels),
+        }
+    say(
+        f"{name} classifies {card['accuracy']:.2%} of the {len(dataset.test_images)} test images "
+        f"of {dataset.name}"
+    )
+    return model, card
+
+
+def say_epoch(epoch: int, loss: float, accuracy: float) -> None:
+    """One line per epoch of a training."""
+    say(f"epoch {epoch}: loss {loss:.4f}, test accuracy {accuracy:.2%}")
+
+
+def check_victim(name: str, dataset: str, weights: Path | None) -> None:
+    """Refuses what cannot work, before anything is read or trained.
+
+    Raises:
+      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
+    """
+    for setting, value, known in (
+        ("dataset", dataset, models.DATASETS),
+        ("model", name, models.ARCHITECTURES),
+    ):
+        if value not in known:
+            raise ValueError(f"{setting}: expected one of {', '.join(known)}, got {value!r}")
+    if weights is None:
+        models.recipe_for(name, dataset)
+    elif not weights.is_file():
+        raise FileNotFoundError(f"weights: expected a file, got none at {weights}")
