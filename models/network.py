@@ -103,10 +103,10 @@ def in_precision(model: Network, dtype: jax.typing.DTypeLike) -> Network:
     Returns:
       A network with copies of the weights.
     """
-    if jnp.dtype(dtype) not in (jnp.bfloat16, jnp.float32):
-        raise ValueError(f"dtype: expected bfloat16 or float32, got {jnp.dtype(dtype)}")
+    if dtype not in (jnp.bfloat16, jnp.float32, "bfloat16", "float32"):
+        raise ValueError(f"dtype: expected bfloat16 or float32, got {dtype}")
     other = nnx.clone(model)
-    other.set_attributes(dtype=dtype)
+    other.set_attributes(dtype=jnp.dtype(dtype))
     return other
 
 

@@ -116,7 +116,7 @@ _SFI = "sparse fooling images (paper 000); batch size and number of steps are as
 _CAFFE = "BVLC Caffe, examples/mnist/lenet_solver.prototxt"
 _CAPSULES = (
     "the authors' code of Sabour et al. (2017): rate and its decay, loss; unlike there, images are "
-    "not shifted; batch size of the code, number of steps is an assumption"
+    "not shifted; batch size of the code; one epoch is an assumption"
 )
 _OTHERS_ADAM = "paper 000's recipe for MNIST; its use on CIFAR-10 is an assumption"
 _OTHERS_SGD = "paper 000's recipe for other networks; its use here is an assumption"
@@ -147,7 +147,7 @@ _MNIST = {
     "mlp": _adam(10 * 468),
     "cnn": _adam(30 * 1875, _SFI_LONG, batch_size=32),
     "cnn_nopool": _adam(4 * 468),
-    "capsnet": Recipe(Adam(decay=0.96, decay_steps=2000), 2 * 468, 128, _CAPSULES),
+    "capsnet": Recipe(Adam(decay=0.96, decay_steps=2000), 468, 128, _CAPSULES),
 }
 RECIPES: dict[str, dict[str, Recipe]] = {
     "mnist": _MNIST,

@@ -1,5 +1,6 @@
 """Ten-crop evaluation: a network looks at five places of an image, and at their mirror images."""
 
+import operator
 from collections.abc import Iterator
 
 import jax
@@ -26,8 +27,8 @@ class TenCrop(Network):
     layers = ("logits",)
 
     def __init__(self, model: Network, image_shape: tuple[int, int, int] = (256, 256, 3)) -> None:
-        smaller = zip(model.image_shape, image_shape, strict=True)
-        if model.image_shape[2] != image_shape[2] or any(crop > whole for crop, whole in smaller):
+        fits = len(image_shape) == 3 and image_shape[2] == model.image_shape[2]
+        if not fits or any(map(operator.gt, model.image_shape, image_shape)):
             raise ValueError(
                 f"image_shape: expected at least {model.image_shape} and as many channels, "
                 f"got {image_shape}"

@@ -23,7 +23,7 @@ from models.slots import own_slots, pytorch_slots, saved_variables, without_book
 _PYTORCH_FILES = (".pth", ".pt")
 
 
-def save(model: nnx.Module, path: Path, card: dict[str, Any] | None = None) -> None:
+def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None) -> None:
     """Writes the weights, then the card: a card always tells of the weights beside it.
 
     Args:
@@ -33,7 +33,7 @@ def save(model: nnx.Module, path: Path, card: dict[str, Any] | None = None) -> N
     Raises:
       ValueError: a weight is NaN or infinite.
     """
-    variables = saved_variables(model)
+    path, variables = Path(path), saved_variables(model)
     tensors = {name: np.asarray(variable[...]) for name, variable in variables.items()}
     _refuse_not_finite(tensors, path)
     card_path(path).unlink(missing_ok=True)
@@ -44,7 +44,7 @@ def save(model: nnx.Module, path: Path, card: dict[str, Any] | None = None) -> N
             temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
-def restore(model: nnx.Module, path: Path) -> None:
+def restore(model: nnx.Module, path: str | Path) -> None:
     """Copies the weights of a file into a module.
 
     Args:
@@ -58,6 +58,7 @@ def restore(model: nnx.Module, path: Path) -> None:
       ValueError: the file is damaged, holds NaN or infinity, or does not fit the module; the
         message lists every missing, extra and unfitting tensor.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"expected weights at {path}, got no such file")
     fill(model, _read(path), path)
@@ -73,7 +74,7 @@ def fill(model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path) -> 
     misfits += [f"extra {name}" for name in tensors if name not in slots]
     for name in slots.keys() & tensors.keys():
         expected, tensor = slots[name].shape, tensors[name]
-        if tensor.shape != expected or not np.issubdtype(tensor.dtype, np.floating):
+        if tensor.shape != expected or not jnp.issubdtype(tensor.dtype, jnp.floating):
             got = f"{tensor.dtype}{list(tensor.shape)}"
             misfits.append(f"{name} expected float{list(expected)}, got {got}")
     if misfits:

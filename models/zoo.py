@@ -110,16 +110,21 @@ def create(
       num_classes: `K`; by default the architecture's.
       seed: of the start weights and of dropout.
     Raises:
-      ValueError: unknown name, or images too small for the architecture.
+      ValueError: unknown name, no classes, or images too small for the architecture.
     """
     if name not in ARCHITECTURES:
         raise ValueError(f"model: expected one of {', '.join(ARCHITECTURES)}, got {name!r}")
     architecture = ARCHITECTURES[name]
-    return architecture.make(
-        image_shape or architecture.image_shape,
-        num_classes or architecture.num_classes,
-        rngs=nnx.Rngs(seed),
-    )
+    if image_shape is None:
+        image_shape = architecture.image_shape
+    if num_classes is None:
+        num_classes = architecture.num_classes
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise ValueError(f"image_shape: expected (height, width, channels), got {image_shape}")
+    if num_classes < 1:
+        raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
+    height, width, channels = image_shape
+    return architecture.make((height, width, channels), num_classes, rngs=nnx.Rngs(seed))
 
 
 def outline(

@@ -68,7 +68,7 @@ def test_precision_is_a_copy_close_to_the_original():
     }
 
 
-@pytest.mark.parametrize("dtype", [jnp.float16, jnp.int8])
+@pytest.mark.parametrize("dtype", [jnp.float16, "int8", "half"])
 def test_other_types_are_refused(dtype):
     with pytest.raises(ValueError, match="dtype: expected bfloat16 or float32, got"):
         in_precision(CNN(rngs=nnx.Rngs(0)), dtype)

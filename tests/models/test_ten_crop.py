@@ -56,7 +56,7 @@ def test_it_is_a_model_to_attack(model):
     np.testing.assert_allclose(result.confidence, confidence, rtol=1e-4)
 
 
-@pytest.mark.parametrize("shape", [(9, 12, 1), (13, 7, 1), (13, 12, 3)])
+@pytest.mark.parametrize("shape", [(9, 12, 1), (13, 7, 1), (13, 12, 3), (13, 12)])
 def test_crops_that_do_not_fit_are_refused(model, shape):
     with pytest.raises(ValueError, match=r"image_shape: expected at least \(10, 8, 1\)"):
         TenCrop(model, shape)

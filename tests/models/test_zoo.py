@@ -49,6 +49,20 @@ def test_an_unknown_network_lists_the_known_ones():
         create("vgg")
 
 
+@pytest.mark.parametrize(
+    ("image_shape", "num_classes", "sentence"),
+    [
+        ((28, 28), 10, r"image_shape: expected \(height, width, channels\), got \(28, 28\)"),
+        ((28, 28, 0), 10, r"image_shape: expected \(height, width, channels\)"),
+        ((28, 28, 1), 0, "num_classes: expected at least 1, got 0"),
+        ((15, 28, 1), 10, "image_shape: expected at least 16 x 16 pixels, got 15 x 28"),
+    ],
+)
+def test_shapes_that_make_no_network_are_refused(image_shape, num_classes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        create("lenet", image_shape, num_classes)
+
+
 def test_a_network_is_trained_once_and_remembered(stripes, recipes):
     first, card, num_epochs = reports_of("lenet", stripes)
     again, same_card, no_epochs = reports_of("lenet", stripes)
