@@ -47,6 +47,7 @@ def main(config: Config) -> None:
         "bench": "precision",
         **compare(model, dataset.test_images, config.batch),
         **dataclasses.asdict(config),
+        "weights": config.weights and config.weights.name,
         "accuracy": card["accuracy"],
         **versions(),
     }
