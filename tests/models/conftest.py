@@ -10,6 +10,8 @@ import pytest
 
 from models import Dataset
 
+collect_ignore_glob = ["goldens/*"]  # they import torch; pytest would look for doctests
+
 
 @pytest.fixture(autouse=True)
 def quick_compiler(request: pytest.FixtureRequest) -> Iterator[None]:

@@ -79,7 +79,7 @@ def test_the_papers_settings_are_the_defaults():
     assert lenet.optimizer == CaffeSGD(0.01, 0.9, 5e-4, 1e-4, 0.75, 2.0)
     assert (lenet.num_steps, lenet.batch_size) == (10_000, 64)
     assert recipe_for("cnn", "fashion_mnist").optimizer == Adam(1e-3)
-    assert recipe_for("cnn", "cifar10").optimizer == SGD(0.01, 0.9, 5e-4)
+    assert recipe_for("nin", "cifar10").optimizer == SGD(0.01, 0.9, 5e-4)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -113,7 +113,7 @@ def test_epochs_add_up_to_the_number_of_steps(num_steps, expected):
 
 def test_fewer_images_than_a_batch_are_refused():
     with pytest.raises(ValueError, match="at least one batch of 128 training images, got 100"):
-        recipe_for("cnn", "mnist").epoch_lengths(100)
+        recipe_for("mlp", "mnist").epoch_lengths(100)
 
 
 @pytest.mark.parametrize(
