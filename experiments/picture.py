@@ -46,11 +46,16 @@ def draw(outcome: Outcome, path: Path) -> None:
         rows,
         labels,
         [outcome.class_names[label] for label in outcome.labels],
-        title=f"{_MODELS[settings['model']]} on {_DATASETS[settings['dataset']]}: "
+        title=f"{_model_name(settings['model'])} on {_DATASETS[settings['dataset']]}: "
         f"at most {settings['k']} pixel{'s' if settings['k'] > 1 else ''} altered",
         subtitle=", ".join(notes),
         footnote=" ".join(footnotes),
     )
+
+
+def _model_name(name: str) -> str:
+    """As the papers write it, where that differs."""
+    return _MODELS.get(name, name)
 
 
 def budget(settings: Mapping[str, Any]) -> str:

@@ -70,7 +70,7 @@ class CapsNet(Network):
         self.votes = nnx.Param(
             _normal(0.1)(rngs.params(), (num_capsules, _CAPSULE, num_classes, _DIGIT))
         )
-        self.bias = nnx.Param(jnp.full((num_classes, _DIGIT), 0.1))
+        self.bias = nnx.Param(jnp.full((num_classes, _DIGIT), 0.1, jnp.float32))
         sizes = (num_classes * _DIGIT, *hidden, height * width * channels)
         self.decoder = nnx.List(
             nnx.Linear(size_in, size_out, rngs=rngs) for size_in, size_out in pairwise(sizes)

@@ -96,13 +96,14 @@ def class_names(dataset: str) -> tuple[str, ...]:
     return _CLASS_NAMES[dataset]
 
 
-def read_class_names(path: Path) -> tuple[str, ...]:
+def read_class_names(path: str | Path) -> tuple[str, ...]:
     """Class names from a file of one's own, as for ImageNet: a JSON list of strings, in order.
 
     Raises:
       FileNotFoundError: there is no such file.
       ValueError: it is not a list of strings.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"expected class names at {path}, got no such file")
     try:

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from models.cache import replacing
 from models.slots import own_slots, pytorch_slots, saved_variables, without_bookkeeping
 
-_PYTORCH_FILES = (".pth", ".pt")
+_PYTORCH_FILES = (".pth", ".pt", ".th")
 
 
 def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None) -> None:
@@ -31,9 +31,16 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
       path: of the weights, ending in `.safetensors`.
       card: what is known about the weights (JSON types), or None for no card.
     Raises:
-      ValueError: a weight is NaN or infinite.
+      ValueError: a weight is NaN or infinite, the path has another ending, or the card is not
+        JSON.
     """
     path, variables = Path(path), saved_variables(model)
+    if path.suffix != ".safetensors" or path.is_dir():
+        raise ValueError(f"path: expected a file ending in .safetensors, got {path}")
+    try:
+        text = json.dumps(card, indent=2) + "\n"
+    except TypeError as error:
+        raise ValueError(f"card: expected JSON types: {error}") from error
     tensors = {name: np.asarray(variable[...]) for name, variable in variables.items()}
     _refuse_not_finite(tensors, path)
     card_path(path).unlink(missing_ok=True)
@@ -41,7 +48,7 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
         save_file(tensors, temporary)
     if card is not None:
         with replacing(card_path(path)) as temporary:
-            temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
 
 
 def restore(model: nnx.Module, path: str | Path) -> None:
@@ -83,17 +90,21 @@ def fill(model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path) -> 
     tensors = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
     _refuse_not_finite(tensors, source)
 
+    variances = [name for name, slot in slots.items() if slot.name.endswith("var")]
+    if negative := sorted(name for name in variances if tensors[name].min() < 0):
+        raise ValueError(f"{source}: expected variances of at least 0, got less in {negative}")
+
     arranged = {slot.name: slot.turn(tensors[name]) for name, slot in slots.items()}
     for name, variable in saved_variables(model).items():
         variable.set_value(jnp.asarray(arranged[name]))
 
 
-def card_path(path: Path) -> Path:
+def card_path(path: str | Path) -> Path:
     """Where the card of a weights file lies."""
-    return path.with_suffix(".json")
+    return Path(path).with_suffix(".json")
 
 
-def read_card(path: Path) -> dict[str, Any]:
+def read_card(path: str | Path) -> dict[str, Any]:
     """Reads the card of a weights file.
 
     Args:

@@ -124,7 +124,11 @@ def create(
     if num_classes < 1:
         raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
     height, width, channels = image_shape
-    return architecture.make((height, width, channels), num_classes, rngs=nnx.Rngs(seed))
+    model = architecture.make((height, width, channels), num_classes, rngs=nnx.Rngs(seed))
+    means = getattr(model.normalize, "mean", (0.0,))
+    if len(means) not in (1, channels):
+        raise ValueError(f"image_shape: expected {len(means)} channels, got {channels}")
+    return model
 
 
 def outline(
@@ -185,7 +189,7 @@ def trained(
         "recipe": recipe.settings(),
         "seed": seed,
     }
-    if weights.card_path(path).exists():
+    if path.exists() and weights.card_path(path).exists():
         card = weights.read_card(path)
         if origin.items() <= card.items():
             weights.restore(model, path)

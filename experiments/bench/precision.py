@@ -22,12 +22,13 @@ from experiments.victims import check_victim, victim
 @dataclasses.dataclass(frozen=True)
 class Config:
     """
-    dataset: whose test images are classified.
-    model: of the networks.
-    weights: a file with weights for the network, instead of training it.
-    training_seed: of the network.
-    batch: images per forward pass.
-    out: also write the record to this file.
+    Attributes:
+      dataset: whose test images are classified.
+      model: of the networks.
+      weights: a file with weights for the network, instead of training it.
+      training_seed: of the network.
+      batch: images per forward pass.
+      out: also write the record to this file.
     """
 
     dataset: str = "digits"
@@ -40,6 +41,8 @@ class Config:
 
 def main(config: Config) -> None:
     """Prints one JSON line."""
+    if config.batch < 1:
+        raise ValueError(f"batch: expected at least 1, got {config.batch}")
     check_victim(config.model, config.dataset, config.weights)
     dataset = models.load_dataset(config.dataset)
     model, card = victim(config.model, dataset, config.training_seed, config.weights)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import models
-from experiments import networks, record, sfi, table1, train
+from experiments import networks, picture, record, sfi, table1, train
 from experiments.bench import precision
 from experiments.victims import check_victim, victim
 from models import SGD, Dataset, Recipe
@@ -147,3 +147,8 @@ def test_precision_compares_two_passes_over_the_same_images():
     error = abs(exact - 1 / (1 + np.exp(-gap)))
     assert figures["largest_confidence_error"] == pytest.approx(error, abs=1e-5)
     assert figures["mean_confidence_error"] == pytest.approx(error * 2 / 3, abs=1e-5)
+
+
+def test_a_network_without_a_name_of_its_own_is_drawn_under_its_key():
+    assert picture._model_name("cnn_nopool") == "CNN without pooling"
+    assert picture._model_name("cifar_resnet20") == "cifar_resnet20"

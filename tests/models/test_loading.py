@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 from safetensors.numpy import save_file
 
-from models import Network, create, load, restore, save
+from models import Network, create, load, read_card, restore, save
 from models.layers import conv, flat_linear, norm
 from models.network import flatten
 from models.slots import pytorch_slots
@@ -239,3 +239,36 @@ def test_flatten_of_the_two_layouts_differs():
     """Why a kernel on a whole activation has to be turned."""
     x = np.arange(24.0).reshape(1, 2, 3, 4)
     assert not np.array_equal(flatten(x), flatten(x.transpose(0, 3, 1, 2)))
+
+
+def test_negative_variances_are_refused(path, tensors):
+    tensors["features.bn.running_var"][0] = -1
+    save_file(tensors, path)
+    refuses(path, r"expected variances of at least 0, got less in \['features.bn.running_var'\]")
+
+
+@pytest.mark.parametrize("name", ["small.json", "small.pth", "small"])
+def test_weights_are_saved_as_safetensors_alone(path, tmp_path, name):
+    with pytest.raises(ValueError, match=r"path: expected a file ending in \.safetensors, got"):
+        save(load("small", path), tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_a_card_that_is_not_json_leaves_the_weights_and_the_card_as_they_were(path, tmp_path):
+    model, own = load("small", path), tmp_path / "own.safetensors"
+    save(model, own, {"a": 1})
+    before = own.read_bytes()
+    with pytest.raises(ValueError, match="card: expected JSON types"):
+        save(model, own, {"a": np.float32(1)})
+    assert own.read_bytes() == before
+    assert read_card(own) == {"a": 1}
+
+
+def test_capsules_loaded_or_made_meet_one_trace(tmp_path):
+    options = {"image_shape": (17, 17, 1), "num_classes": 2}
+    made = create("capsnet", **options)
+    made.eval()
+    save(made, tmp_path / "capsnet.safetensors")
+    loaded = load("capsnet", tmp_path / "capsnet.safetensors", **options)
+    types = [jax.tree.map(jax.typeof, nnx.state(model, nnx.Param)) for model in (made, loaded)]
+    assert jax.tree.leaves(types[0]) == jax.tree.leaves(types[1])

@@ -63,6 +63,11 @@ def test_shapes_that_make_no_network_are_refused(image_shape, num_classes, sente
         create("lenet", image_shape, num_classes)
 
 
+def test_grey_images_are_refused_by_a_network_for_colours():
+    with pytest.raises(ValueError, match="image_shape: expected 3 channels, got 1"):
+        create("cifar_resnet20", (32, 32, 1))
+
+
 def test_a_network_is_trained_once_and_remembered(stripes, recipes):
     first, card, num_epochs = reports_of("lenet", stripes)
     again, same_card, no_epochs = reports_of("lenet", stripes)
