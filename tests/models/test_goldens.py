@@ -17,7 +17,8 @@ from tests.models.goldens import formula
 
 GOLDENS = {path.stem: path for path in Path(__file__).with_name("goldens").glob("*.safetensors")}
 
-# As torchvision's documentation has them; CaffeNet's by hand from its prototxt.
+# As torchvision's documentation has them; CaffeNet's by hand from its prototxt, and those for
+# CIFAR-10 by hand from the papers' tables.
 NUM_PARAMETERS = {
     "resnet18": 11_689_512,
     "resnet50": 25_557_032,
@@ -28,6 +29,8 @@ NUM_PARAMETERS = {
     "squeezenet1_1": 1_235_496,
     "mobilenet_v2": 3_504_872,
     "caffenet": 60_965_224,
+    "cifar_resnet56": 853_018,
+    "cifar_resnet110": 1_727_962,
 }
 
 
