@@ -26,7 +26,6 @@ def publish(outcome: Outcome, folder: Path, heading: Mapping[str, Any]) -> None:
         genotypes=every.genotypes,
         job_ids=np.array([row.job_id for row in every.rows]),
     )
-    draw(outcome, folder / record.GALLERY)
     summary = {
         **heading,
         "settings": outcome.settings,
@@ -36,6 +35,7 @@ def publish(outcome: Outcome, folder: Path, heading: Mapping[str, Any]) -> None:
     }
     rows = [dataclasses.asdict(row) for row in every.rows]
     record.write_json(folder / record.RESULTS, {**summary, "rows": rows})
+    draw(outcome, folder / record.GALLERY)  # behind the figures, which no picture may cost
     _print_tables(outcome)
     print(f"{folder / record.GALLERY} shows the images; {folder / record.RESULTS} has the figures.")
     accuracy = {"test_accuracy": outcome.card["accuracy"]}

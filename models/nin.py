@@ -57,22 +57,15 @@ class NiN(Network):
         self.layers = tuple(names)
 
     def walk(self, images: jax.Array) -> Iterator[tuple[str, jax.Array]]:
-        x = images
-        for index, unit in enumerate(self.block1, start=1):
-            x = nnx.relu(unit(x))
-            yield f"conv1_{index}", x
-        x = max_pool(x, 3, 2, padding=1)
-        yield "pool1", x
-        x = self.dropout(x)
-        for index, unit in enumerate(self.block2, start=1):
-            x = nnx.relu(unit(x))
-            yield f"conv2_{index}", x
-        x = mean_pool(x, 3, 2, padding=1)
-        yield "pool2", x
-        x = self.dropout(x)
-        for index, unit in enumerate(self.block3, start=1):
-            x = nnx.relu(unit(x))
-            yield f"conv3_{index}", x
+        x, pools = images, (max_pool, mean_pool)
+        for number, block in enumerate((self.block1, self.block2, self.block3), start=1):
+            for index, unit in enumerate(block, start=1):
+                x = nnx.relu(unit(x))
+                yield f"conv{number}_{index}", x
+            if number <= len(pools):
+                x = pools[number - 1](x, 3, 2, padding=1)
+                yield f"pool{number}", x
+                x = self.dropout(x)
         yield "pool3", global_mean(x)
 
 
