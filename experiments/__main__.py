@@ -56,10 +56,8 @@ def listing() -> str:
 
 
 def _run(name: str, options: Sequence[str]) -> int:
-    import tyro
-
     try:
-        module = importlib.import_module(EXPERIMENTS[name])
+        return _configure_and_run(name, options)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in _OURS:
@@ -67,6 +65,12 @@ def _run(name: str, options: Sequence[str]) -> int:
         extra = "peers" if name in ("bench peers", "bench models") else "experiments"
         print(f'{missing} is not installed: pip install -e ".[{extra}]"', file=sys.stderr)
         return 2
+
+
+def _configure_and_run(name: str, options: Sequence[str]) -> int:
+    import tyro
+
+    module = importlib.import_module(EXPERIMENTS[name])
     config = tyro.cli(
         module.Config,
         args=list(options),

@@ -98,6 +98,25 @@ def claim_folder(folder: Path, same: Mapping[str, Any], *, overwrite: bool) -> N
         )
 
 
+def claim_file(path: Path | None) -> None:
+    """Sees that a record can be written, before the work begins; None is no record.
+
+    Raises:
+      ValueError: the path is a folder, or its folder cannot be made or written to.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise ValueError(f"out: expected a file, got the folder {path}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"out: expected a file to write, got {path} ({reason})") from None
+
+
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Writes the whole file or nothing; a link at `path` is replaced, not followed."""
     text = json.dumps(json_safe(record), indent=1, allow_nan=False) + "\n"

@@ -14,8 +14,8 @@ from rich.table import Table
 
 import models
 from experiments.progress import say
-from experiments.record import print_json, versions, write_json
-from experiments.victims import victim
+from experiments.record import claim_file, print_json, versions, write_json
+from experiments.victims import check_seed, victim
 
 # Percent. Of Table 1; the two CNNs apart as in Tables 14 and 15, whose other values differ from
 # Table 1's by a point or two.
@@ -45,11 +45,16 @@ class Config:
 
 def main(config: Config) -> None:
     """Prints a table, then one JSON line."""
+    for setting in ("datasets", "models"):
+        if getattr(config, setting) == ():
+            raise ValueError(f"{setting}: expected at least one, got none")
     if unknown := [name for name in config.datasets if name not in PAPER]:
         raise ValueError(f"datasets: expected {', '.join(PAPER)}, got {unknown[0]!r}")
     known = {name for dataset in config.datasets for name in PAPER[dataset]}
     if unknown := [name for name in config.models or () if name not in known]:
         raise ValueError(f"models: expected {', '.join(sorted(known))}, got {unknown[0]!r}")
+    check_seed(config.seed)
+    claim_file(config.out)
     rows = []
     for dataset_name in config.datasets:
         dataset = models.load_dataset(dataset_name)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import models
 from experiments.progress import say
-from experiments.record import print_json, versions
-from experiments.victims import check_victim, victim
+from experiments.record import claim_file, print_json, versions
+from experiments.victims import check_seed, check_victim, victim
 from models.weights import save
 from models.zoo import weights_path
 
@@ -35,6 +35,8 @@ class Config:
 def main(config: Config) -> None:
     """Trains unless it was trained before; the last line on standard output is JSON."""
     check_victim(config.model, config.dataset, None)
+    check_seed(config.seed)
+    claim_file(config.out)
     if config.out is not None and config.out.suffix != ".safetensors":
         raise ValueError(f"out: expected a path ending in .safetensors, got {config.out}")
     recipe = models.recipe_for(config.model, config.dataset)

@@ -45,6 +45,16 @@ def say_epoch(epoch: int, loss: float, accuracy: float) -> None:
     say(f"epoch {epoch}: loss {loss:.4f}, test accuracy {accuracy:.2%}")
 
 
+def check_seed(seed: int, setting: str = "seed") -> None:
+    """Refuses what is no seed.
+
+    Raises:
+      ValueError: naming the setting.
+    """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"{setting}: expected a whole number in [0, 2**32), got {seed}")
+
+
 def check_victim(name: str, dataset: str, weights: Path | None) -> None:
     """Refuses what cannot work, before anything is read or trained.
 

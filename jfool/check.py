@@ -103,6 +103,8 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
             "(call model.eval() first)"
         )
     leaves = jax.tree.leaves(model)
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves):
+        raise TypeError("model: expected weights, got shapes without values (jax.ShapeDtypeStruct)")
     odd = [x for x in leaves if not isinstance(x, (jax.Array, np.ndarray, np.generic, int, float))]
     if odd:
         raise TypeError(

@@ -141,11 +141,12 @@ def _sgd(num_steps: int, source: str = _SFI) -> Recipe:
     return Recipe(SGD(), num_steps, 128, source)
 
 
-# Epochs: 468 steps of 128 images on (Fashion-)MNIST, 390 on CIFAR-10; 11 (LeNet 44) on digits.
+# Epochs: 468 steps of 128 or 1875 of 32 images on (Fashion-)MNIST, 390 of 128 on CIFAR-10; on
+# digits 11 of 128 (LeNet 44 of 32).
 _MNIST = {
     "lenet": Recipe(CaffeSGD(), 10_000, 64, _CAFFE),
     "mlp": _adam(10 * 468),
-    "cnn": _adam(30 * 1875, _SFI_LONG, batch_size=32),
+    "cnn": _adam(60 * 1875, _SFI_LONG, batch_size=32),
     "cnn_nopool": _adam(4 * 468),
     "capsnet": Recipe(Adam(decay=0.96, decay_steps=2000), 468, 128, _CAPSULES),
 }

@@ -27,6 +27,7 @@ class TenCrop(Network):
     layers = ("logits",)
 
     def __init__(self, model: Network, image_shape: tuple[int, int, int] = (256, 256, 3)) -> None:
+        image_shape = tuple(image_shape)
         fits = len(image_shape) == 3 and image_shape[2] == model.image_shape[2]
         if not fits or any(map(operator.gt, model.image_shape, image_shape)):
             raise ValueError(

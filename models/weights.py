@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -37,6 +38,10 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
     path, variables = Path(path), saved_variables(model)
     if path.suffix != ".safetensors" or path.is_dir():
         raise ValueError(f"path: expected a file ending in .safetensors, got {path}")
+    if any(
+        isinstance(variable.get_value(), jax.ShapeDtypeStruct) for variable in variables.values()
+    ):
+        raise ValueError("model: expected a network with weights, got an outline of one")
     try:
         text = json.dumps(card, indent=2) + "\n"
     except TypeError as error:
@@ -68,7 +73,9 @@ def restore(model: nnx.Module, path: str | Path) -> None:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"expected weights at {path}, got no such file")
-    fill(model, _read(path), path)
+    # DataParallel puts "module." before every name.
+    tensors = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
+    fill(model, tensors, path)
 
 
 def fill(model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path) -> None:
@@ -144,8 +151,7 @@ def _read_pytorch(path: Path) -> dict[str, np.ndarray]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         content = content.get("state_dict", content)
-        # DataParallel puts "module." before every name.
-        return {name.removeprefix("module."): t.float().numpy() for name, t in content.items()}
+        return {name: tensor.float().numpy() for name, tensor in content.items()}
     except Exception as error:  # whatever unpickling makes of a broken file
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{path} is not a whole state dict of tensors: {reason}") from error

@@ -1,11 +1,13 @@
 """The victim networks by name, trained on demand and remembered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from flax import nnx
 
 from models import weights
@@ -119,9 +121,10 @@ def create(
         image_shape = architecture.image_shape
     if num_classes is None:
         num_classes = architecture.num_classes
-    if len(image_shape) != 3 or min(image_shape) < 1:
+    is_shape = isinstance(image_shape, Sequence) and len(image_shape) == 3
+    if not (is_shape and all(map(_is_count, image_shape))):
         raise ValueError(f"image_shape: expected (height, width, channels), got {image_shape}")
-    if num_classes < 1:
+    if not _is_count(num_classes):
         raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
     height, width, channels = image_shape
     model = architecture.make((height, width, channels), num_classes, rngs=nnx.Rngs(seed))
@@ -189,12 +192,13 @@ def trained(
         "recipe": recipe.settings(),
         "seed": seed,
     }
-    if path.exists() and weights.card_path(path).exists():
-        card = weights.read_card(path)
-        if origin.items() <= card.items():
-            weights.restore(model, path)
-            model.eval()
-            return model, card
+    try:
+        card = _restore_if_alike(model, path, origin)
+    except ValueError as error:
+        raise ValueError(f"{error}; delete it to train anew") from error
+    if card is not None:
+        model.eval()
+        return model, card
 
     progress = Progress(path.with_suffix(".progress.safetensors"), origin)
     accuracy = train(model, dataset, recipe, seed, on_epoch, progress)
@@ -203,6 +207,21 @@ def trained(
     weights.save(model, path, card)
     progress.clear()
     return model, card
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and value >= 1
+
+
+def _restore_if_alike(model: Network, path: Path, origin: dict[str, Any]) -> dict[str, Any] | None:
+    """Loads cached weights of that origin; returns their card, or None if there are none."""
+    if not (path.exists() and weights.card_path(path).exists()):
+        return None
+    card = weights.read_card(path)
+    if not origin.items() <= card.items():
+        return None
+    weights.restore(model, path)
+    return card
 
 
 def weights_path(name: str, dataset_name: str, seed: int) -> Path:

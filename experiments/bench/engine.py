@@ -23,10 +23,11 @@ from models import CNN, LeNet
 @dataclasses.dataclass(frozen=True)
 class Config:
     """
-    pairs: paired runs behind each ratio (the median is reported).
-    generations: generations of a timed run.
-    population: candidates of a generation (paper 000: 500).
-    k: altered pixels.
+    Attributes:
+      pairs: paired runs behind each ratio (the median is reported).
+      generations: generations of a timed run.
+      population: candidates of a generation (paper 000: 500).
+      k: altered pixels.
     """
 
     pairs: int = 15

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 import models
-from experiments.record import print_json, versions, write_json
+from experiments.record import claim_file, print_json, versions, write_json
 from models.normalization import IMAGENET
 from models.weights import fill
 
@@ -30,11 +30,12 @@ NETWORKS = ("resnet50", "vgg16", "mobilenet_v2")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """
-    networks: of torchvision, by their names here.
-    batch: images per forward pass.
-    rounds: paired runs behind each median.
-    threads: PyTorch's; by default as many as it chooses.
-    out: also write the record to this file.
+    Attributes:
+      networks: of torchvision, by their names here.
+      batch: images per forward pass.
+      rounds: paired runs behind each median.
+      threads: PyTorch's; by default as many as it chooses.
+      out: also write the record to this file.
     """
 
     networks: tuple[str, ...] = NETWORKS
@@ -50,6 +51,11 @@ def main(config: Config) -> None:
 
     if unknown := [name for name in config.networks if name not in NETWORKS]:
         raise ValueError(f"networks: expected {', '.join(NETWORKS)}, got {unknown[0]!r}")
+    for setting in ("batch", "rounds", "threads"):
+        value = getattr(config, setting)
+        if value is not None and value < 1:
+            raise ValueError(f"{setting}: expected at least 1, got {value}")
+    claim_file(config.out)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     record = {

@@ -37,7 +37,7 @@ import numpy as np
 from experiments.bench import peer_net
 from experiments.bench.peer_attacks import Work, art_attack, jfool_attack, torchattacks_attack
 from experiments.bench.peer_report import evaluations, print_table, summary
-from experiments.record import print_json, versions, write_json
+from experiments.record import claim_file, print_json, versions, write_json
 
 PEERS = {
     "art": "adversarial-robustness-toolbox",
@@ -121,8 +121,7 @@ def check(config: Config) -> None:
             f"population: expected a multiple of {NUM_GENES} (torchattacks rounds down to one), "
             f"got {config.population}"
         )
-    if config.out is not None and not config.out.parent.is_dir():
-        raise ValueError(f"out: expected a file in a folder that exists, got {config.out}")
+    claim_file(config.out)
 
 
 def require_peers() -> None:

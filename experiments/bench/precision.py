@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import models
-from experiments.record import print_json, versions, write_json
-from experiments.victims import check_victim, victim
+from experiments.record import claim_file, print_json, versions, write_json
+from experiments.victims import check_seed, check_victim, victim
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,8 @@ def main(config: Config) -> None:
     if config.batch < 1:
         raise ValueError(f"batch: expected at least 1, got {config.batch}")
     check_victim(config.model, config.dataset, config.weights)
+    check_seed(config.training_seed, "training_seed")
+    claim_file(config.out)
     dataset = models.load_dataset(config.dataset)
     model, card = victim(config.model, dataset, config.training_seed, config.weights)
     record = {

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -103,6 +104,10 @@ def test_table1_sets_the_paper_beside_what_was_measured(stripes, tmp_path, capsy
     [
         ({"datasets": ("digits",)}, "datasets: expected mnist, .*, got 'digits'"),
         ({"datasets": ("mnist",), "models": ("nin",)}, "models: expected .*, got 'nin'"),
+        ({"datasets": ()}, "datasets: expected at least one, got none"),
+        ({"models": ()}, "models: expected at least one, got none"),
+        ({"seed": -1}, r"seed: expected a whole number in \[0, 2\*\*32\), got -1"),
+        ({"out": Path("/")}, "out: expected a file, got the folder /"),
     ],
 )
 def test_table1_knows_the_papers_rows_alone(config, sentence):

@@ -94,6 +94,11 @@ BAD: dict[str, tuple[Given, Any, str]] = {
         ValueError,
         r"model: .*logits \[2, 4\].*tuple",
     ),
+    "an outline": (
+        {"model": lambda: Linear(jax.ShapeDtypeStruct((60, 4), jnp.float32))},
+        TypeError,
+        "model: expected weights, got shapes without values",
+    ),
     "integer logits": (
         {"model": lambda: Odd(weights(), lambda y: y.astype(jnp.int32))},
         TypeError,

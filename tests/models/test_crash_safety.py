@@ -3,8 +3,7 @@
 import pytest
 from flax import nnx
 
-from models import MLP, load_dataset, read_card, save, trained
-from models.zoo import recipe_for, weights_path
+from models import MLP, load_dataset, read_card, save
 
 
 def network(seed=0):
@@ -33,17 +32,6 @@ def test_weights_saved_without_a_card_do_not_inherit_that_of_others(tmp_path):
     save(network(1), path)
     with pytest.raises(FileNotFoundError, match="expected a card"):
         read_card(path)
-
-
-def test_a_card_whose_weights_are_gone_is_an_error_that_names_the_file(cache):
-    digits = load_dataset("digits")
-    path = weights_path("mlp", "digits", 0)
-    origin = {"model": "mlp", "dataset": "digits", "seed": 0}
-    origin |= {"num_train_images": 1437, "num_test_images": 360}
-    save(network(), path, {**origin, "recipe": recipe_for("mlp", "digits").settings()})
-    path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"mlp-seed0\.safetensors"):
-        trained("mlp", digits)
 
 
 def test_a_folder_that_preparing_left_half_done_is_passed_over(monkeypatch, tmp_path):

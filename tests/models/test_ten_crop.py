@@ -60,3 +60,10 @@ def test_it_is_a_model_to_attack(model):
 def test_crops_that_do_not_fit_are_refused(model, shape):
     with pytest.raises(ValueError, match=r"image_shape: expected at least \(10, 8, 1\)"):
         TenCrop(model, shape)
+
+
+def test_the_shape_of_the_whole_image_may_be_a_list(model):
+    images = jnp.ones((2, 12, 11, 1))
+    np.testing.assert_array_equal(
+        TenCrop(model, [12, 11, 1])(images), TenCrop(model, (12, 11, 1))(images)
+    )

@@ -138,6 +138,21 @@ def test_a_missing_card_is_named(path):
         read_card(path)
 
 
+def test_an_outline_has_no_weights_to_save(tmp_path):
+    with pytest.raises(ValueError, match="model: expected a network with weights, got an outline"):
+        save(nnx.eval_shape(lambda: Block(nnx.Rngs(0))), tmp_path / "block.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_prefix_of_a_parallel_training_is_dropped(block, path):
+    tensors = load_file(path)
+    save_file({f"module.{name}": tensor for name, tensor in tensors.items()}, path)
+    other = Block(nnx.Rngs(1))
+    restore(other, path)
+    for expected, got in zip(values(block), values(other), strict=True):
+        np.testing.assert_array_equal(expected, got)
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_other(block, path, monkeypatch):
     before = path.read_bytes()
 

@@ -53,6 +53,9 @@ def test_an_unknown_network_lists_the_known_ones():
     ("image_shape", "num_classes", "sentence"),
     [
         ((28, 28), 10, r"image_shape: expected \(height, width, channels\), got \(28, 28\)"),
+        (28, 10, r"image_shape: expected \(height, width, channels\), got 28"),
+        ((28.5, 28, 1), 10, r"image_shape: expected \(height, width, channels\), got \(28.5"),
+        ((28, 28, 1), 2.5, "num_classes: expected at least 1, got 2.5"),
         ((28, 28, 0), 10, r"image_shape: expected \(height, width, channels\)"),
         ((28, 28, 1), 0, "num_classes: expected at least 1, got 0"),
         ((15, 28, 1), 10, "image_shape: expected at least 16 x 16 pixels, got 15 x 28"),
@@ -112,14 +115,21 @@ def test_other_data_of_that_name_trains_anew(stripes, recipes):
     assert (num_epochs, card["num_test_images"]) == (2, 9)
 
 
+def test_a_card_whose_weights_are_gone_trains_anew(stripes, recipes):
+    reports_of("lenet", stripes)
+    weights_path("lenet", "stripes", 0).unlink()
+    _, _, num_epochs = reports_of("lenet", stripes)
+    assert num_epochs == 2
+
+
 def test_damaged_files_in_the_cache_are_named(stripes, recipes):
     reports_of("lenet", stripes)
     path = weights_path("lenet", "stripes", 0)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="is not a whole safetensors file"):
+    with pytest.raises(ValueError, match=r"lenet-seed0.*delete it to train anew"):
         trained("lenet", stripes)
     path.with_suffix(".json").write_text("{")
-    with pytest.raises(ValueError, match="is not a readable card"):
+    with pytest.raises(ValueError, match=r"is not a readable card.*delete it to train anew"):
         trained("lenet", stripes)
 
 
