@@ -27,7 +27,6 @@ class TenCrop(Network):
     layers = ("logits",)
 
     def __init__(self, model: Network, image_shape: tuple[int, int, int] = (256, 256, 3)) -> None:
-        image_shape = tuple(image_shape)
         fits = len(image_shape) == 3 and image_shape[2] == model.image_shape[2]
         if not fits or any(map(operator.gt, model.image_shape, image_shape)):
             raise ValueError(
@@ -35,7 +34,8 @@ class TenCrop(Network):
                 f"got {image_shape}"
             )
         self.model = model
-        self.image_shape, self.num_classes = image_shape, model.num_classes
+        height, width, channels = image_shape
+        self.image_shape, self.num_classes = (height, width, channels), model.num_classes
 
     def walk(self, images: jax.Array) -> Iterator[tuple[str, jax.Array]]:
         crops = self.crops(images)

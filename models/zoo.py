@@ -210,7 +210,7 @@ def trained(
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and value >= 1
+    return isinstance(value, (int, np.integer)) and bool(value >= 1)
 
 
 def _restore_if_alike(model: Network, path: Path, origin: dict[str, Any]) -> dict[str, Any] | None:
