@@ -4,6 +4,8 @@ An attack is search x encoding x objective, a small frozen pytree; a model is an
 `images [B, H, W, C] in [0, 1] -> logits [B, K]`; `run` is the loop.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from jfool.attacks import OnePixel, SparseFooling
 from jfool.base import Attack, Candidate
 from jfool.composition import Composition
@@ -12,10 +14,14 @@ from jfool.encodings import Pixels, SparseJob, SparsePixels
 from jfool.evaluate import Evaluate
 from jfool.jobs import grid
 from jfool.objectives import Confidence, LogConfidence, Margin, Untargeted
-from jfool.run import AttackResult, run
+from jfool.result import AttackResult
+from jfool.run import run
 from jfool.search import DifferentialEvolution
 from jfool.version import __version__
 from jfool.wrap import wrap
+
+if TYPE_CHECKING:
+    from jfool.sweeps import read_sweep, sweep
 
 __all__ = [
     "Attack",
@@ -37,7 +43,22 @@ __all__ = [
     "confident",
     "grid",
     "misclassified",
+    "read_sweep",
     "run",
     "suppressed",
+    "sweep",
     "wrap",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Sweeps need pyarrow and orbax, which those who only `run` need not load or have."""
+    if name not in ("read_sweep", "sweep"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from jfool import sweeps
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f'jfool.{name} needs {error.name}: pip install "jfool[sweep]"', name=error.name
+        ) from error
+    return getattr(sweeps, name)

@@ -64,10 +64,23 @@ class Job(Protocol):
 
 
 @runtime_checkable
+class Objective(Protocol):
+    """`objective(logits [*, K], label) -> fitness [*]`; `targeted` when it seeks the label."""
+
+    @property
+    def targeted(self) -> bool: ...
+
+    def __call__(self, logits: Logits, label: Label) -> Fitness: ...
+
+
+@runtime_checkable
 class Evaluator(Protocol):
     """`evaluate(encoding, job, genotypes [P, ...]) -> logits [P, K]` (see `jfool.Evaluate`)."""
 
     def __call__(self, encoding: Any, job: Any, genotypes: Any) -> Logits: ...
+    def fittest(
+        self, encoding: Any, objective: Objective, job: Any, genotypes: Any
+    ) -> tuple[Fitness, Float[Array, " K"]]: ...
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ def check_run(
     jobs: Any,
     num_steps: Any,
     until: Any,
+    max_queries: Any,
     chunk: Any,
     job_ids: Any,
 ) -> None:
@@ -39,6 +40,8 @@ def check_run(
         raise ValueError(f"num_steps: expected a whole number in [0, 2**31 - 1), got {num_steps!r}")
     if until is not None:
         check_until(until, attack.num_classes, attack.targeted)
+    if max_queries is not None and not is_whole(max_queries, 1):
+        raise ValueError(f"max_queries: expected None or a positive number, got {max_queries!r}")
     if chunk is not None and not is_whole(chunk, 1):
         raise ValueError(f"chunk: expected None or a positive number of images, got {chunk!r}")
     if job_ids is not None:

@@ -43,8 +43,7 @@ class Composition:
 
     def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> Any:
         def score(genotypes):
-            logits = evaluate(self.encoding, job, genotypes)
-            return self.objective(logits, job.label), logits
+            return evaluate.fittest(self.encoding, self.objective, job, genotypes)
 
         return self.search.step(key, self.encoding, score, state)
 

@@ -1,21 +1,25 @@
 """The one place where genotypes become images, images meet the model, and queries are counted."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.tree_util import Partial
 from jax.typing import ArrayLike
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from jfool.base import Logits, Model, pytree, static
+from jfool.base import Fitness, Logits, Model, Objective, pytree, static
+
+# What is made of the logits [K] of one image of a job: a pytree of arrays.
+Readout = Callable[[Float[Array, " K"], Any], Any]
 
 
 @pytree
 class Evaluate:
-    """A model as the attacks see it: `evaluate(encoding, job, genotypes [P, ...]) -> [P, K]`.
+    """A model as the attacks see it: `evaluate(encoding, job, genotypes [P, ...]) -> [P, K]`, or
+    `evaluate.fittest(...)`, where fitness is all that a search needs.
 
     Images exist only inside a chunk: decoded, shown to the model, dropped. Under `vmap` over jobs
     the candidates of all lanes are queued together, those of live lanes first, and only as many
@@ -26,23 +30,49 @@ class Evaluate:
       model: `images [B, H, W, C] -> logits [B, K]`, any callable pytree.
       live: `[]` bool; False once the lane's job is finished.
       chunk: images per model call, over all lanes together; None for all at once.
+      axis: of the mesh, over whose devices each population is split; None where it is not.
     """
 
     model: Model
     live: Array | bool = True
     chunk: int | None = static(default=None)
+    axis: str | None = static(default=None)
 
     def __post_init__(self) -> None:
         # Not a field: the calls made through this handle, noted while a step is traced.
         object.__setattr__(self, "_calls", [])
 
     def __call__(self, encoding: Any, job: Any, genotypes: Any) -> Logits:
+        logits = self._read(encoding, Partial(_logits), job, genotypes)
+        return logits if self.axis is None else lax.all_gather(logits, self.axis, tiled=True)
+
+    def fittest(
+        self, encoding: Any, objective: Objective, job: Any, genotypes: Any
+    ) -> tuple[Float[Array, " P"], Float[Array, " K"]]:
+        """Fitness `[P]` of all genotypes, and the logits `[K]` of the fittest, the first of equals;
+        NaN is never the fittest. So little leaves a device when the population is split."""
+        fitness, logits = self._read(encoding, _Judge(objective), job, genotypes)
+        best = _first_best(fitness)
+        if self.axis is None:
+            return fitness, logits[best]
+        of_all = lax.all_gather((fitness, fitness[best], logits[best]), self.axis)
+        return of_all[0].reshape(-1), of_all[2][_first_best(of_all[1])]
+
+    def _read(self, encoding: Any, readout: Readout, job: Any, genotypes: Any) -> Any:
+        """Of this device's share of the population; without an axis, of all of it."""
         num_images = jax.tree.leaves(genotypes)[0].shape[0]
         # Counted by an operation, not an int: should an attack evaluate inside a loop of its own,
         # where the trace sees one call but many happen, JAX stops it (a leaked tracer).
         self.calls.append((num_images, lax.optimization_barrier(jnp.int32(num_images))))
+        if self.axis is not None:
+            share = num_images // lax.axis_size(self.axis)
+            start = lax.axis_index(self.axis) * share
+            genotypes = jax.tree.map(
+                lambda leaf: lax.dynamic_slice_in_dim(leaf, start, share), genotypes
+            )
         leaves, treedef = jax.tree.flatten(self.model)
-        return _lanes(treedef, self.chunk)(leaves, encoding, job, genotypes, jnp.asarray(self.live))
+        lane = _lanes(treedef, self.chunk)
+        return lane(leaves, encoding, readout, job, genotypes, jnp.asarray(self.live))
 
     @property
     def calls(self) -> list[tuple[int, Array]]:
@@ -60,35 +90,57 @@ class Evaluate:
         return max((num_images for num_images, _ in self.calls), default=1)
 
 
-def _lanes(treedef: Any, chunk: int | None) -> Callable[..., Logits]:
+@pytree
+class _Judge:
+    """Reads out fitness and logits."""
+
+    objective: Objective
+
+    def __call__(self, logits: Float[Array, " K"], job: Any) -> tuple[Array, Array]:
+        return self.objective(logits, job.label), logits
+
+
+def _logits(logits: Float[Array, " K"], job: Any) -> Array:
+    del job
+    return logits
+
+
+def _lanes(treedef: Any, chunk: int | None) -> Callable[..., Any]:
     """Evaluation of one lane, which `vmap` turns into one queue for all lanes."""
 
-    def queue(leaves, encoding, jobs, genotypes, live):
+    def queue(leaves, encoding, readout, jobs, genotypes, live):
         model = jax.tree.unflatten(treedef, leaves)
         num_lanes, population = jax.tree.leaves(genotypes)[0].shape[:2]
         batch = batch_size(num_lanes * population, chunk)
-        return evaluate_lanes(model, encoding, jobs, genotypes, live, batch)
+        return evaluate_lanes(model, encoding, readout, jobs, genotypes, live, batch)
 
-    def one(leaves, encoding, job, genotypes, live):
-        add_axis = functools.partial(jax.tree.map, lambda leaf: leaf[None])
-        return queue(leaves, encoding, add_axis(job), add_axis(genotypes), live[None])[0]
+    def one(leaves, encoding, readout, job, genotypes, live):
+        job, genotypes, live = jax.tree.map(lambda leaf: leaf[None], (job, genotypes, live))
+        read = queue(leaves, encoding, readout, job, genotypes, live)
+        return jax.tree.map(lambda leaf: leaf[0], read)
 
-    def many(axis_size, in_batched, leaves, encoding, job, genotypes, live):
-        if any(jax.tree.leaves(in_batched[:2])):  # stacked models: nothing to share between lanes
+    def many(axis_size, in_batched, leaves, encoding, readout, job, genotypes, live):
+        if any(jax.tree.leaves(in_batched[:3])):  # stacked models: nothing to share between lanes
             axes = jax.tree.map(lambda batched: 0 if batched else None, tuple(in_batched))
-            return jax.vmap(one, axes)(leaves, encoding, job, genotypes, live), True
-        job, genotypes, live = jax.tree.map(
-            lambda leaf, batched: (
-                leaf if batched else jnp.broadcast_to(leaf, (axis_size, *jnp.shape(leaf)))
-            ),
-            (job, genotypes, live),
-            tuple(in_batched[2:]),
-        )
-        return queue(leaves, encoding, job, genotypes, live), True
+            read = jax.vmap(one, axes)(leaves, encoding, readout, job, genotypes, live)
+        else:
+            job, genotypes, live = jax.tree.map(
+                lambda leaf, batched: (
+                    leaf if batched else jnp.broadcast_to(leaf, (axis_size, *jnp.shape(leaf)))
+                ),
+                (job, genotypes, live),
+                tuple(in_batched[3:]),
+            )
+            read = queue(leaves, encoding, readout, job, genotypes, live)
+        return read, jax.tree.map(lambda _: True, read)
 
     lane = jax.custom_batching.custom_vmap(one)
     lane.def_vmap(many)
     return lane
+
+
+def _first_best(fitness: Fitness) -> Array:
+    return jnp.argmax(jnp.where(jnp.isnan(fitness), -jnp.inf, fitness))
 
 
 def batch_size(num_images: int, chunk: int | None) -> int:
@@ -100,33 +152,55 @@ def batch_size(num_images: int, chunk: int | None) -> int:
 def evaluate_lanes(
     model: Model,
     encoding: Any,
+    readout: Readout,
     jobs: Any,
     genotypes: Any,
     live: Bool[Array, " L"],
     batch: int,
-) -> Logits:
-    """Logits `[L, P, K]` of genotypes `[L, P, ...]`, `batch` images per call of the model, the last
-    call padded; lanes that are not live get NaN."""
+) -> Any:
+    """What is read out of the logits of genotypes `[L, P, ...]`: arrays `[L, P, ...]`, with NaN (or
+    0) for lanes that are not live. `batch` images per call of the model, the last call padded.
+
+    Reading out is part of a call: the bits of what is read depend on the batch shape alone, not on
+    the number of lanes.
+    """
     num_lanes, population = jax.tree.leaves(genotypes)[0].shape[:2]
     total = num_lanes * population
 
     order = jnp.argsort(~live, stable=True)  # live lanes first
     num_live = live.sum() * population
 
-    def chunk_logits(start: Array) -> Logits:
+    def read_chunk(start: Array) -> Any:
         index = jnp.minimum(start + jnp.arange(batch), total - 1)  # a remainder repeats the last
         lane, row = order[index // population], index % population
         job = jax.tree.map(lambda leaf: leaf[lane], jobs)
         genotype = jax.tree.map(lambda leaf: leaf[lane, row], genotypes)
-        return model(jax.vmap(encoding.decode)(job, genotype))
+        return jax.vmap(readout)(model(jax.vmap(encoding.decode)(job, genotype)), job)
 
-    def compute(i: ArrayLike, logits: Array) -> Array:
+    def compute(i: ArrayLike, read: Any) -> Any:
         start = jnp.asarray(i, jnp.int32) * batch
-        return lax.dynamic_update_slice(logits, chunk_logits(start), (start, 0))
+        return jax.tree.map(
+            lambda all_, part: lax.dynamic_update_slice_in_dim(all_, part, start, 0),
+            read,
+            read_chunk(start),
+        )
+
+    def in_lanes(read: Array) -> Array:
+        nothing = _nothing(read.dtype)
+        is_live = (jnp.arange(total) < num_live).reshape(-1, *[1] * (read.ndim - 1))
+        read = jnp.where(is_live, read[:total], nothing)
+        return read.reshape(num_lanes, population, *read.shape[1:])[jnp.argsort(order)]
 
     num_chunks = -(-total // batch)
-    out = jax.eval_shape(chunk_logits, jnp.zeros((), jnp.int32))
-    logits = jnp.full((num_chunks * batch, out.shape[1]), jnp.nan, out.dtype)
-    logits = lax.fori_loop(0, -(-num_live // batch), compute, logits)[:total]
-    logits = jnp.where((jnp.arange(total) < num_live)[:, None], logits, jnp.nan)
-    return logits.reshape(num_lanes, population, -1)[jnp.argsort(order)]
+    shapes = jax.eval_shape(read_chunk, jnp.zeros((), jnp.int32))
+    read = jax.tree.map(
+        lambda out: jnp.full((num_chunks * batch, *out.shape[1:]), _nothing(out.dtype), out.dtype),
+        shapes,
+    )
+    read = lax.fori_loop(0, -(-num_live // batch), compute, read)
+    return jax.tree.map(in_lanes, read)
+
+
+def _nothing(dtype: Any) -> Array:
+    value = jnp.nan if jnp.issubdtype(dtype, jnp.floating) else 0
+    return jnp.asarray(value, dtype)

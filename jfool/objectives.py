@@ -6,22 +6,10 @@ is 0 for a whole population, selection sees a plateau and the search is a random
 `LogConfidence` and `Margin` do not have that plateau. `Untargeted(objective)` climbs down instead.
 """
 
-from typing import Protocol, runtime_checkable
-
 import jax
 import jax.numpy as jnp
 
-from jfool.base import Fitness, Label, Logits, pytree
-
-
-@runtime_checkable
-class Objective(Protocol):
-    """`objective(logits [*, K], label) -> fitness [*]`; `targeted` when it seeks the label."""
-
-    @property
-    def targeted(self) -> bool: ...
-
-    def __call__(self, logits: Logits, label: Label) -> Fitness: ...
+from jfool.base import Fitness, Label, Logits, Objective, pytree
 
 
 @pytree

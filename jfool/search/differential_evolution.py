@@ -22,6 +22,7 @@ from jfool.expect import is_number, is_whole
 from jfool.search.sampling import STARTS, donors
 
 Population = Float[Array, "P ..."]
+# Fitness of every member, and the logits [K] of the fittest.
 Score = Callable[[Population], tuple[Float[Array, " P"], Logits]]
 
 
@@ -100,8 +101,9 @@ class DifferentialEvolution:
         return DEState(
             population=jnp.where(_per_member(better, trial), trial, state.population),
             fitness=fitness,
-            # The fittest is either new, or it was the fittest before (ties go to the first).
-            logits=jnp.where(better[best], logits[best].astype(jnp.float32), state.logits),
+            # The fittest is either new, and then the fittest of its generation, or it was the
+            # fittest before (ties go to the first).
+            logits=jnp.where(better[best], logits.astype(jnp.float32), state.logits),
             generation=state.generation + 1,
         )
 

@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 import jfool
-from jfool.run import AttackResult
+from jfool.result import AttackResult
 from tests.jfool.helpers import FixedOrder, assert_same, rows, weights
 
 SHAPE = (8, 8, 1)

@@ -10,7 +10,7 @@ import pytest
 
 import jfool
 from jfool.base import Attack, Criterion
-from jfool.run import AttackResult
+from jfool.result import AttackResult
 from tests.jfool.helpers import (
     NUM_CLASSES,
     POPULATION,

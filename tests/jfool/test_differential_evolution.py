@@ -43,7 +43,8 @@ def draws(key: jax.Array, search: jfool.DifferentialEvolution, genes: tuple) -> 
 def score(encoding: jfool.SparsePixels, genotypes: jax.Array) -> tuple[jax.Array, jax.Array]:
     images = jax.vmap(encoding.decode, (None, 0))(JOB, genotypes)
     logits = Linear(jnp.asarray(WEIGHTS))(images)
-    return jfool.Confidence()(logits, JOB.label), logits
+    fitness = jfool.Confidence()(logits, JOB.label)
+    return fitness, logits[fitness.argmax()]
 
 
 def numpy_fitness(genotypes: np.ndarray) -> np.ndarray:
@@ -93,19 +94,22 @@ def test_populations_are_those_of_numpy_generation_by_generation(options, rule):
     )
 
 
+def scored(fitness: list[float], logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Fitness, and the logits of the fittest, the first of equals; NaN never is."""
+    return jnp.array(fitness, jnp.float32), logits[np.argmax(np.nan_to_num(fitness, nan=-np.inf))]
+
+
 def step_with(fitness_of_trials: list[float], before: list[float]) -> tuple[DEState, np.ndarray]:
     """The state after a generation whose trials have the given fitness, and which members moved."""
     search = jfool.DifferentialEvolution(len(before))
     encoding = jfool.SparsePixels((2, 2, 1), 1)
     state = search.init(jax.random.key(0), encoding, 2)
     logits = jnp.stack([jnp.arange(len(before)), jnp.arange(len(before))], 1).astype(jnp.float32)
-    state = search.step(
-        jax.random.key(1), encoding, lambda g: (jnp.float32(jnp.array(before)), logits), state
-    )
+    state = search.step(jax.random.key(1), encoding, lambda g: scored(before, logits), state)
     after = search.step(
         jax.random.key(2),
         encoding,
-        lambda g: (jnp.array(fitness_of_trials, jnp.float32), logits + 100),
+        lambda g: scored(fitness_of_trials, logits + 100),
         state,
     )
     moved = np.asarray((after.population != state.population).any((1, 2)))

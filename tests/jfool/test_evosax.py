@@ -39,7 +39,7 @@ def ours(key: Array) -> Array:
     search, box = jfool.DifferentialEvolution(POPULATION), Box()
 
     def score(x):
-        return -rosenbrock(x), jnp.zeros((POPULATION, 1), jnp.float32)
+        return -rosenbrock(x), jnp.zeros(1, jnp.float32)
 
     def generation(state, key):
         state = search.step(key, box, score, state)

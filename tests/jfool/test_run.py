@@ -7,7 +7,7 @@ import pytest
 
 import jfool
 from jfool.base import Candidate, pytree, static
-from jfool.run import AttackResult
+from jfool.result import AttackResult
 from tests.jfool import oracle
 from tests.jfool.helpers import (
     NUM_CLASSES,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jfool
-from jfool.run import AttackResult
+from jfool.result import AttackResult
 from tests.jfool.helpers import (
     NUM_CLASSES,
     POPULATION,

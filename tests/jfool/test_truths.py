@@ -6,7 +6,7 @@ import numpy as np
 
 import jfool
 from jfool.base import pytree
-from jfool.run import AttackResult
+from jfool.result import AttackResult
 from tests.jfool.helpers import (
     SHAPE,
     Linear,

@@ -1,0 +1,209 @@
+"""The one loop: jobs side by side in lanes, each stepped until it is done.
+
+`run` gives every job a lane and waits for the slowest; a sweep refills the lanes. `L` lanes.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import Partial
+from jaxtyping import Bool, Float, Int
+
+from jfool import criteria
+from jfool.base import Attack, Candidate, Criterion, Model, PRNGKey, pytree, static
+from jfool.encodings.pixels import Pixels
+from jfool.evaluate import Evaluate, batch_size, evaluate_lanes
+from jfool.result import AttackResult
+
+_NO_LIMIT = 2**31 - 1
+
+
+@pytree
+class Lanes:
+    """Jobs under way; every field has the leading axis L.
+
+    Attributes:
+      key: each job's own.
+      job: the attack's jobs.
+      state: the attack's states.
+      step: `[L]`, steps taken; the first evaluates the start.
+      live: `[L]`, False once a job is done: it no longer changes, nor counts.
+      stopped: `[L]`, whether `until` ended the job.
+      num_queries: `[L]`, images shown to the model.
+    """
+
+    key: Array
+    job: Any
+    state: Any
+    step: Array
+    live: Array
+    stopped: Array
+    num_queries: Array
+
+
+@pytree
+class Limits:
+    """When a job is done.
+
+    Attributes:
+      num_steps: `[]` int, the most generations behind the start.
+      max_queries: `[]` int: the job ends with the step that reaches them.
+      until: a criterion that ends it, or None.
+    """
+
+    num_steps: Any
+    max_queries: Any
+    until: Criterion | None
+
+
+def enter(attack: Attack, key: PRNGKey, ids: Int[Array, " L"], jobs: Any) -> Lanes:
+    """Jobs at their start. A job draws from `fold_in(key, id)`, its step t from a fold of that."""
+    count = ids.shape[0]
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, ids)
+    return Lanes(
+        key=keys,
+        job=jobs,
+        state=jax.vmap(attack.init)(_fold(keys, jnp.zeros(count, jnp.int32)), jobs),
+        step=jnp.zeros(count, jnp.int32),
+        live=jnp.ones(count, bool),
+        stopped=jnp.zeros(count, bool),
+        num_queries=jnp.zeros(count, jnp.int32),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """The steps of one compiled program, made while it is traced.
+
+    Attributes:
+      attack, model: as `run` takes them.
+      limits: when jobs are done.
+      chunk: images per model call, over all lanes together; None for all at once.
+      axis: of the mesh, over which populations are split; None where they are not.
+    """
+
+    attack: Attack
+    model: Model
+    limits: Limits
+    chunk: int | None
+    axis: str | None = None
+    _calls: list[int] = dataclasses.field(default_factory=list, init=False)  # images of each
+
+    def advance(self, lanes: Lanes) -> tuple[Lanes, Candidate]:
+        """One step of every live job, and the best answers behind it."""
+        attack, limits = self.attack, self.limits
+
+        def one_step(key, job, state, live):
+            evaluate = Evaluate(self.model, live, self.chunk, self.axis)
+            stepped = attack.step(key, evaluate, job, state)
+            self._calls.append(evaluate.images_per_call)
+            kept = jax.tree.map(lambda new, old: jnp.where(live, new, old), stepped, state)
+            return kept, evaluate.num_queries
+
+        step_keys = _fold(lanes.key, lanes.step + 1)
+        state, queries = jax.vmap(one_step)(step_keys, lanes.job, lanes.state, lanes.live)
+        best = jax.vmap(attack.best)(lanes.job, state)
+        ended = jnp.zeros_like(lanes.live)
+        if limits.until is not None:
+            until = functools.partial(limits.until, targeted=attack.targeted)
+            ended = jax.vmap(until)(best.logits, lanes.job.label)
+        step = lanes.step + lanes.live.astype(jnp.int32)
+        num_queries = lanes.num_queries + jnp.where(lanes.live, queries, 0)
+        more = (step <= limits.num_steps) & (num_queries < limits.max_queries)
+        return (
+            Lanes(
+                key=lanes.key,
+                job=lanes.job,
+                state=state,
+                step=step,
+                live=lanes.live & ~ended & more,
+                stopped=lanes.stopped | (lanes.live & ended),
+                num_queries=num_queries,
+            ),
+            best,
+        )
+
+    def results(
+        self, lanes: Lanes, asked: Bool[Array, " L"], history: Array | None = None
+    ) -> AttackResult:
+        """What the jobs asked for have found; the truths of the others mean nothing."""
+        best = jax.vmap(self.attack.best)(lanes.job, lanes.state)
+        return AttackResult(
+            images=best.image,
+            **self._truths(best.image, lanes.job, asked),
+            stopped=lanes.stopped,
+            num_queries=lanes.num_queries,
+            num_steps=jnp.maximum(lanes.step - 1, 0),
+            genotype=best.genotype,
+            history=history,
+        )
+
+    def _truths(
+        self, images: Float[Array, "L H W C"], jobs: Any, asked: Bool[Array, " L"]
+    ) -> dict[str, Array]:
+        """What the model says of the final images, and of their 8-bit roundings, at the loop's
+        batch shape and the highest matmul precision."""
+        batch = batch_size(len(images) * max(self._calls), self.chunk)
+        both = jnp.stack([images, jnp.round(images * 255) / 255], axis=1)  # [L, 2, H, W, C]
+        truth = _Truth(self.limits.until, self.attack.targeted)
+        with jax.default_matmul_precision("highest"):
+            truths = evaluate_lanes(self.model, Pixels(), truth, jobs, both, asked, batch)
+        exact, rounded = ({name: truths[name][:, i] for name in truths} for i in range(2))
+        return {
+            **exact,
+            "confidence_uint8": rounded["confidence"],
+            "success_uint8": rounded["success"],
+        }
+
+
+@pytree
+class _Truth:
+    """Reads out what results say of an image."""
+
+    until: Criterion | None
+    targeted: bool = static()
+
+    def __call__(self, logits: Float[Array, " K"], job: Any) -> dict[str, Array]:
+        logits, targeted = logits.astype(jnp.float32), self.targeted
+        success = criteria.fooled(logits, job.label, targeted)
+        if targeted and self.until is not None:
+            success &= self.until(logits, job.label, targeted)
+        return {
+            "confidence": criteria.confidence(logits, job.label, targeted),
+            "prediction": criteria.prediction(logits),
+            "success": success,
+        }
+
+
+def _fold(keys: Array, numbers: Array) -> Array:
+    return jax.vmap(jax.random.fold_in)(keys, numbers)
+
+
+def limits_of(num_steps: int, max_queries: int | None, until: Criterion | None) -> Limits:
+    """Limits whose numbers, whatever their types, meet the same trace."""
+    if max_queries is None:
+        max_queries = _NO_LIMIT
+    return strong(Limits(num_steps, max_queries, _as_pytree(until)))
+
+
+def strong(tree: Any) -> Any:
+    """Numbers as strongly typed 32-bit arrays, so that 0.7, float32(0.7) and float64(0.7), or 3
+    and int64(3), meet the same trace."""
+    return jax.tree.map(_strong, tree)
+
+
+def _strong(leaf: Any) -> Array:
+    array = jnp.asarray(leaf)
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        return array.astype(jnp.float32)
+    return array.astype(jnp.int32) if jnp.issubdtype(array.dtype, jnp.integer) else array
+
+
+def _as_pytree(until: Criterion | None) -> Criterion | None:
+    """A bare function of the user's own would be a leaf."""
+    bare = callable(until) and jax.tree_util.all_leaves([until])
+    return Partial(until) if bare else until

@@ -1,0 +1,41 @@
+"""What attacks return."""
+
+from typing import Any
+
+from jax import Array
+
+from jfool.base import pytree
+
+
+@pytree
+class AttackResult:
+    """What attacks found; every field has the leading axis N of the jobs.
+
+    The truths are computed anew, in float32 at the highest matmul precision, from the final images.
+
+    Attributes:
+      images: `[N, H, W, C]` in [0, 1].
+      confidence: `[N]`, softmax probability of the target; untargeted, of the predicted class.
+      prediction: `[N]`, the predicted class; -1 where logits are NaN.
+      success: `[N]`; targeted: the target is predicted and, if `until` asks for a confidence, has
+        it; untargeted: the prediction is not the label. NaN logits are never a success.
+      confidence_uint8, success_uint8: the same after rounding the images to 8 bits.
+      stopped: `[N]`, whether `until` ended the job, judging by the logits of the search itself.
+      num_queries: `[N]`, images shown to the model by the search.
+      num_steps: `[N]`, generations or gradient steps taken.
+      genotype: the encoding's own form of the images.
+      history: `[N, num_steps + 1]` best fitness after each generation, the start population first,
+        NaN after the job stopped; None unless asked for.
+    """
+
+    images: Array
+    confidence: Array
+    prediction: Array
+    success: Array
+    confidence_uint8: Array
+    success_uint8: Array
+    stopped: Array
+    num_queries: Array
+    num_steps: Array
+    genotype: Any
+    history: Array | None

@@ -1,0 +1,45 @@
+"""Files that are there whole or not at all, on a disk or in an object store."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from etils import epath
+
+
+def open_path(path: Any) -> epath.Path:
+    """A local path, made absolute, or an object store's (`gs://...`)."""
+    path = epath.Path(path)
+    return path if is_remote(path) else epath.Path(os.path.abspath(path))
+
+
+def is_remote(path: epath.Path) -> bool:
+    return "://" in os.fspath(path)
+
+
+def write_whole(path: epath.Path, content: bytes) -> None:
+    """Writes a file, on the disk before it takes its name; an object store does so by itself.
+
+    Raises:
+      OSError: it cannot be written; an older file of that name is then as it was.
+    """
+    if is_remote(path):
+        path.write_bytes(content)
+        return
+    folder = Path(path).parent
+    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)  # the name
+    finally:
+        os.close(handle)

@@ -1,0 +1,218 @@
+"""Who sits in which lane: the host's side of a sweep on the devices of one process.
+
+`L` lanes on all devices together.
+"""
+
+import dataclasses
+import time
+from collections import deque
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jfool.base import Attack, Model, PRNGKey
+from jfool.loop import Lanes, Limits
+from jfool.sweeps.fingerprint import is_key, to_numpy
+from jfool.sweeps.segment import FINDINGS, LANES, Entering, free_lanes, place, segment
+from jfool.sweeps.sizes import Sizes
+
+Columns = dict[str, Any]
+Arrays = dict[str, np.ndarray]
+
+_FREE = -1
+
+
+class LaneTable:
+    """Lanes with their jobs, and the jobs that wait for one.
+
+    Args:
+      key, attack, model, limits: of the sweep.
+      jobs: `[N]` NumPy leaves.
+      job_ids: `[N]`.
+      mesh: see `make_mesh`.
+      sizes: lanes of each device, images per call of the model.
+    """
+
+    def __init__(
+        self,
+        key: PRNGKey,
+        attack: Attack,
+        model: Model,
+        jobs: Any,
+        job_ids: np.ndarray,
+        limits: Limits,
+        mesh: Mesh,
+        sizes: Sizes,
+    ) -> None:
+        self._by_lane = NamedSharding(mesh, PartitionSpec(LANES))
+        everywhere = NamedSharding(mesh, PartitionSpec())
+        self._fixed = jax.device_put((key, attack, model), everywhere)
+        self._limits = jax.device_put(limits, everywhere)
+        self._mesh, self._chunk = mesh, sizes.chunk
+        self._jobs, self._job_ids = jobs, job_ids
+        self._waiting: deque[int] = deque()  # indices of jobs
+        self._suspended: dict[int, Arrays] = {}  # states of waiting jobs, by job id
+
+        count = sizes.lanes * mesh.shape[LANES]
+        self._index = np.full(count, _FREE)  # of each lane's job
+        self._entered = np.zeros(count)  # when it entered
+        self._entering = self._enter(np.zeros(count, bool))
+        self._lanes = jax.device_put(free_lanes(key, attack, self._entering), self._by_lane)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any job is under way or waits."""
+        return bool(self._waiting) or bool((self._index != _FREE).any())
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def devices(self) -> list[Any]:
+        return list(self._mesh.devices.flat)
+
+    def queue(self, waiting: np.ndarray, states: dict[int, Arrays]) -> None:
+        """Lets jobs wait for lanes.
+
+        Args:
+          waiting: their indices.
+          states: of `under_way`, by job id: jobs that go on from there, before all others.
+        """
+        template = {name: to_numpy(leaf)[0] for name, leaf in _named(self._lanes)}
+        ids = set(self._job_ids[waiting].tolist())
+        self._suspended = {
+            job_id: state
+            for job_id, state in states.items()
+            if job_id in ids and _shapes(state) == _shapes(template)
+        }
+        begun = np.isin(self._job_ids[waiting], list(self._suspended))
+        self._waiting = deque([*waiting[begun].tolist(), *waiting[~begun].tolist()])
+
+    def advance(self, length: int) -> tuple[Columns, float]:
+        """Fills free lanes and computes a segment.
+
+        Args:
+          length: its generations, at most.
+        Returns:
+          Columns `[R, ...]` of the jobs that it ended, empty if none; and the seconds it took.
+        """
+        self._fill()
+        started = time.monotonic()
+        self._lanes, findings = segment(
+            *self._arguments(length), mesh=self._mesh, chunk=self._chunk
+        )
+        _wait_for(self._lanes.live)
+        now = time.monotonic()
+        rows = np.flatnonzero((self._index != _FREE) & ~np.asarray(self._lanes.live))
+        index = self._index[rows]
+        if not len(rows):
+            return {}, now - started
+        columns = {
+            "job_id": self._job_ids[index],
+            "job": jax.tree.map(lambda leaf: leaf[index], self._jobs),
+            **{
+                name: jax.tree.map(lambda leaf: np.asarray(leaf)[rows], findings[name])
+                for name in FINDINGS
+            },
+            "seconds": now - self._entered[rows],
+        }
+        self._index[rows] = _FREE
+        return columns, now - started
+
+    def lower(self, length: int = 1) -> Any:
+        """The segment's program, not compiled yet."""
+        return segment.lower(*self._arguments(length), mesh=self._mesh, chunk=self._chunk)
+
+    def under_way(self) -> dict[int, Arrays]:
+        """The states of all jobs that have begun, by job id."""
+        rows = np.flatnonzero(self._index != _FREE)
+        arrays = {name: to_numpy(leaf)[rows] for name, leaf in _named(self._lanes)}
+        ids = self._job_ids[self._index[rows]].tolist()
+        in_lanes = {
+            job_id: {name: array[i] for name, array in arrays.items()}
+            for i, job_id in enumerate(ids)
+        }
+        return self._suspended | in_lanes
+
+    def _fill(self) -> None:
+        free = np.flatnonzero(self._index == _FREE)
+        taken = free[: len(self._waiting)]
+        if not len(taken):
+            enters = np.zeros(len(self._index), bool)
+            enters = jax.device_put(enters, self._by_lane)
+            self._entering = dataclasses.replace(self._entering, enters=enters)
+            return
+        self._index[taken] = [self._waiting.popleft() for _ in taken]
+        self._entered[taken] = time.monotonic()
+        restored = {
+            row: self._suspended.pop(job_id)
+            for row in taken
+            if (job_id := int(self._job_ids[self._index[row]])) in self._suspended
+        }
+        enters = np.zeros(len(self._index), bool)
+        enters[taken] = True
+        enters[list(restored)] = False
+        if restored:
+            self._place(restored)
+        self._entering = self._enter(enters)
+
+    def _enter(self, enters: np.ndarray) -> Entering:
+        index = np.maximum(self._index, 0)  # any job does where none enters
+        jobs = jax.tree.map(lambda leaf: leaf[index], self._jobs)
+        return jax.device_put(Entering(self._job_ids[index], jobs, enters), self._by_lane)
+
+    def _place(self, restored: dict[int, Arrays]) -> None:
+        named = dict(_named(self._lanes))
+        arrays = {name: to_numpy(leaf).copy() for name, leaf in named.items()}
+        here = np.zeros(len(self._index), bool)
+        for row, state in restored.items():
+            here[row] = True
+            for name, value in state.items():
+                arrays[name][row] = value
+        leaves = [_like(leaf, arrays[name]) for name, leaf in named.items()]
+        others = jax.tree.unflatten(jax.tree.structure(self._lanes), leaves)
+        self._lanes = place(self._lanes, *jax.device_put((others, here), self._by_lane))
+
+    def _arguments(self, length: int) -> tuple[Any, ...]:
+        return *self._fixed, self._lanes, self._entering, self._limits, np.int32(length)
+
+
+def stack(states: dict[int, Arrays]) -> Arrays:
+    """States by job id as arrays with a leading axis, and their `job_ids`."""
+    names = next(iter(states.values()))
+    arrays = {name: np.stack([state[name] for state in states.values()]) for name in names}
+    return {"job_ids": np.array(list(states), np.int64), **arrays}
+
+
+def unstack(arrays: Arrays) -> dict[int, Arrays]:
+    """The reverse of `stack`."""
+    return {
+        int(job_id): {name: array[i] for name, array in arrays.items() if name != "job_ids"}
+        for i, job_id in enumerate(arrays.get("job_ids", ()))
+    }
+
+
+def _named(lanes: Lanes) -> list[tuple[str, jax.Array]]:
+    leaves = jax.tree_util.tree_leaves_with_path(lanes)
+    return [(jax.tree_util.keystr(path, simple=True, separator="."), leaf) for path, leaf in leaves]
+
+
+def _shapes(state: Arrays) -> dict[str, tuple[Any, ...]]:
+    return {name: (value.shape, value.dtype) for name, value in state.items()}
+
+
+def _like(leaf: jax.Array, array: np.ndarray) -> Any:
+    if is_key(leaf):
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=str(jax.random.key_impl(leaf)))
+    return array
+
+
+def _wait_for(array: Any) -> None:
+    """Blocks in Python, where signals are heard, not in the runtime."""
+    started = time.monotonic()
+    while not array.is_ready():
+        time.sleep(min(0.02, 0.02 * (time.monotonic() - started)))

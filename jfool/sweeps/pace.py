@@ -1,0 +1,67 @@
+"""How a sweep comes along, and how long it computes before it looks at its lanes again."""
+
+import dataclasses
+from typing import Any
+
+_LONGEST = 1024  # generations
+_LOOKING = 0.05  # of the time
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Of this process, behind a segment.
+
+    Attributes:
+      done, total: jobs; those of earlier starts of the sweep included.
+      successes: among the jobs done since this start.
+      num_queries: images shown to the model for them.
+      seconds: since this start.
+      computing: of these, seconds spent in compiled segments.
+    """
+
+    done: int
+    total: int
+    successes: int = 0
+    num_queries: int = 0
+    seconds: float = 0.0
+    computing: float = 0.0
+
+    def behind(self, columns: dict[str, Any], seconds: float, computing: float) -> "Progress":
+        """After a segment of `computing` seconds that ended the jobs of `columns`."""
+        ended = columns or {"job_id": (), "success": (), "num_queries": ()}
+        return Progress(
+            self.done + len(ended["job_id"]),
+            self.total,
+            self.successes + int(sum(ended["success"])),
+            self.num_queries + int(sum(ended["num_queries"])),
+            seconds,
+            self.computing + computing,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """The length of segments: short ones refill lanes sooner, long ones look at them less often.
+
+    Attributes:
+      length: generations of the next segment, at most.
+      free: whether it may change.
+    """
+
+    length: int
+    free: bool
+
+    @classmethod
+    def of(cls, segment: int | None) -> "Pace":
+        return cls(1 if segment is None else segment, segment is None)
+
+    def behind(self, looking: float, computing: float) -> "Pace":
+        """Longer if the look, in seconds, cost too much beside the computing; or shorter."""
+        if not self.free:
+            return self
+        length = self.length
+        if looking > _LOOKING * computing:
+            length = min(2 * length, _LONGEST)
+        elif looking < _LOOKING / 4 * computing:
+            length = max(1, length // 2)
+        return Pace(length, True)

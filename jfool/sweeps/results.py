@@ -1,0 +1,162 @@
+"""What a sweep found: one row per finished job, in a table that any reader of Parquet takes.
+
+An array of a row, such as its genotype, is a list of fixed length, row-major; the shape is noted in
+the field's metadata. `R` rows.
+"""
+
+import dataclasses
+import functools
+import json
+import platform
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+
+from jfool.composition import Composition
+from jfool.version import __version__
+
+PROVENANCE = ("seconds", "device", "host", "versions")  # how a row came about: no part of it
+_IMAGES_AT_ONCE = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Finished jobs.
+
+    Attributes:
+      table: a row for each, by ascending `job_id`: the job (`job.label`, ...), what
+        `jfool.AttackResult` says of it (`confidence`, `success`, `num_queries`, ...), its
+        `genotype`, and how it came about (`seconds`, `device`, `host`, `versions`).
+      missing: ids of the jobs that are not finished.
+      settings: of the sweep.
+    """
+
+    table: pa.Table
+    missing: Int[np.ndarray, " M"]
+    settings: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def column(self, name: str) -> np.ndarray:
+        """One column as an array `[R, ...]`.
+
+        Raises:
+          KeyError: there is no such column.
+        """
+        if name not in self.table.column_names:
+            known = ", ".join(self.table.column_names)
+            raise KeyError(f"name: expected one of {known}, got {name!r}")
+        return _to_numpy(self.table, name)
+
+    def images(
+        self, attack: Composition, job_type: type, rows: Any = None
+    ) -> Float[np.ndarray, "R H W C"]:
+        """The images of some rows, or of all, painted anew from their genotypes.
+
+        Args:
+          attack: the sweep's own; its encoding paints.
+          job_type: of the sweep's jobs, e.g. `jfool.SparseJob`.
+          rows: indices into the table, or None for all.
+        """
+        rows = np.arange(len(self)) if rows is None else np.asarray(rows)
+        names = [field.name for field in dataclasses.fields(job_type)]
+        jobs = job_type(**{name: self.column(f"job.{name}")[rows] for name in names})
+        genotypes = self.column("genotype")[rows]
+        images = np.zeros((len(rows), *attack.image_shape), np.float32)
+        for start in range(0, len(rows), _IMAGES_AT_ONCE):
+            part = np.arange(start, min(start + _IMAGES_AT_ONCE, len(rows)))
+            picked = jax.tree.map(
+                functools.partial(np.take, indices=part, axis=0), (jobs, genotypes)
+            )
+            images[part] = _paint(attack.encoding, *picked)
+        return images
+
+
+@jax.jit
+def _paint(encoding: Any, jobs: Any, genotypes: Any) -> jax.Array:
+    return jax.vmap(encoding.decode)(jobs, genotypes)
+
+
+def to_table(parts: Sequence[Mapping[str, Any]], same: Mapping[str, str]) -> pa.Table:
+    """Rows as a table.
+
+    Args:
+      parts: columns of some rows each, arrays `[R, ...]` or pytrees of them.
+      same: texts that all rows share.
+    """
+    flat = [_flat(part) for part in parts]
+    columns = {name: np.concatenate([part[name] for part in flat]) for name in flat[0]}
+    fields, arrays = [], []
+    for name, column in columns.items():
+        shape = column.shape[1:]
+        array = pa.array(np.ascontiguousarray(column).reshape(-1))
+        if shape:
+            array = pa.FixedSizeListArray.from_arrays(array, int(np.prod(shape)))
+        fields.append(pa.field(name, array.type, metadata={"shape": json.dumps(shape)}))
+        arrays.append(array)
+    for name, text in same.items():
+        array = pa.array([text] * len(arrays[0]), pa.string())
+        fields.append(pa.field(name, array.type))
+        arrays.append(array)
+    return pa.table(arrays, schema=pa.schema(fields))
+
+
+def collected(
+    tables: Sequence[pa.Table], ids: np.ndarray, settings: Mapping[str, Any], source: Any
+) -> Results:
+    """All rows of some tables.
+
+    Args:
+      ids: of the jobs that are expected.
+      source: what errors call the tables.
+    Raises:
+      ValueError: a job is there twice.
+    """
+    if not tables:
+        return Results(pa.table({"job_id": pa.array([], pa.int32())}), np.sort(ids), settings)
+    table = pa.concat_tables(tables).sort_by("job_id")
+    found = table["job_id"].to_numpy()
+    if len(double := found[1:][found[1:] == found[:-1]]):
+        raise ValueError(f"{source}: expected each job once, got {double[:5].tolist()} twice")
+    return Results(table, np.setdiff1d(ids, found), settings)
+
+
+def provenance(devices: Sequence[Any]) -> dict[str, str]:
+    """Where rows come from."""
+    packages = {"jfool": __version__, "jax": jax.__version__, "numpy": np.__version__}
+    return {
+        "device": devices[0].device_kind,
+        "host": socket.gethostname(),
+        "versions": json.dumps({"python": platform.python_version(), **packages}),
+    }
+
+
+def without_provenance(table: pa.Table) -> pa.Table:
+    """The columns that the same sweep has whenever and wherever it runs."""
+    return table.drop_columns([name for name in PROVENANCE if name in table.column_names])
+
+
+def _flat(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"job": Job(label, base)}` as `{"job.label": ..., "job.base": ...}`."""
+    flat = {}
+    for name, column in columns.items():
+        for path, leaf in jax.tree_util.tree_leaves_with_path(column):
+            inner = jax.tree_util.keystr(path, simple=True, separator=".")
+            flat[f"{name}.{inner}" if inner else name] = np.asarray(leaf)
+    return flat
+
+
+def _to_numpy(table: pa.Table, name: str) -> np.ndarray:
+    column = table[name].combine_chunks()
+    if pa.types.is_string(column.type):
+        return np.asarray(column.to_pylist(), dtype=object)
+    metadata = table.schema.field(name).metadata or {}
+    shape = json.loads(metadata.get(b"shape", b"[]"))
+    flat = column.flatten() if shape else column
+    return flat.to_numpy(zero_copy_only=False).reshape(table.num_rows, *shape)

@@ -1,0 +1,210 @@
+"""The folder of a sweep: its settings, and the results so far in Parquet parts.
+
+settings.json             what the sweep was started with
+parts/*.parquet           finished jobs, each in exactly one part
+checkpoints/PROCESS/*     jobs under way (`checkpoint.py`)
+"""
+
+import fcntl
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from etils import epath
+
+from jfool.sweeps import checkpoint
+from jfool.sweeps.files import is_remote, open_path, write_whole
+from jfool.sweeps.lane_table import stack, unstack
+from jfool.sweeps.results import Results, collected
+
+_SETTINGS = "settings.json"
+
+
+class RunFolder:
+    """See the module.
+
+    Args:
+      path: local, or an object store's.
+    """
+
+    lasts = True
+
+    def __init__(self, path: Any) -> None:
+        self.path = open_path(path)
+        self._lock: int | None = None
+
+    @property
+    def parts(self) -> epath.Path:
+        return self.path / "parts"
+
+    def exists(self) -> bool:
+        return (self.path / _SETTINGS).exists()
+
+    def claim(self, settings: Mapping[str, Any], note: Any, process: int) -> None:
+        """Makes the folder, or goes on with it if it was started with the same settings.
+
+        Args:
+          settings: JSON types. The first process writes them.
+          note: what else to remember, never compared.
+          process: of this program.
+        Raises:
+          ValueError: it belongs to a sweep with other settings, to something else, cannot be
+            written to, or is being written to by another program.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"folder: expected a folder, got the file {self.path}")
+        if self.path.exists() and not self.exists() and self._foreign():
+            raise ValueError(
+                f"folder: expected a new one or that of a sweep, got {self.path} with other files"
+            )
+        try:
+            self.parts.mkdir(parents=True, exist_ok=True)
+            self._take_lock(process)
+            if not self.exists():
+                text = json.dumps({**settings, "note": note}, indent=1) + "\n"
+                write_whole(self.path / _SETTINGS, text.encode())
+        except OSError as error:
+            reason = error.strerror or error
+            raise ValueError(
+                f"folder: expected a folder to write to, got {self.path} ({reason})"
+            ) from error
+        held = self.settings()
+        for name, value in json.loads(json.dumps(settings)).items():
+            if held.get(name) != value:
+                raise ValueError(
+                    f"folder: expected the settings that {self.path} was started with, got another "
+                    f"{name}: {_short(value)} instead of {_short(held.get(name))}"
+                )
+
+    def settings(self) -> dict[str, Any]:
+        """Raises FileNotFoundError or ValueError if there are none."""
+        path = self.path / _SETTINGS
+        if not path.exists():
+            raise FileNotFoundError(f"folder: expected the folder of a sweep, got {self.path}")
+        try:
+            settings = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path} is damaged: expected a JSON object")
+        return settings
+
+    def add(self, table: pa.Table) -> None:
+        """Adds finished jobs; they are there once this returns."""
+        ids = table["job_id"].to_numpy()
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        path = self.parts / f"jobs-{ids.min():010d}-{len(ids)}.parquet"
+        with _explained(path):
+            write_whole(path, buffer.getvalue())
+
+    def save(self, states: dict[int, checkpoint.Arrays], process: int) -> None:
+        """Writes a checkpoint of jobs under way, by job id."""
+        if states:
+            path = self.path / "checkpoints" / str(process)
+            with _explained(path):
+                checkpoint.save(path, stack(states))
+
+    def states(self) -> dict[int, checkpoint.Arrays]:
+        """Of jobs under way when the last checkpoints were written, by job id."""
+        folder = self.path / "checkpoints"
+        found: dict[int, checkpoint.Arrays] = {}
+        for path in sorted(folder.iterdir()) if folder.exists() else []:
+            for job_id, state in unstack(checkpoint.load(path)).items():
+                # A process of an earlier start may have known less of it.
+                if job_id not in found or state["step"] > found[job_id]["step"]:
+                    found[job_id] = state
+        return found
+
+    def results(self) -> Results:
+        """Everything that is finished.
+
+        Raises:
+          FileNotFoundError: it is no folder of a sweep.
+          ValueError: a file is damaged, or a job is in two parts.
+        """
+        settings = self.settings()
+        tables = [_read_part(path) for path in self._part_paths()]
+        ids = settings["job_ids"]
+        ids = np.arange(settings["num_jobs"]) if ids is None else np.asarray(ids)
+        return collected(tables, ids, settings, self.parts)
+
+    def finished(self) -> np.ndarray:
+        """Ids of the finished jobs."""
+        columns = [_read_part(path, ["job_id"])["job_id"].to_numpy() for path in self._part_paths()]
+        return np.concatenate([np.zeros(0, np.int32), *columns])
+
+    def release(self) -> None:
+        """Lets another program write here."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _part_paths(self) -> list[epath.Path]:
+        if not self.parts.exists():
+            return []
+        return sorted(path for path in self.parts.iterdir() if path.name.endswith(".parquet"))
+
+    def _foreign(self) -> bool:
+        own = (self.parts.name, "hosts")
+        names = [path.name for path in self.path.iterdir()]
+        return any(name not in own and not name.startswith(".") for name in names)
+
+    def _take_lock(self, process: int) -> None:
+        """The system drops it with the process, however that ends. Object stores have none."""
+        if is_remote(self.path):
+            return
+        self._lock = os.open(self.path / f".lock-{process}", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.release()
+            raise ValueError(
+                f"folder: expected one program at a time, got {self.path}, to which another one is "
+                "writing"
+            ) from None
+
+
+def read_sweep(folder: Any) -> Results:
+    """The results of a sweep so far, also while it runs.
+
+    Args:
+      folder: as `jfool.sweep` was given.
+    Raises:
+      FileNotFoundError: it is no folder of a sweep.
+      ValueError: a file is damaged, or a job is in two parts.
+    """
+    return RunFolder(folder).results()
+
+
+def _read_part(path: epath.Path, columns: list[str] | None = None) -> pa.Table:
+    try:
+        return pq.read_table(io.BytesIO(path.read_bytes()), columns=columns)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{path} is damaged ({reason}): delete it, and its jobs will be run again"
+        ) from error
+
+
+@contextmanager
+def _explained(path: epath.Path) -> Iterator[None]:
+    """What an OSError means for the sweep."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{path} could not be written ({error.strerror or error}): the run folder holds what "
+            "was done before, and the same call goes on from there"
+        ) from error
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,131 @@
+"""What a sweep computes between two looks at its lanes: one compiled call on all devices.
+
+`L` lanes lie on a mesh with the axes `lanes` (each device has lanes of its own, and nothing to say
+to the others) and `population` (the devices of a column share their lanes, and split populations).
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Bool, Int
+
+from jfool.base import Attack, Model, PRNGKey, pytree
+from jfool.loop import Lanes, Limits, Loop, enter
+
+LANES, POPULATION = "lanes", "population"
+# Of an `AttackResult`; its images follow from the genotypes.
+FINDINGS = (
+    "confidence",
+    "prediction",
+    "success",
+    "confidence_uint8",
+    "success_uint8",
+    "stopped",
+    "num_queries",
+    "num_steps",
+    "genotype",
+)
+
+
+@pytree
+class Entering:
+    """Jobs that may enter lanes; every field has the leading axis L.
+
+    Attributes:
+      job_id, job: what would enter each lane.
+      enters: `[L]`, whether it does.
+    """
+
+    job_id: Any
+    job: Any
+    enters: Any
+
+
+def make_mesh(devices: Sequence[Any], split: int) -> Mesh:
+    """Devices `[lanes, population]`, `split` of which share populations.
+
+    Raises:
+      ValueError: it does not divide their number.
+    """
+    if len(devices) % split:
+        raise ValueError(f"split: expected a divisor of the {len(devices)} devices, got {split}")
+    return Mesh(np.asarray(devices).reshape(-1, split), (LANES, POPULATION))
+
+
+@functools.partial(jax.jit, static_argnames=("mesh", "chunk"), donate_argnames="lanes")
+def segment(
+    key: PRNGKey,
+    attack: Attack,
+    model: Model,
+    lanes: Lanes,
+    entering: Entering,
+    limits: Limits,
+    length: Int[Array, ""],
+    *,
+    mesh: Mesh,
+    chunk: int | None,
+) -> tuple[Lanes, dict[str, Any]]:
+    """Lets jobs enter, and steps all lanes until a device's own are done, at most `length` times.
+
+    Args:
+      key: of the sweep; a job draws from `fold_in(key, job id)`.
+      lanes: donated.
+      entering: jobs for lanes that are free.
+      limits: when a job is done.
+      length: the most steps.
+      mesh: of `make_mesh`.
+      chunk: images per model call and device.
+    Returns:
+      The lanes, and the findings of those that were live and are no longer; the others' mean
+      nothing.
+    """
+
+    def on_device(key, attack, model, lanes, entering, limits, length):
+        axis = POPULATION if mesh.shape[POPULATION] > 1 else None
+        loop = Loop(attack, model, limits, chunk, axis)
+        fresh = enter(attack, key, entering.job_id, entering.job)
+        lanes = jax.tree.map(functools.partial(_where, entering.enters), fresh, lanes)
+        began = lanes.live
+
+        def more(now: tuple[Array, Lanes]) -> Array:
+            return (now[0] < length) & now[1].live.any()
+
+        def generation(now: tuple[Array, Lanes]) -> tuple[Array, Lanes]:
+            return now[0] + 1, loop.advance(now[1])[0]
+
+        _, lanes = lax.while_loop(more, generation, (jnp.int32(0), lanes))
+        results = loop.results(lanes, began & ~lanes.live)
+        return lanes, {name: getattr(results, name) for name in FINDINGS}
+
+    everywhere, by_lane = PartitionSpec(), PartitionSpec(LANES)
+    return jax.shard_map(
+        on_device,
+        mesh=mesh,
+        in_specs=(everywhere,) * 3 + (by_lane,) * 2 + (everywhere,) * 2,
+        out_specs=by_lane,
+        check_vma=False,  # devices of a column compute the same
+    )(key, attack, model, lanes, entering, limits, length)
+
+
+@jax.jit
+def free_lanes(key: PRNGKey, attack: Attack, entering: Entering) -> Lanes:
+    """Lanes without jobs, in the shape of those that `entering` would fill."""
+    lanes = enter(attack, key, entering.job_id, entering.job)
+    return dataclasses.replace(lanes, live=jnp.zeros_like(lanes.live))
+
+
+@functools.partial(jax.jit, donate_argnames="lanes")
+def place(lanes: Lanes, others: Lanes, here: Bool[Array, " L"]) -> Lanes:
+    """`others` where `here`, else `lanes`."""
+    return jax.tree.map(functools.partial(_where, here), others, lanes)
+
+
+def _where(mask: Array, new: Array, old: Array) -> Array:
+    return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - 1)), new, old)

@@ -1,0 +1,172 @@
+"""Many more jobs than fit at once: lanes that refill, results that last, a start after any end."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jfool.base import Attack, Criterion, Model, PRNGKey
+from jfool.jobs import num_jobs
+from jfool.loop import limits_of, strong
+from jfool.sweeps.check import check_sweep
+from jfool.sweeps.fingerprint import describe, digest
+from jfool.sweeps.hosts import Hosts
+from jfool.sweeps.lane_table import Columns, LaneTable
+from jfool.sweeps.memory import Memory
+from jfool.sweeps.pace import Pace, Progress
+from jfool.sweeps.results import Results, provenance, to_table
+from jfool.sweeps.run_folder import RunFolder
+from jfool.sweeps.segment import make_mesh
+from jfool.sweeps.sizes import Sizes, choose_sizes
+from jfool.sweeps.stop_signal import SweepStopped, stop_signal
+
+_MOST_ROWS_HELD = 20_000
+
+
+def sweep(
+    key: PRNGKey,
+    attack: Attack,
+    model: Model,
+    jobs: Any,
+    *,
+    num_steps: int,
+    until: Criterion | None = None,
+    max_queries: int | None = None,
+    folder: Any = None,
+    lanes: int | None = None,
+    chunk: int | None = None,
+    segment: int | None = None,
+    devices: Sequence[Any] | None = None,
+    split: int = 1,
+    job_ids: Any = None,
+    note: Any = None,
+    checkpoint_seconds: float = 60.0,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Results:
+    """Runs `attack` on `model` for all jobs, a few at a time. With a folder, the same call goes on
+    where an earlier one ended, however that ended.
+
+    A job's result does not depend on segments, neighbours, interruptions, or the number of devices.
+    At an equal batch shape of the model's calls, which follows from `chunk` and the lanes of a
+    device, it is that of `jfool.run`, bit for bit; a `chunk` up to the population's size gives the
+    same shape to all.
+
+    Under `jax.distributed` all processes make the same call with the same folder; each runs a part
+    of the jobs on its own devices, and returns the results of all.
+
+    Args:
+      key, attack, model, jobs, num_steps, until, max_queries, job_ids: as for `jfool.run`.
+      folder: of the run, on a disk or an object store (`gs://...`): settings, results, checkpoints.
+        None keeps the results in memory.
+      lanes: jobs side by side on each device; by default enough to fill four calls of the model.
+      chunk: images per model call and device; by default 1024, or as many as fit the memory of a
+        device that tells it (a CPU does not).
+      segment: the most generations between two looks at the lanes; by default so many that looking
+        costs some five percent of the time. It changes no result.
+      devices: of this process; all by default.
+      split: devices that share a population; it divides their number, and the population.
+      note: what else to remember in the settings, in JSON types; never compared.
+      checkpoint_seconds: between two checkpoints.
+      on_progress: called behind each segment.
+    Returns:
+      All finished jobs, those of earlier calls included.
+    Raises:
+      TypeError, ValueError: an argument that cannot work, named, before anything is compiled; or a
+        folder that is damaged or of another sweep.
+      OSError: the folder cannot be written to any more.
+      SweepStopped: SIGTERM or Ctrl-C came, and everything is saved; a `KeyboardInterrupt`.
+    Example:
+      >>> import jax, jax.numpy as jnp, jfool
+      >>> model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.eye(12)[:, :3])
+      >>> attack = jfool.SparseFooling((2, 2, 3), 3, max_k=1)
+      >>> jobs = jfool.grid(jfool.SparseJob, 4, base=[[0.0, 0.0, 0.0]], label=range(3), k=1)
+      >>> found = jfool.sweep(jax.random.key(0), attack, model, jobs, num_steps=20, lanes=5)
+      >>> len(found), bool(found.column("success").all())
+      (12, True)
+    """
+    check_sweep(
+        (key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids),
+        lanes=lanes,
+        segment=segment,
+        split=split,
+        devices=devices,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    ids = np.arange(num_jobs(jobs)) if job_ids is None else np.asarray(job_ids)
+    ids, attack = ids.astype(np.int32), strong(attack)
+    jobs = jax.tree.map(np.asarray, strong(jobs))
+    limits = limits_of(num_steps, max_queries, until)
+    mesh = make_mesh(jax.local_devices() if devices is None else devices, split)
+
+    def lane_table(sizes: Sizes) -> LaneTable:
+        return LaneTable(key, attack, model, jobs, ids, limits, mesh, sizes)
+
+    store = Memory(ids) if folder is None else RunFolder(folder)
+    hosts = Hosts(store.path)
+    sizes = Sizes(lanes, chunk).completed_by(store.settings() if store.exists() else {})
+    sizes = choose_sizes(sizes, attack, model, jobs, mesh, lane_table)
+    settings = {
+        "num_steps": num_steps,
+        "max_queries": max_queries,
+        "until": [describe(limits.until), digest(limits.until)],
+        "attack": [describe(attack), digest(attack)],
+        "model": digest(model),
+        "jobs": digest(jobs),
+        "num_jobs": len(ids),
+        "job_ids": None if job_ids is None else ids.tolist(),
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
+        "split": split,
+        "matmul_precision": str(getattr(jax.config, "jax_default_matmul_precision", None)),
+        **dataclasses.asdict(sizes),
+    }
+    hosts.in_turn(lambda: store.claim(settings, note, hosts.index))
+    try:
+        waiting = np.flatnonzero(~np.isin(ids, store.finished()))
+        states = store.states()
+        hosts.meet("read")  # before anybody writes
+        table = lane_table(sizes)
+        table.queue(hosts.share(waiting), states)
+        progress = Progress(len(ids) - len(waiting), len(ids) - len(waiting) + table.num_waiting)
+        _drive(table, store, hosts, Pace.of(segment), progress, checkpoint_seconds, on_progress)
+        hosts.wait_for_all()
+        return store.results()
+    finally:
+        store.release()
+
+
+def _drive(
+    table: LaneTable,
+    store: Memory | RunFolder,
+    hosts: Hosts,
+    pace: Pace,
+    progress: Progress,
+    checkpoint_seconds: float,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Computes segments until the jobs of this process are done and recorded."""
+    started = recorded = time.monotonic()
+    held: list[Columns] = []
+    with stop_signal(store.lasts) as stop:
+        while table.busy:
+            looked = time.monotonic()
+            columns, computing = table.advance(pace.length)
+            held += [columns] if columns else []
+            progress = progress.behind(columns, time.monotonic() - started, computing)
+            on_progress(progress)
+            pace = pace.behind(time.monotonic() - looked - computing, computing)
+            due = time.monotonic() - recorded > checkpoint_seconds
+            full = sum(len(columns["job_id"]) for columns in held) > _MOST_ROWS_HELD
+            if due or full or stop.name or not table.busy:
+                if held:  # first the results, then a checkpoint without those jobs
+                    store.add(to_table(held, provenance(table.devices)))
+                store.save(table.under_way(), hosts.index)
+                held, recorded = [], time.monotonic()
+            if stop.name and table.busy:
+                hosts.note("stopped")
+                raise SweepStopped(
+                    f"stopped by {stop.name}: {progress.done} of {progress.total} jobs are done; "
+                    f"the same call goes on from {store.path}"
+                )
