@@ -15,6 +15,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int, Key
 
 PRNGKey = Key[Array, ""]
+KEY_TYPE = "threefry2x32"  # the others draw differently under vmap
 Image = Float[Array, "H W C"]
 Images = Float[Array, "B H W C"]
 Logits = Float[Array, "*batch K"]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jfool.base import Model
+from jfool.base import KEY_TYPE, Model
 from jfool.expect import is_whole
 from jfool.jobs import num_jobs
 
@@ -55,7 +55,7 @@ def check_key(key: Any) -> None:
         raise TypeError(f"key: expected a typed key such as jax.random.key(0), got {_of(key)}")
     if key.ndim:
         raise TypeError(f"key: expected one key, got an array of keys {list(key.shape)}")
-    if jax.random.key_impl(key) != "threefry2x32":
+    if jax.random.key_impl(key) != KEY_TYPE:
         raise ValueError(
             "key: expected a threefry key (others draw differently under vmap, so a job would "
             f"depend on its neighbours), got {jax.random.key_impl(key)}"

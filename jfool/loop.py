@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.tree_util import Partial
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt32
 
 from jfool import criteria
-from jfool.base import Attack, Candidate, Criterion, Model, PRNGKey, pytree, static
+from jfool.base import KEY_TYPE, Attack, Candidate, Criterion, Model, PRNGKey, pytree, static
 from jfool.encodings.pixels import Pixels
 from jfool.evaluate import Evaluate, batch_size, evaluate_lanes
 from jfool.result import AttackResult
@@ -27,7 +27,7 @@ class Lanes:
     """Jobs under way; every field has the leading axis L.
 
     Attributes:
-      key: each job's own.
+      key: `[L, 2]`, the data of each job's own.
       job: the attack's jobs.
       state: the attack's states.
       step: `[L]`, steps taken; the first evaluates the start.
@@ -64,11 +64,13 @@ def enter(attack: Attack, key: PRNGKey, ids: Int[Array, " L"], jobs: Any) -> Lan
     """Jobs at their start. A job draws from `fold_in(key, id)`, its step t from a fold of that."""
     count = ids.shape[0]
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, ids)
+    step = jnp.zeros(count, jnp.int32)
+    data = jax.random.key_data(keys)
     return Lanes(
-        key=keys,
+        key=data,
         job=jobs,
-        state=jax.vmap(attack.init)(_fold(keys, jnp.zeros(count, jnp.int32)), jobs),
-        step=jnp.zeros(count, jnp.int32),
+        state=jax.vmap(attack.init)(_fold(data, step), jobs),
+        step=step,
         live=jnp.ones(count, bool),
         stopped=jnp.zeros(count, bool),
         num_queries=jnp.zeros(count, jnp.int32),
@@ -179,7 +181,8 @@ class _Truth:
         }
 
 
-def _fold(keys: Array, numbers: Array) -> Array:
+def _fold(data: UInt32[Array, "L 2"], numbers: Int[Array, " L"]) -> Array:
+    keys = jax.random.wrap_key_data(data, impl=KEY_TYPE)
     return jax.vmap(jax.random.fold_in)(keys, numbers)
 
 

@@ -49,7 +49,7 @@ class LaneTable:
     ) -> None:
         self._by_lane = NamedSharding(mesh, PartitionSpec(LANES))
         everywhere = NamedSharding(mesh, PartitionSpec())
-        self._fixed = jax.device_put((key, attack, model), everywhere)
+        self._fixed = jax.device_put((jax.random.key_data(key), attack, model), everywhere)
         self._limits = jax.device_put(limits, everywhere)
         self._mesh, self._chunk = mesh, sizes.chunk
         self._jobs, self._job_ids = jobs, job_ids
@@ -150,7 +150,7 @@ class LaneTable:
         self._entered[taken] = time.monotonic()
         restored = {
             row: self._suspended.pop(job_id)
-            for row in taken
+            for row in taken.tolist()
             if (job_id := int(self._job_ids[self._index[row]])) in self._suspended
         }
         enters = np.zeros(len(self._index), bool)
@@ -208,7 +208,7 @@ def _shapes(state: Arrays) -> dict[str, tuple[Any, ...]]:
 def _like(leaf: jax.Array, array: np.ndarray) -> Any:
     if is_key(leaf):
         return jax.random.wrap_key_data(jnp.asarray(array), impl=str(jax.random.key_impl(leaf)))
-    return array
+    return jnp.asarray(array)
 
 
 def _wait_for(array: Any) -> None:

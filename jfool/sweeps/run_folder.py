@@ -99,7 +99,7 @@ class RunFolder:
         """Adds finished jobs; they are there once this returns."""
         ids = table["job_id"].to_numpy()
         buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
+        pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
         path = self.parts / f"jobs-{ids.min():010d}-{len(ids)}.parquet"
         with _explained(path):
             write_whole(path, buffer.getvalue())
@@ -185,7 +185,8 @@ def read_sweep(folder: Any) -> Results:
 
 def _read_part(path: epath.Path, columns: list[str] | None = None) -> pa.Table:
     try:
-        return pq.read_table(io.BytesIO(path.read_bytes()), columns=columns)
+        content = io.BytesIO(path.read_bytes())
+        return pq.read_table(content, columns=columns, page_checksum_verification=True)
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt32
 
-from jfool.base import Attack, Model, PRNGKey, pytree
+from jfool.base import KEY_TYPE, Attack, Model, PRNGKey, pytree
 from jfool.loop import Lanes, Limits, Loop, enter
 
 LANES, POPULATION = "lanes", "population"
@@ -61,7 +61,7 @@ def make_mesh(devices: Sequence[Any], split: int) -> Mesh:
 
 @functools.partial(jax.jit, static_argnames=("mesh", "chunk"), donate_argnames="lanes")
 def segment(
-    key: PRNGKey,
+    key: UInt32[Array, " 2"],
     attack: Attack,
     model: Model,
     lanes: Lanes,
@@ -75,7 +75,7 @@ def segment(
     """Lets jobs enter, and steps all lanes until a device's own are done, at most `length` times.
 
     Args:
-      key: of the sweep; a job draws from `fold_in(key, job id)`.
+      key: the data of the sweep's; a job draws from `fold_in(key, job id)`.
       lanes: donated.
       entering: jobs for lanes that are free.
       limits: when a job is done.
@@ -90,6 +90,7 @@ def segment(
     def on_device(key, attack, model, lanes, entering, limits, length):
         axis = POPULATION if mesh.shape[POPULATION] > 1 else None
         loop = Loop(attack, model, limits, chunk, axis)
+        key = jax.random.wrap_key_data(key, impl=KEY_TYPE)
         fresh = enter(attack, key, entering.job_id, entering.job)
         lanes = jax.tree.map(functools.partial(_where, entering.enters), fresh, lanes)
         began = lanes.live

@@ -81,13 +81,14 @@ def images_per_step(attack: Attack, model: Model, jobs: Any) -> int:
     """How many images one step of one job shows to the model."""
     seen = []
 
-    def step(key: Any, job: Any) -> None:
+    def step(init_key: Any, step_key: Any, job: Any) -> None:
         evaluate = Evaluate(model)
-        attack.step(key, evaluate, job, attack.init(key, job))
+        attack.step(step_key, evaluate, job, attack.init(init_key, job))
         seen.extend(num_images for num_images, _ in evaluate.calls)
 
     job = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), jobs)
-    jax.eval_shape(step, jax.random.key(0, impl="threefry2x32"), job)
+    keys = jax.random.split(jax.random.key(0, impl="threefry2x32"))
+    jax.eval_shape(step, *keys, job)
     return sum(seen)
 
 

@@ -1,0 +1,55 @@
+"""A sweep on four virtual devices: as lanes, and as one population; one JSON line about both.
+
+python -m tests.jfool.sweep_devices_program FOLDER
+"""
+
+import os
+import sys
+
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+
+import json
+import re
+
+import jax
+import numpy as np
+
+from jfool.loop import limits_of, strong
+from jfool.sweeps.lane_table import LaneTable
+from jfool.sweeps.segment import make_mesh
+from jfool.sweeps.sizes import Sizes
+from tests.jfool import sweep_program as program
+
+
+def collectives(split: int) -> list[tuple[str, int]]:
+    """Of the compiled segment: each operation with the numbers that it moves."""
+    (key, attack, model, jobs), settings = program.arguments()
+    jobs = jax.tree.map(np.asarray, strong(jobs))
+    limits = limits_of(settings["num_steps"], None, settings["until"])
+    sizes, mesh = Sizes(program.LANES, 1024), make_mesh(jax.devices(), split)
+    table = LaneTable(key, strong(attack), model, jobs, np.arange(32), limits, mesh, sizes)
+    text = table.lower().compile().as_text()
+    names = (
+        "all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter|collective-broadcast"
+    )
+    found = re.findall(rf"= (.*?) ({names})(?:-start)?\(", text)
+    return [
+        (name, sum(size(shape) for shape in re.findall(r"\[([\d,]*)\]", shapes)))
+        for shapes, name in found
+    ]
+
+
+def size(shape: str) -> int:
+    return int(np.prod([int(n) for n in shape.split(",") if n], initial=1))
+
+
+def main(folder: str) -> None:
+    program.sweep(f"{folder}/lanes")
+    program.sweep(f"{folder}/split", split=4)
+    program.sweep(f"{folder}/both", split=2)
+    found = {split: collectives(split) for split in (1, 4)}
+    print(json.dumps({"devices": len(jax.devices()), "collectives": found}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

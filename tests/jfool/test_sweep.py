@@ -1,0 +1,239 @@
+"""A sweep finds what `run` finds, whatever its lanes, segments, chunks and interruptions."""
+
+import functools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jfool
+from jfool.result import AttackResult
+from jfool.sweeps import Results, without_provenance
+from jfool.sweeps.segment import FINDINGS, segment
+from tests.jfool import sweep_program as program
+from tests.jfool.helpers import Linear, Tally, Traced, sparse_fooling, weights
+
+
+@functools.cache
+def of_run(**options) -> AttackResult:
+    lead, settings = program.arguments()
+    return jfool.run(*lead, **settings, **{"chunk": 8, **options})
+
+
+def assert_equals_run(results: Results, expected: AttackResult) -> None:
+    for name in FINDINGS:
+        np.testing.assert_array_equal(results.column(name), getattr(expected, name), err_msg=name)
+
+
+def sweep(**options) -> Results:
+    return program.sweep(None, **{"chunk": 8, **options})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"lanes": 1},
+        {"lanes": 32},
+        {"segment": 1},
+        {"segment": 100},
+        {"segment": None},
+        {"lanes": None},
+    ],
+    ids=str,
+)
+def test_the_results_are_those_of_run_bit_by_bit(options):
+    assert_equals_run(sweep(**options), of_run())
+
+
+def test_larger_chunks_equal_those_of_a_run_of_as_many_jobs():
+    """Both then show the model 16 images per call."""
+    assert_equals_run(sweep(lanes=32, chunk=16), of_run(chunk=16))
+
+
+def test_jobs_without_a_criterion_take_all_steps():
+    results = sweep(until=None)
+    assert (results.column("num_steps") == 25).all()
+    assert not results.column("stopped").any()
+
+
+def test_a_budget_of_queries_ends_a_job_with_the_step_that_reaches_it():
+    results = sweep(until=None, max_queries=60)
+    np.testing.assert_array_equal(results.column("num_queries"), 64)
+    np.testing.assert_array_equal(results.column("num_steps"), 7)
+    assert_equals_run(results, jfool.run(*program.arguments()[0], num_steps=25, max_queries=60))
+
+
+def test_ids_name_the_draws_and_the_rows():
+    lead, settings = program.arguments()
+    ids = np.arange(100, 132)[::-1]
+    results = sweep(job_ids=ids)
+    np.testing.assert_array_equal(results.column("job_id"), np.sort(ids))
+    np.testing.assert_array_equal(results.column("job.label"), lead[3].label[::-1])
+    expected = jfool.run(*lead, **settings, chunk=8, job_ids=ids)
+    np.testing.assert_array_equal(results.column("genotype"), expected.genotype[::-1])
+
+
+def test_images_are_painted_anew_from_the_rows():
+    lead, _ = program.arguments()
+    results = sweep()
+    images = results.images(lead[1], jfool.SparseJob)
+    np.testing.assert_array_equal(images, of_run().images)
+    some = results.images(lead[1], jfool.SparseJob, [30, 2])
+    np.testing.assert_array_equal(some, images[[30, 2]])
+
+
+def test_rows_say_where_they_come_from():
+    row = sweep().table.slice(0, 1).to_pylist()[0]
+    assert row["seconds"] > 0
+    assert row["device"] == "cpu"
+    assert json.loads(row["versions"])["jfool"] == jfool.__version__
+    assert row["job.base"] == [0.5] * 3
+
+
+def test_new_numbers_meet_the_same_program():
+    tally = Tally()
+    (key, attack, _, jobs), _ = program.arguments()
+    for seed, steps, threshold, lanes in ((0, 5, 0.5, 3), (1, 9, 0.8, 3)):
+        model = Traced(Linear(jnp.asarray(weights(seed))), tally)
+        before = segment._cache_size()
+        jfool.sweep(
+            key, attack, model, jobs, num_steps=steps, until=jfool.confident(threshold), lanes=lanes
+        )
+    assert segment._cache_size() == before
+
+
+def test_progress_counts_jobs_successes_and_images():
+    seen = []
+    results = program.sweep(None, seen.append)
+    assert [now.done for now in seen] == sorted(now.done for now in seen)
+    last = seen[-1]
+    assert (last.done, last.total) == (32, 32)
+    assert last.successes == results.column("success").sum()
+    assert last.num_queries == results.column("num_queries").sum()
+    assert 0 < last.computing <= last.seconds
+
+
+def test_a_folder_is_gone_on_with_and_read(tmp_path):
+    results = program.sweep(tmp_path / "run", note={"model": "linear"})
+    again = program.sweep(tmp_path / "run", note={"model": "the same"})
+    read = jfool.read_sweep(tmp_path / "run")
+    for other in (again, read):
+        assert other.table.equals(results.table)
+        assert not len(other.missing)
+    assert read.settings["note"] == {"model": "linear"}
+    assert without_provenance(read.table).equals(without_provenance(program.sweep(None).table))
+
+
+def test_what_was_chosen_at_the_start_is_not_chosen_again(tmp_path):
+    lead, settings = program.arguments()
+    jfool.sweep(*lead, **settings, folder=tmp_path / "run", lanes=3, chunk=16)
+    jfool.sweep(*lead, **settings, folder=tmp_path / "run")
+    held = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert (held["lanes"], held["chunk"]) == (3, 16)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"num_steps": 24}, "num_steps: 24 instead of 25"),
+        ({"until": jfool.confident(0.91)}, "until"),
+        ({"until": None}, "until"),
+        ({"max_queries": 10}, "max_queries: 10 instead of null"),
+        ({"lanes": 4}, "lanes: 4 instead of 3"),
+        ({"chunk": 8}, "chunk: 8 instead of 1024"),
+        ({"job_ids": np.arange(32) + 1}, "job_ids"),
+    ],
+)
+def test_other_settings_are_refused_by_name(change, name, tmp_path):
+    program.sweep(tmp_path / "run")
+    before = (tmp_path / "run" / "settings.json").read_text()
+    with pytest.raises(ValueError, match=f"folder: expected the settings .* another {name}"):
+        program.sweep(tmp_path / "run", **change)
+    assert (tmp_path / "run" / "settings.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("index", "make", "name"),
+    [
+        (0, lambda old: jax.random.key(8), "key"),
+        (1, lambda old: sparse_fooling(boundary="wrap"), "attack"),
+        (2, lambda old: program.FixedOrder(old.weights * 2), "model"),
+        (3, lambda old: jfool.SparseJob(old.label, old.base * 0.5, old.k), "jobs"),
+    ],
+)
+def test_another_problem_is_refused_by_name(index, make, name, tmp_path):
+    program.sweep(tmp_path / "run")
+    lead, settings = program.arguments()
+    lead[index] = make(lead[index])
+    with pytest.raises(ValueError, match=f"folder: expected the settings .* another {name}"):
+        jfool.sweep(*lead, **settings, folder=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"lanes": 0}, "lanes: expected None or a positive number, got 0"),
+        ({"segment": 0}, "segment: expected None or a positive number, got 0"),
+        ({"split": 0}, "split: expected a positive number of devices, got 0"),
+        ({"split": 2}, "split: expected a divisor of the 1 devices, got 2"),
+        ({"devices": []}, "devices: expected at least one, got none"),
+        ({"checkpoint_seconds": -1.0}, "checkpoint_seconds: expected a number"),
+        ({"max_queries": 0}, "max_queries: expected None or a positive number, got 0"),
+        ({"job_ids": np.zeros(32, int)}, "job_ids: expected distinct numbers"),
+        ({"chunk": 0}, "chunk: expected None or a positive number"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(options, sentence, tmp_path):
+    with pytest.raises(ValueError, match=sentence):
+        program.sweep(tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("")
+    with pytest.raises(ValueError, match="folder: expected a new one or that of a sweep, got"):
+        program.sweep(tmp_path / "run")
+    with pytest.raises(ValueError, match="folder: expected a folder, got the file"):
+        program.sweep(tmp_path / "run" / "thesis.tex")
+    with pytest.raises(FileNotFoundError, match="folder: expected the folder of a sweep, got"):
+        jfool.read_sweep(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+
+
+def test_two_programs_do_not_write_to_one_folder(tmp_path):
+    def start_another(progress):
+        del progress
+        with pytest.raises(ValueError, match="folder: expected one program at a time"):
+            program.sweep(tmp_path / "run")
+        raise StopIteration
+
+    with pytest.raises(StopIteration):
+        program.sweep(tmp_path / "run", start_another)
+    assert not len(program.sweep(tmp_path / "run").missing)
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jfool.sweeps.files.os.fsync", lambda descriptor: None)
+
+        def fill_up(progress):
+            if progress.done >= 10:
+                patched.setattr("jfool.sweeps.files.os.fsync", full)
+
+        with pytest.raises(
+            OSError, match=r"could not be written \(No space left on device"
+        ) as caught:
+            program.sweep(tmp_path / "run", fill_up)
+    assert "\n" not in str(caught.value)
+    before = jfool.read_sweep(tmp_path / "run")
+    assert 0 < len(before) < 32
+    assert not list((tmp_path / "run" / "parts").glob(".*"))
+    results = program.sweep(tmp_path / "run")
+    assert without_provenance(results.table).equals(without_provenance(program.sweep(None).table))

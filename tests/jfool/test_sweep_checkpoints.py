@@ -1,0 +1,146 @@
+"""A checkpoint that is not what was written is passed over for the one before, and said to be."""
+
+import functools
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jfool.sweeps import checkpoint, without_provenance
+from jfool.sweeps.files import open_path
+from jfool.sweeps.run_folder import RunFolder
+from tests.jfool import sweep_program as program
+
+ARRAYS = {"job_ids": np.arange(3), "population": np.random.default_rng(0).normal(size=(3, 40))}
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGES = {"flipped": flip_a_bit, "truncated": truncate, "deleted": Path.unlink}
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@functools.cache
+def undisturbed() -> pa.Table:
+    return without_provenance(program.sweep(None).table)
+
+
+@pytest.fixture(scope="module")
+def broken_off(tmp_path_factory) -> Path:
+    """A run with three checkpoints that was broken off in the middle."""
+    folder = tmp_path_factory.mktemp("sweep") / "run"
+    segments = iter(range(12))
+
+    def break_off(progress):
+        del progress
+        if next(segments) == 11:
+            raise StopIteration
+
+    with pytest.raises(StopIteration):
+        program.sweep(folder, break_off)
+    return folder
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_arrays_come_back_or_those_of_the_checkpoint_before(damage, tmp_path, caplog):
+    """Whichever file is damaged."""
+    folder = open_path(tmp_path / "checkpoints")
+    for number in range(2):
+        checkpoint.save(folder, {**ARRAYS, "number": np.array([number] * 3)})
+    kept = tmp_path / "kept"
+    shutil.copytree(folder, kept)
+    passed_over = 0
+    for name in [path.relative_to(kept) for path in files_of(kept / "000001")]:
+        DAMAGES[damage](Path(folder) / name)
+        with caplog.at_level(logging.WARNING, "jfool"):
+            arrays = checkpoint.load(folder)
+        older = int(arrays["number"][0]) == 0
+        assert older == ("is damaged" in caplog.text)
+        np.testing.assert_array_equal(arrays["population"], ARRAYS["population"])
+        passed_over += older
+        caplog.clear()
+        shutil.rmtree(folder)
+        shutil.copytree(kept, folder)
+    assert passed_over >= 2
+
+
+def test_only_the_last_few_are_kept(tmp_path):
+    folder = open_path(tmp_path)
+    for number in range(5):
+        checkpoint.save(folder, {**ARRAYS, "number": np.array([number])})
+        assert checkpoint.load(folder)["number"] == [number]
+    assert sorted(path.name for path in folder.iterdir()) == ["000002", "000003", "000004"]
+
+
+def test_nothing_is_loaded_where_nothing_was_saved(tmp_path):
+    assert checkpoint.load(open_path(tmp_path / "none")) == {}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "removed", "all damaged"])
+def test_a_sweep_goes_on_from_an_older_checkpoint(damage, broken_off, tmp_path, caplog):
+    folder = tmp_path / "run"
+    shutil.copytree(broken_off, folder)
+    *older, newest = sorted((folder / "checkpoints" / "0").iterdir())
+    assert len(older) == 2
+    if damage == "removed":
+        shutil.rmtree(newest)
+    elif damage == "all damaged":
+        for path in files_of(folder / "checkpoints"):
+            truncate(path)
+    else:
+        for path in files_of(newest):
+            DAMAGES[damage](path)
+    with caplog.at_level(logging.WARNING, "jfool"):
+        results = program.sweep(folder)
+    assert (damage == "removed") != ("is damaged" in caplog.text)
+    assert without_provenance(results.table).equals(undisturbed())
+
+
+def test_jobs_under_way_go_on_where_they_were(broken_off, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(broken_off, folder)
+    states = RunFolder(folder).states()
+    done = set(RunFolder(folder).finished().tolist())
+    assert len(states) == program.LANES
+    assert not done & states.keys()
+    assert all(state["step"] > 0 for state in states.values())
+
+
+@pytest.mark.parametrize("place", [0.05, 0.15, 0.3, "truncated"])
+def test_a_damaged_part_is_named(place, broken_off, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(broken_off, folder)
+    part = files_of(folder / "parts")[0]
+    if place == "truncated":
+        truncate(part)
+    else:
+        content = bytearray(part.read_bytes())
+        content[int(place * len(content))] ^= 4
+        part.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{part.name} is damaged .*: delete it, and its jobs"):
+        RunFolder(folder).results()
+    part.unlink()
+    assert without_provenance(program.sweep(folder).table).equals(undisturbed())
+
+
+def test_a_job_in_two_parts_is_an_error(broken_off, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(broken_off, folder)
+    part = files_of(folder / "parts")[0]
+    shutil.copy(part, part.with_name("again.parquet"))
+    with pytest.raises(ValueError, match=r"expected each job once, got \[\d+"):
+        RunFolder(folder).results()
