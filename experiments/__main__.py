@@ -13,11 +13,15 @@ from pathlib import Path
 EXPERIMENTS = {
     "demo": "experiments.demo",
     "sfi": "experiments.sfi",
+    "sweep": "experiments.sweep",
+    "show": "experiments.show",
     "networks": "experiments.networks",
+    "plan": "experiments.plan",
     "train": "experiments.train",
     "table1": "experiments.table1",
     "bench engine": "experiments.bench.engine",
     "bench peers": "experiments.bench.peers",
+    "bench sweep": "experiments.bench.sweep",
     "bench models": "experiments.bench.models",
     "bench precision": "experiments.bench.precision",
 }

@@ -36,7 +36,7 @@ def publish(outcome: Outcome, folder: Path, heading: Mapping[str, Any]) -> None:
     rows = [dataclasses.asdict(row) for row in every.rows]
     record.write_json(folder / record.RESULTS, {**summary, "rows": rows})
     draw(outcome, folder / record.GALLERY)  # behind the figures, which no picture may cost
-    _print_tables(outcome)
+    print_tables(outcome)
     print(f"{folder / record.GALLERY} shows the images; {folder / record.RESULTS} has the figures.")
     accuracy = {"test_accuracy": outcome.card["accuracy"]}
     summary = {k: v for k, v in summary.items() if k not in ("compared", "model")}
@@ -82,21 +82,21 @@ def _tables(outcome: Outcome, found: Found) -> dict[str, Any]:
     return {"best": best, "mean": mean_table(found.rows, outcome.bases, outcome.labels), **at_least}
 
 
-def _print_tables(outcome: Outcome) -> None:
+def print_tables(outcome: Outcome) -> None:
+    """Of the highest confidences, of the mean ones if there were repeats, and of what was tried
+    again."""
     names = [outcome.class_names[label] for label in outcome.labels]
     repeats = outcome.settings["repeats"]
     at_most = "up to " if outcome.settings["stop_at_success"] else ""
     searches = f"{at_most}{repeats} searches"
     beside = "in parentheses that of the colour alone"
     best = best_table(outcome.found.rows, outcome.bases, outcome.labels)
-    if repeats == 1:
-        title = f"Confidence (%), {beside}"
-    else:
-        title = f"Highest confidence (%) of {searches}, {beside}"
+    what = f"Highest confidence (%) of {searches}" if repeats > 1 else "Confidence (%)"
+    title = f"k = {outcome.settings['k']}: {what}, {beside}"
     print_table(title, best, outcome.bases, names, outcome.plain)
     if repeats > 1:
         mean = mean_table(outcome.found.rows, outcome.bases, outcome.labels)
-        title = f"Mean confidence (%) of {searches}, {beside}"
+        title = f"k = {outcome.settings['k']}: mean confidence (%) of {searches}, {beside}"
         print_table(title, mean, outcome.bases, names, outcome.plain)
     if outcome.retried is not None:
         again = best_table(outcome.retried.rows, outcome.bases, outcome.labels)

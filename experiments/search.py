@@ -5,8 +5,7 @@
 
 import dataclasses
 import itertools
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import jfool
 from experiments.colors import MAX_COLORS, Color
 from experiments.found import Found, Row, joined
+from jfool.sweeps import Progress, Results
 
 OBJECTIVES: dict[str, Any] = {
     "confidence": jfool.Confidence,
@@ -43,7 +43,7 @@ class Search:
       repeats: searches per cell, each with draws of its own.
       stop_at_success: repeat a cell no more once a search of it has ended by `until`.
       seed: of the draws.
-      lanes: searches per compiled call; between calls there is progress to report.
+      lanes: searches side by side.
       chunk: images per model call. Up to `population`, the default, every call has this batch shape
         whatever `lanes` is, and so the results do not depend on it, to the last bit.
     """
@@ -70,10 +70,34 @@ class Search:
             boundary=self.boundary,
         )
 
+    @property
+    def criterion(self) -> Any:
+        return None if self.until is None else jfool.confident(self.until)
+
+    @property
+    def key(self) -> jax.Array:
+        return jax.random.key(self.seed, impl="threefry2x32")
+
 
 def job_id(cell: Cell, repeat: int, num_classes: int) -> int:
     """Names the draws of a search, whichever other cells and repeats are asked for beside it."""
     return (repeat * num_classes + cell.label) * MAX_COLORS + cell.color.slot
+
+
+Place = tuple[Cell, int, int]  # a job's cell, k and repeat
+
+
+def places_of(
+    ks: Sequence[int], cells: Sequence[Cell], repeats: int, num_classes: int
+) -> dict[int, Place]:
+    """Every k, cell and repeat by job id; with one k, the ids are those of `job_id`."""
+    block = repeats * num_classes * MAX_COLORS
+    return {
+        i * block + job_id(cell, repeat, num_classes): (cell, k, repeat)
+        for i, k in enumerate(ks)
+        for cell in cells
+        for repeat in range(repeats)
+    }
 
 
 def search_cells(
@@ -102,10 +126,9 @@ def search_cells(
     for round_repeats in rounds:
         on_progress((len(cells) - len(open_cells)) * len(round_repeats))
         todo = list(itertools.product(round_repeats, open_cells))
-        for start in range(0, len(todo), search.lanes):
-            lanes = todo[start : start + search.lanes]
-            found.append(_run(search, model, image_shape, num_classes, lanes))
-            on_progress(len(lanes))
+        if not todo:
+            continue
+        found.append(_run(search, model, image_shape, num_classes, todo, on_progress))
         if search.stop_at_success:
             ended = {(r.base, r.label) for part in found for r in part.rows if r.stopped}
             open_cells = [c for c in open_cells if (c.color.name, c.label) not in ended]
@@ -128,48 +151,79 @@ def _run(
     model: Any,
     image_shape: tuple[int, int, int],
     num_classes: int,
-    lanes: Sequence[tuple[int, Cell]],
+    todo: Sequence[tuple[int, Cell]],
+    on_progress: Callable[[int], None],
 ) -> Found:
-    """One compiled call. Fewer lanes than the last time compile anew: seconds, where padding them
-    would cost whole searches."""
-    ids = [job_id(cell, repeat, num_classes) for repeat, cell in lanes]
-    jobs = jfool.SparseJob(
-        label=np.array([cell.label for _, cell in lanes]),
-        base=np.array([cell.color.base(image_shape[2]) for _, cell in lanes], np.float32),
-        k=np.full(len(lanes), search.k),
-    )
-    result = jfool.run(
-        jax.random.key(search.seed, impl="threefry2x32"),
-        search.attack(image_shape, num_classes),
+    attack = search.attack(image_shape, num_classes)
+    places = {job_id(cell, repeat, num_classes): (cell, search.k, repeat) for repeat, cell in todo}
+    done = 0
+
+    def advance(progress: Progress) -> None:
+        nonlocal done
+        on_progress(progress.done - done)
+        done = progress.done
+
+    results = jfool.sweep(
+        search.key,
+        attack,
         model,
-        jobs,
+        jobs_of(places.values(), image_shape[2]),
         num_steps=search.generations,
-        until=None if search.until is None else jfool.confident(search.until),
+        until=search.criterion,
+        lanes=min(search.lanes, len(todo)),
         chunk=search.population if search.chunk is None else search.chunk,
-        job_ids=np.array(ids),
+        job_ids=np.array(list(places)),
+        on_progress=advance,
     )
-    _wait_for(result.images)
-    measured = [field.name for field in dataclasses.fields(Row)[6:]]
-    columns = {name: np.asarray(getattr(result, name)).tolist() for name in measured}
-    rows = [
-        Row(
-            job_id=ids[i],
-            base=cell.color.name,
-            label=cell.label,
-            k=search.k,
-            repeat=repeat,
-            objective=search.objective,
-            **{name: column[i] for name, column in columns.items()},
+    return found_of(results, attack, places, search.objective)
+
+
+def jobs_of(places: Iterable[Place], channels: int) -> jfool.SparseJob:
+    """The jobs of cells, each with its k."""
+    cells, ks, _ = zip(*places, strict=True)
+    return jfool.SparseJob(
+        label=np.array([cell.label for cell in cells]),
+        base=np.array([cell.color.base(channels) for cell in cells], np.float32),
+        k=np.array(ks),
+    )
+
+
+def found_of(
+    results: Results,
+    attack: jfool.Composition,
+    places: Mapping[int, Place],
+    objective: str,
+    rows: Sequence[int] | None = None,
+) -> Found:
+    """Rows of a sweep as an experiment reports them, with their images.
+
+    Args:
+      results: of the sweep.
+      attack: the sweep's.
+      places: by job id, the cell, k and repeat of a job.
+      objective: of the attack, by name.
+      rows: of the results; all by default.
+    """
+    rows = range(len(results)) if rows is None else rows
+    names = [field.name for field in dataclasses.fields(Row)[6:]]
+    columns = {name: results.column(name).tolist() for name in ("job_id", *names)}
+    found = []
+    for i in rows:
+        cell, k, repeat = places[columns["job_id"][i]]
+        measured = {name: columns[name][i] for name in names}
+        found.append(
+            Row(
+                job_id=columns["job_id"][i],
+                base=cell.color.name,
+                label=cell.label,
+                k=k,
+                repeat=repeat,
+                objective=objective,
+                **measured,
+            )
         )
-        for i, (repeat, cell) in enumerate(lanes)
-    ]
-    return Found(rows, np.asarray(result.images), np.asarray(result.genotype))
-
-
-def _wait_for(array: Any) -> None:
-    """Blocks in Python, where Ctrl-C is heard, not in the runtime."""
-    while not array.is_ready():
-        time.sleep(0.02)
+    images = results.images(attack, jfool.SparseJob, list(rows))
+    return Found(found, images, results.column("genotype")[list(rows)])
 
 
 def _call(model: Any, images: jax.Array) -> jax.Array:

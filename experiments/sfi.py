@@ -6,6 +6,7 @@ best and the mean confidence of `repeats` searches, beside that of the colour al
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ class Config:
       retry_log_confidence: where the best confidence is below 1 %, search again, with the same
         draws, for the log of the confidence; reported apart. It differs where confidence is 0.
       seed: of the searches.
-      lanes: searches side by side in one compiled call; the results do not depend on it, unless
-        `chunk` exceeds `population`.
+      lanes: searches side by side; when one ends, the next takes its place. The results do not
+        depend on it, unless `chunk` exceeds `population`.
       chunk: images per call of the model, by default as many as `population`; more suit a GPU.
       out: folder for results.json, images.npz and gallery.png.
       overwrite: replace results of other settings in that folder.
@@ -92,7 +93,7 @@ def run(config: Config, heading: dict[str, Any]) -> None:
     dataset = models.load_dataset(config.dataset)
     height, width, channels = dataset.image_shape
     colors = parse_colors(config.colors, channels, config.dataset)
-    labels = _labels(config, len(dataset.class_names))
+    labels = labels_of(config.classes, len(dataset.class_names))
     if config.k > height * width:
         raise ValueError(f"k: expected at most the {height * width} pixels, got {config.k}")
 
@@ -166,11 +167,16 @@ def check(config: Config) -> None:
         )
     parse_colors(config.colors, 3, config.dataset)
     if config.classes is not None:
-        _labels(config, 2**31)
+        labels_of(config.classes, 2**31)
 
 
-def _labels(config: Config, num_classes: int) -> list[int]:
-    labels = list(range(num_classes)) if config.classes is None else list(config.classes)
+def labels_of(classes: Sequence[int] | None, num_classes: int) -> list[int]:
+    """The classes asked for; None: all.
+
+    Raises:
+      ValueError: none, one twice, or one that there is not.
+    """
+    labels = list(range(num_classes)) if classes is None else list(classes)
     if not labels:
         raise ValueError("classes: expected at least one, got none")
     if len(set(labels)) < len(labels):

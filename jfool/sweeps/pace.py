@@ -12,13 +12,15 @@ class Progress:
     """Of this process, behind a segment.
 
     Attributes:
-      done, total: jobs; those of earlier starts of the sweep included.
+      earlier: jobs that were done when this start began.
+      done, total: jobs, the earlier ones included.
       successes: among the jobs done since this start.
       num_queries: images shown to the model for them.
       seconds: since this start.
       computing: of these, seconds spent in compiled segments.
     """
 
+    earlier: int
     done: int
     total: int
     successes: int = 0
@@ -30,6 +32,7 @@ class Progress:
         """After a segment of `computing` seconds that ended the jobs of `columns`."""
         ended = columns or {"job_id": (), "success": (), "num_queries": ()}
         return Progress(
+            self.earlier,
             self.done + len(ended["job_id"]),
             self.total,
             self.successes + int(sum(ended["success"])),

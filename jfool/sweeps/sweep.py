@@ -129,7 +129,8 @@ def sweep(
         hosts.meet("read")  # before anybody writes
         table = lane_table(sizes)
         table.queue(hosts.share(waiting), states)
-        progress = Progress(len(ids) - len(waiting), len(ids) - len(waiting) + table.num_waiting)
+        earlier = len(ids) - len(waiting)
+        progress = Progress(earlier, earlier, earlier + table.num_waiting)
         _drive(table, store, hosts, Pace.of(segment), progress, checkpoint_seconds, on_progress)
         hosts.wait_for_all()
         return store.results()

@@ -1,0 +1,204 @@
+"""Sweeps from the command line: tables, pictures, going on, several processes."""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import jfool
+from experiments import show, sweep
+from experiments.bench import sweep as bench
+from experiments.progress import sweep_line
+from jfool.sweeps import Progress, SweepStopped, without_provenance
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = sweep.Config(k=(1, 2), population=8, generations=4, repeats=2, until=None, lanes=5)
+
+
+@pytest.fixture(autouse=True)
+def no_compilation_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("JFOOL_CACHE", str(tmp_path / "cache"))
+    yield
+    jax.config.update("jax_compilation_cache_dir", None)
+
+
+def run(out, **changes):
+    sweep.main(dataclasses.replace(SMALL, out=str(out), **changes))
+    return jfool.read_sweep(out)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_every_k_colour_class_and_repeat_is_a_row(out, capsys):
+    results = run(out, classes=(0, 3), colors=("black", "white"))
+    assert len(results) == 2 * 2 * 2 * 2
+    assert sorted(set(results.column("job.k"))) == [1, 2]
+    assert (results.column("num_queries") == 8 * 5).all()
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (line["done"], line["missing"]) == (16, 0)
+    for k in (1, 2):
+        figures = line["figures"][f"k = {k}"]
+        for i, base in enumerate((0.0, 1.0)):
+            for j, label in enumerate((0, 3)):
+                rows = (
+                    (results.column("job.k") == k)
+                    & (results.column("job.base")[:, 0] == base)
+                    & (results.column("job.label") == label)
+                )
+                confidences = results.column("confidence")[rows]
+                assert len(confidences) == 2
+                assert figures["best"][i][j] == confidences.max()
+        assert Image.open(out / f"gallery-k{k}.png").size[0] > 300
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_same_command_shows_what_is_there_and_another_is_refused(out, capsys):
+    first = run(out)
+    again = run(out)
+    assert again.table.equals(first.table)
+    with pytest.raises(ValueError, match=r"folder: expected the settings .* another key"):
+        run(out, seed=1)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_stopped_sweep_ends_with_75_is_shown_and_goes_on(out, monkeypatch, capsys):
+    whole = without_provenance(run(out.with_name("whole")).table)
+    calls = iter(range(100))
+
+    def stop(title):
+        return cluster_of_one(lambda now: next(calls) == 3 and os.kill(os.getpid(), signal.SIGTERM))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sweep, "sweep_progress", stop)
+        with pytest.raises(SystemExit) as stopped:
+            run(out)
+    assert stopped.value.code == sweep.STOPPED
+    assert "stopped by SIGTERM: " in capsys.readouterr().err
+
+    show.main(show.Config(out))
+    printed = capsys.readouterr().out
+    done = json.loads(printed.splitlines()[-1])["done"]
+    assert 0 < done < len(whole)
+    assert f"{done} of {len(whole)} jobs are done" in printed
+    assert without_provenance(run(out).table).equals(whole)
+
+
+class cluster_of_one:  # noqa: N801, a context manager that lends a function
+    def __init__(self, report):
+        self.report = report
+
+    def __enter__(self):
+        return self.report
+
+    def __exit__(self, *_):
+        return False
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"k": ()}, "k: expected one or more different numbers"),
+        ({"k": (2, 2)}, "k: expected one or more different numbers"),
+        ({"k": (37,)}, "k: expected at most the 36 pixels, got 37"),
+        ({"k": (0, 1)}, "k: expected a number of at least 1, got 0"),
+        ({"precision": "float16"}, "precision: expected float32 or bfloat16, got 'float16'"),
+        ({"population": 3}, "population: expected a number of at least 4, got 3"),
+        ({"until": 2.0}, "until: expected a confidence"),
+        ({"split": 0}, "split: expected at least 1, got 0"),
+        ({"processes": 0}, "processes: expected at least 1, got 0"),
+        ({"process": 0}, "process: expected it together with coordinator"),
+        ({"process": 1, "coordinator": "a:1"}, "process: expected a number from 0 to 0, got 1"),
+        ({"classes": (4,)}, "classes: expected numbers from 0 to 3, got 4"),
+    ],
+)
+def test_settings_that_cannot_work_are_named(out, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        run(out, **changes)
+    assert not out.exists()
+
+
+def test_the_folder_of_another_program_is_not_shown(tmp_path):
+    model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, np.eye(4, 2, dtype=np.float32))
+    attack = jfool.SparseFooling((2, 2, 1), 2, max_k=1, search=jfool.DifferentialEvolution(4))
+    jobs = jfool.grid(jfool.SparseJob, base=[[0.0]], label=range(2), k=1)
+    jfool.sweep(jax.random.key(0), attack, model, jobs, num_steps=1, folder=tmp_path / "run")
+    with pytest.raises(ValueError, match="run: expected the folder of `python -m experiments"):
+        show.main(show.Config(tmp_path / "run"))
+    with pytest.raises(FileNotFoundError, match="folder: expected the folder of a sweep"):
+        show.main(show.Config(tmp_path))
+
+
+def test_the_line_of_progress_counts_from_this_start():
+    now = Progress(40, 60, 100, successes=5, num_queries=9000, seconds=10.0, computing=9.0)
+    assert sweep_line(now) == "60 of 100, 25% successful, 900 images/s, 0:00:20 left"
+    assert sweep_line(dataclasses.replace(now, done=40)) == "40 of 100"
+
+
+PROGRAM = """
+import os, sys, time
+from experiments import cluster
+if cluster._CHILD not in os.environ:
+    sys.argv = ["x"]
+    cluster.subprocess.Popen = lambda command, env, Popen=cluster.subprocess.Popen: Popen(
+        [sys.executable, __file__], env=env)
+    cluster._HEARTBEAT = 0.3
+    sys.exit(cluster.launch(2, None, None))
+index = int(os.environ[cluster._CHILD].split()[2])
+CODE
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "expected", "sentence"),
+    [
+        ("sys.exit(0)", 0, ""),
+        ("sys.exit(75)", 75, ""),
+        ("sys.exit(3) if index else time.sleep(60)", 1, "process 1 of 2 ended with exit code 3"),
+        ("os.kill(os.getpid(), 9) if index else sys.exit(1)", 1, "process [01] of 2 ended with"),
+    ],
+)
+def test_the_parent_says_how_its_children_ended(code, expected, sentence, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.replace("CODE", code))
+    ended = subprocess.run(
+        [sys.executable, program], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert ended.returncode == expected, ended.stderr
+    assert bool(sentence) == bool(ended.stderr)
+    assert re.search(sentence, ended.stderr)
+
+
+def test_the_bench_compares_the_same_jobs(monkeypatch, capsys, tmp_path):
+    config = bench.Config(
+        parts=("synthetic",), repeats=1, lanes=7, generations=40, out=tmp_path / "bench.json"
+    )
+    bench.main(config)
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    figures = line["figures"]["synthetic"]
+    lengths = np.random.default_rng(0).geometric(1 / 30, 30)
+    assert figures["jobs"] == 30
+    for name in ("never_finished", "never_finished_lockstep"):
+        assert figures[name] == pytest.approx((lengths > 40).mean())
+    assert figures["mean_steps"] == np.minimum(lengths, 40).mean()
+    assert json.loads(config.out.read_text()) == line
+
+
+def test_the_growth_of_tiny_jobs_is_measured():
+    figures = bench.growth((20, 40))
+    assert figures["rows"] == [True, True]
+    assert figures["jobs"] == [20, 40]
+
+
+def test_a_stop_is_no_ordinary_exception():
+    assert issubclass(SweepStopped, KeyboardInterrupt)
+    assert not issubclass(SweepStopped, Exception)
