@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int, UInt32
 
@@ -149,7 +149,8 @@ class Loop:
     ) -> dict[str, Array]:
         """What the model says of the final images, and of their 8-bit roundings, at the loop's
         batch shape and the highest matmul precision."""
-        batch = batch_size(len(images) * max(self._calls), self.chunk)
+        split = 1 if self.axis is None else lax.axis_size(self.axis)
+        batch = batch_size(len(images) * max(self._calls) // split, self.chunk)
         both = jnp.stack([images, jnp.round(images * 255) / 255], axis=1)  # [L, 2, H, W, C]
         truth = _Truth(self.limits.until, self.attack.targeted)
         with jax.default_matmul_precision("highest"):

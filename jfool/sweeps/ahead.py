@@ -11,8 +11,7 @@ import numpy as np
 from jax import ShapeDtypeStruct
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jfool.base import Attack, Criterion, Model
-from jfool.check import KEY_TYPE
+from jfool.base import KEY_TYPE, Attack, Criterion, Model
 from jfool.loop import limits_of, strong
 from jfool.sweeps.segment import LANES, Entering, free_lanes, segment
 

@@ -103,7 +103,13 @@ class LaneTable:
         self._fill()
         started = time.monotonic()
         self._lanes, findings = segment(
-            *self._arguments(length), mesh=self._mesh, chunk=self._chunk
+            *self._fixed,
+            self._lanes,
+            self._entering,
+            self._limits,
+            np.int32(length),
+            mesh=self._mesh,
+            chunk=self._chunk,
         )
         _wait_for(self._lanes.live)
         now = time.monotonic()
@@ -122,10 +128,6 @@ class LaneTable:
         }
         self._index[rows] = _FREE
         return columns, now - started
-
-    def lower(self, length: int = 1) -> Any:
-        """The segment's program, not compiled yet."""
-        return segment.lower(*self._arguments(length), mesh=self._mesh, chunk=self._chunk)
 
     def under_way(self) -> dict[int, Arrays]:
         """The states of all jobs that have begun, by job id."""
@@ -176,9 +178,6 @@ class LaneTable:
         leaves = [_like(leaf, arrays[name]) for name, leaf in named.items()]
         others = jax.tree.unflatten(jax.tree.structure(self._lanes), leaves)
         self._lanes = place(self._lanes, *jax.device_put((others, here), self._by_lane))
-
-    def _arguments(self, length: int) -> tuple[Any, ...]:
-        return *self._fixed, self._lanes, self._entering, self._limits, np.int32(length)
 
 
 def stack(states: dict[int, Arrays]) -> Arrays:

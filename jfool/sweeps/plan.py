@@ -10,16 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
-from jax.tree_util import Partial
 
 from jfool.base import Attack, Criterion, Model
 from jfool.evaluate import batch_size
 from jfool.expect import is_whole
 from jfool.jobs import num_jobs
-from jfool.loop import strong
 from jfool.sweeps.ahead import ChipMemory, compile_sweep, on
 from jfool.sweeps.chips import chip_of
 from jfool.sweeps.operations import count_operations
@@ -118,7 +115,7 @@ def plan(
     devices = jax.local_devices() if devices is None else devices
     mesh = make_mesh(devices, split)
     num_columns = mesh.shape[LANES]
-    count, images = num_jobs(jobs), _images_per_step(attack, jobs)
+    count, images = num_jobs(jobs), images_per_step(attack, jobs)
     if images % split:
         raise ValueError(f"split: expected a divisor of the {images} candidates, got {split}")
 
@@ -158,13 +155,6 @@ def plan(
         results_bytes=(program.row_bytes + origin_bytes) * count,
         compile_seconds=program.seconds,
     )
-
-
-def _images_per_step(attack: Attack, jobs: Any) -> int:
-    shapes = jax.eval_shape(strong, jobs)
-    job = jax.tree.map(lambda leaf: jnp.zeros((1, *leaf.shape[1:]), leaf.dtype), shapes)
-    logits = Partial(lambda images: jnp.zeros((len(images), attack.num_classes), jnp.float32))
-    return images_per_step(attack, logits, job)
 
 
 def _collectives(text: str) -> dict[str, int]:

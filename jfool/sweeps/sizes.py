@@ -1,16 +1,20 @@
 """How many lanes, and how many images per call: what fits a device, where it tells."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
+from jax.tree_util import Partial
 
-from jfool.base import Attack, Model
+from jfool.base import KEY_TYPE, Attack, Criterion, Model
 from jfool.evaluate import Evaluate
 from jfool.jobs import num_jobs
+from jfool.loop import strong
+from jfool.sweeps.ahead import compile_sweep
 
 CHUNK = 1024
 _MOST_LANES = 256
@@ -37,12 +41,7 @@ class Sizes:
 
 
 def choose_sizes(
-    asked: Sizes,
-    attack: Attack,
-    model: Model,
-    jobs: Any,
-    mesh: Mesh,
-    lane_table: Callable[[Sizes], Any],
+    asked: Sizes, attack: Attack, model: Model, jobs: Any, until: Criterion | None, mesh: Mesh
 ) -> Sizes:
     """Completes the sizes that were asked for.
 
@@ -52,12 +51,13 @@ def choose_sizes(
 
     Args:
       asked: a size to choose is None.
-      lane_table: makes the lanes, whose program is compiled to learn what it needs.
+      attack, model, jobs, until: of the sweep, whose program is compiled to learn what it needs.
+      mesh: of `make_mesh`.
     Raises:
       ValueError: populations cannot be split so, or not even one image at a time fits.
     """
     num_columns, split = mesh.devices.shape
-    images = images_per_step(attack, model, jobs)
+    images = images_per_step(attack, jobs)
     if images % split:
         raise ValueError(f"split: expected a divisor of the {images} candidates, got {split}")
     fill = -(-4 * (asked.chunk or CHUNK) * split // images)
@@ -67,42 +67,38 @@ def choose_sizes(
     if asked.chunk is not None or limit is None:
         return Sizes(lanes, asked.chunk or CHUNK)
     chunk = CHUNK
-    while (needed := compiled_bytes(lane_table(Sizes(lanes, chunk)).lower())) > _SHARE * limit:
+    while True:
+        program = compile_sweep(
+            attack, model, jobs, lanes=lanes, chunk=chunk, until=until, mesh=mesh
+        )
+        if program.fits(int(_SHARE * limit)):
+            return Sizes(lanes, chunk)
         if chunk == 1:
             raise ValueError(
-                f"lanes: expected a sweep that fits into {limit / 2**30:.1f} GiB, got "
-                f"{needed / 2**30:.1f} GiB for {lanes} lanes and one image per call"
+                f"lanes: expected a sweep that fits into {limit / 2**30:.1f} GiB, got {lanes} "
+                "lanes that do not, even with one image per call"
             )
         chunk //= 2
-    return Sizes(lanes, chunk)
 
 
-def images_per_step(attack: Attack, model: Model, jobs: Any) -> int:
+def images_per_step(attack: Attack, jobs: Any) -> int:
     """How many images one step of one job shows to the model."""
     seen = []
 
     def step(init_key: Any, step_key: Any, job: Any) -> None:
-        evaluate = Evaluate(model)
+        evaluate = Evaluate(Partial(no_logits))
         attack.step(step_key, evaluate, job, attack.init(init_key, job))
         seen.extend(num_images for num_images, _ in evaluate.calls)
 
-    job = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), jobs)
-    keys = jax.random.split(jax.random.key(0, impl="threefry2x32"))
-    jax.eval_shape(step, *keys, job)
+    def no_logits(images: Any) -> Any:
+        return jnp.zeros((len(images), attack.num_classes), jnp.float32)
+
+    job = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), jobs)
+    keys = jax.random.split(jax.random.key(0, impl=KEY_TYPE))
+    jax.eval_shape(step, *keys, strong(job))
     return sum(seen)
 
 
 def memory_limit(device: Any) -> int | None:
     """Bytes that programs may use, or None where the device does not say."""
     return (device.memory_stats() or {}).get("bytes_limit")
-
-
-def compiled_bytes(lowered: Any) -> int:
-    """Of one device's memory: arguments, results and temporaries of a program."""
-    memory = lowered.compile().memory_analysis()
-    return (
-        memory.argument_size_in_bytes
-        + memory.output_size_in_bytes
-        + memory.temp_size_in_bytes
-        - memory.alias_size_in_bytes
-    )

@@ -101,13 +101,10 @@ def sweep(
     limits = limits_of(num_steps, max_queries, until)
     mesh = make_mesh(jax.local_devices() if devices is None else devices, split)
 
-    def lane_table(sizes: Sizes) -> LaneTable:
-        return LaneTable(key, attack, model, jobs, ids, limits, mesh, sizes)
-
     store = Memory(ids) if folder is None else RunFolder(folder)
     hosts = Hosts(store.path)
     sizes = Sizes(lanes, chunk).completed_by(store.settings() if store.exists() else {})
-    sizes = choose_sizes(sizes, attack, model, jobs, mesh, lane_table)
+    sizes = choose_sizes(sizes, attack, model, jobs, until, mesh)
     settings = {
         "num_steps": num_steps,
         "max_queries": max_queries,
@@ -127,7 +124,7 @@ def sweep(
         waiting = np.flatnonzero(~np.isin(ids, store.finished()))
         states = store.states()
         hosts.meet("read")  # before anybody writes
-        table = lane_table(sizes)
+        table = LaneTable(key, attack, model, jobs, ids, limits, mesh, sizes)
         table.queue(hosts.share(waiting), states)
         earlier = len(ids) - len(waiting)
         progress = Progress(earlier, earlier, earlier + table.num_waiting)

@@ -14,21 +14,17 @@ import re
 import jax
 import numpy as np
 
-from jfool.loop import limits_of, strong
-from jfool.sweeps.lane_table import LaneTable
+from jfool.sweeps.ahead import compile_sweep
 from jfool.sweeps.segment import make_mesh
-from jfool.sweeps.sizes import Sizes
 from tests.jfool import sweep_program as program
 
 
 def collectives(split: int) -> list[tuple[str, int]]:
     """Of the compiled segment: each operation with the numbers that it moves."""
-    (key, attack, model, jobs), settings = program.arguments()
-    jobs = jax.tree.map(np.asarray, strong(jobs))
-    limits = limits_of(settings["num_steps"], None, settings["until"])
-    sizes, mesh = Sizes(program.LANES, 1024), make_mesh(jax.devices(), split)
-    table = LaneTable(key, strong(attack), model, jobs, np.arange(32), limits, mesh, sizes)
-    text = table.lower().compile().as_text()
+    (_, attack, model, jobs), settings = program.arguments()
+    mesh, until = make_mesh(jax.devices(), split), settings["until"]
+    options = {"lanes": program.LANES, "chunk": 1024, "until": until, "mesh": mesh}
+    text = compile_sweep(attack, model, jobs, **options).text
     names = (
         "all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter|collective-broadcast"
     )
