@@ -20,8 +20,8 @@ def test_there_are_examples_to_run():
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_every_python_block_of_the_documentation_runs(name, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_every_python_block_of_the_documentation_runs(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         exec(compile(BLOCKS[name], name, "exec"), {"__name__": "documentation"})
 
