@@ -17,7 +17,7 @@ import jax
 
 _CHILD = "JFOOL_PROCESS"  # coordinator, number of processes, number of this one
 _HEARTBEAT = 10  # seconds until a dead process is noticed
-_STOPPED = 75
+STOPPED = 75  # the exit code of a sweep that saved everything before it ended early
 
 
 def join_processes() -> bool:
@@ -80,8 +80,8 @@ def _wait(children: dict[int, subprocess.Popen], count: int) -> int:
     codes = {i: child.returncode for i, child in children.items()}
     if not any(codes.values()):
         return 0
-    if all(code == _STOPPED for code in codes.values()):
-        return _STOPPED
+    if all(code == STOPPED for code in codes.values()):
+        return STOPPED
     first, code = died or next((i, code) for i, code in codes.items() if code)
     print(
         f"process {first} of {count} ended with exit code {code}, and the others with it; what was "

@@ -22,15 +22,13 @@ import numpy as np
 import jfool
 import models
 from experiments import record, sfi, show
-from experiments.cluster import join_processes, launch, one_after_another
+from experiments.cluster import STOPPED, join_processes, launch, one_after_another
 from experiments.colors import parse_colors
 from experiments.progress import sweep_progress
 from experiments.search import Cell, Search, jobs_of, places_of, plain_confidences
 from experiments.victims import victim
 from jfool.sweeps import SweepStopped
 from models.cache import cache_folder
-
-STOPPED = 75
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,9 @@
 python -m tests.jfool.sweep_devices_program FOLDER
 """
 
-import os
-import sys
-
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
-
 import json
 import re
+import sys
 
 import jax
 import numpy as np

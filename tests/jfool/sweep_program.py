@@ -10,9 +10,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # as in these tests: other programs, other bits
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,6 +21,8 @@ from jfool.sweeps.run_folder import RunFolder
 
 STOPPED = 75
 SHAPE, NUM_CLASSES, LANES = (4, 5, 3), 4, 3
+# For programs: compiled as in these tests, for other programs give other bits.
+ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 
 
 @pytree

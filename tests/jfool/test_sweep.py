@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -191,6 +192,19 @@ def test_settings_that_cannot_work_are_refused(options, sentence, tmp_path):
     with pytest.raises(ValueError, match=sentence):
         program.sweep(tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_sweeps_need_is_named_where_it_is_missing(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("jfool.sweeps")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr(jfool, "sweeps")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        ImportError, match=r'jfool.sweep needs pyarrow: pip install "jfool\[sweep\]"'
+    ):
+        _ = jfool.sweep
+    with pytest.raises(AttributeError, match="has no attribute 'sweeep'"):
+        _ = jfool.sweeep
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):

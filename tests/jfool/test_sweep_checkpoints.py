@@ -120,6 +120,18 @@ def test_jobs_under_way_go_on_where_they_were(broken_off, tmp_path):
     assert all(state["step"] > 0 for state in states.values())
 
 
+def test_going_on_costs_less_than_starting_those_jobs_anew(broken_off, tmp_path):
+    segments = {}
+    for name in ("with", "without"):
+        shutil.copytree(broken_off, tmp_path / name)
+        if name == "without":
+            shutil.rmtree(tmp_path / name / "checkpoints")
+        seen = []
+        program.sweep(tmp_path / name, seen.append, lanes=program.LANES)
+        segments[name] = len(seen)
+    assert segments["with"] < segments["without"]
+
+
 @pytest.mark.parametrize("place", [0.05, 0.15, 0.3, "truncated"])
 def test_a_damaged_part_is_named(place, broken_off, tmp_path):
     folder = tmp_path / "run"

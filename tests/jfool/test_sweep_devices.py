@@ -28,10 +28,11 @@ def undisturbed() -> pa.Table:
     return without_provenance(program.sweep(None).table)
 
 
-def start(module: str, *arguments: object) -> subprocess.Popen:
+def start(module: str, *arguments: object, **environment: str) -> subprocess.Popen:
     command = [sys.executable, "-m", f"tests.jfool.{module}", *map(str, arguments)]
+    environment = {**os.environ, **program.ENVIRONMENT, **environment}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes)
+    return subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, **pipes)
 
 
 def ends(*processes: subprocess.Popen) -> list[tuple[int, str, str]]:
@@ -51,7 +52,8 @@ def ends(*processes: subprocess.Popen) -> list[tuple[int, str, str]]:
 @pytest.fixture(scope="module")
 def on_four_devices(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("devices")
-    ((code, out, error),) = ends(start("sweep_devices_program", folder))
+    four = "--xla_force_host_platform_device_count=4"
+    ((code, out, error),) = ends(start("sweep_devices_program", folder, XLA_FLAGS=four))
     assert code == 0, error
     return folder, json.loads(out.splitlines()[-1])
 
@@ -107,6 +109,14 @@ def test_two_processes_finish_a_sweep_together_and_go_on_when_one_was_killed(tmp
     assert without_provenance(results.table).equals(undisturbed())
     parts = {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()}
     assert parts == {"0", "1"}
+
+
+def test_processes_without_a_common_folder_are_refused(tmp_path):
+    address = free_address()
+    processes = [start("sweep_hosts_program", tmp_path / str(i), address, 2, i) for i in range(2)]
+    for code, _, error in ends(*processes):
+        assert code != 0
+        assert "folder: expected one that all processes see, got" in error
 
 
 def test_one_process_goes_on_with_what_two_began(tmp_path):

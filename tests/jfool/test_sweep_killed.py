@@ -1,6 +1,7 @@
 """However a sweep ends, the same call goes on, and the table is that of an undisturbed one."""
 
 import functools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,9 +32,14 @@ def undisturbed() -> pa.Table:
 
 def start(folder: Path, *point: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.jfool.sweep_program", folder, *point]
-    root = Path(__file__).resolve().parents[2]
     return subprocess.run(
-        list(map(str, command)), cwd=root, capture_output=True, text=True, timeout=300, check=False
+        list(map(str, command)),
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, **program.ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
