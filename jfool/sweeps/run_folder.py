@@ -1,7 +1,7 @@
 """The folder of a sweep: its settings, and the results so far in Parquet parts.
 
 settings.json             what the sweep was started with
-parts/*.parquet           finished jobs, each in exactly one part
+parts/*-DIGEST.parquet    finished jobs, each in exactly one part
 checkpoints/PROCESS/*     jobs under way (`checkpoint.py`)
 """
 
