@@ -1,5 +1,6 @@
 """What `sweep` refuses, beyond what `run` does."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ def check_sweep(
     split: Any,
     devices: Any,
     checkpoint_seconds: Any,
+    note: Any,
 ) -> None:
     """Raises TypeError or ValueError, naming the argument, what was expected and what came.
 
@@ -32,6 +34,10 @@ def check_sweep(
         raise ValueError(f"split: expected a positive number of devices, got {split!r}")
     if not (is_number(checkpoint_seconds) and checkpoint_seconds >= 0):
         raise ValueError(f"checkpoint_seconds: expected a number, got {checkpoint_seconds!r}")
+    try:
+        json.dumps(note)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"note: expected JSON types: {error}") from None
     job_ids = of_run[-1]
     if job_ids is not None and len(np.unique(job_ids)) < len(job_ids):
         raise ValueError("job_ids: expected distinct numbers, got some twice")

@@ -47,11 +47,11 @@ class Results:
         """One column as an array `[R, ...]`.
 
         Raises:
-          KeyError: there is no such column.
+          ValueError: there is no such column.
         """
         if name not in self.table.column_names:
             known = ", ".join(self.table.column_names)
-            raise KeyError(f"name: expected one of {known}, got {name!r}")
+            raise ValueError(f"name: expected one of {known}, got {name!r}")
         return _to_numpy(self.table, name)
 
     def images(
@@ -63,8 +63,16 @@ class Results:
           attack: the sweep's own; its encoding paints.
           job_type: of the sweep's jobs, e.g. `jfool.SparseJob`.
           rows: indices into the table, or None for all.
+        Raises:
+          TypeError: the attack has no encoding.
+          ValueError: there is no such row.
         """
-        rows = np.arange(len(self)) if rows is None else np.asarray(rows)
+        if not hasattr(attack, "encoding"):
+            raise TypeError(f"attack: expected the sweep's, with an encoding, got {attack!r:.80}")
+        rows = np.arange(len(self)) if rows is None else np.asarray(rows, int).reshape(-1)
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
+            got = f"{rows.min()} to {rows.max()}"
+            raise ValueError(f"rows: expected numbers from 0 to {len(self) - 1}, got {got}")
         names = [field.name for field in dataclasses.fields(job_type)]
         jobs = job_type(**{name: self.column(f"job.{name}")[rows] for name in names})
         genotypes = self.column("genotype")[rows]

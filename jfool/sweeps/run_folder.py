@@ -92,8 +92,8 @@ class RunFolder:
             settings = json.loads(path.read_text())
         except ValueError as error:
             raise ValueError(f"{path} is damaged: {error}") from error
-        if not isinstance(settings, dict):
-            raise ValueError(f"{path} is damaged: expected a JSON object")
+        if not isinstance(settings, dict) or not {"num_jobs", "job_ids"} <= settings.keys():
+            raise ValueError(f"{path} is damaged: expected the settings of a sweep")
         return settings
 
     def add(self, table: pa.Table) -> None:

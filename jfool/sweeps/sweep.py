@@ -94,6 +94,7 @@ def sweep(
         split=split,
         devices=devices,
         checkpoint_seconds=checkpoint_seconds,
+        note=note,
     )
     ids = np.arange(num_jobs(jobs)) if job_ids is None else np.asarray(job_ids)
     ids, attack = ids.astype(np.int32), strong(attack)

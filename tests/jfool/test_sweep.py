@@ -15,7 +15,7 @@ from jfool.sweeps import Results, sizes, without_provenance
 from jfool.sweeps.ahead import ChipMemory, Program
 from jfool.sweeps.segment import FINDINGS, make_mesh, segment
 from tests.jfool import sweep_program as program
-from tests.jfool.helpers import Linear, Tally, Traced, sparse_fooling, weights
+from tests.jfool.helpers import Linear, Tally, Traced, sparse_fooling, unchecked, weights
 
 
 @functools.cache
@@ -85,6 +85,20 @@ def test_images_are_painted_anew_from_the_rows():
     np.testing.assert_array_equal(images, of_run().images)
     some = results.images(lead[1], jfool.SparseJob, [30, 2])
     np.testing.assert_array_equal(some, images[[30, 2]])
+
+
+def test_columns_and_images_that_there_are_not_are_refused():
+    attack, results = program.arguments()[0][1], sweep()
+    with pytest.raises(ValueError, match=r"name: expected one of job_id, .*, got 'confidnce'"):
+        results.column("confidnce")
+    with pytest.raises(ValueError, match="rows: expected numbers from 0 to 31, got 3 to 32"):
+        results.images(attack, jfool.SparseJob, [3, 32])
+    with (
+        pytest.raises(TypeError, match="attack: expected the sweep's, with an encoding"),
+        unchecked(),
+    ):
+        results.images(attack.search, jfool.SparseJob)
+    assert results.images(attack, jfool.SparseJob, []).shape == (0, *program.SHAPE)
 
 
 def test_rows_say_where_they_come_from():
@@ -186,10 +200,11 @@ def test_another_problem_is_refused_by_name(index, make, name, tmp_path):
         ({"max_queries": 0}, "max_queries: expected None or a positive number, got 0"),
         ({"job_ids": np.zeros(32, int)}, "job_ids: expected distinct numbers"),
         ({"chunk": 0}, "chunk: expected None or a positive number"),
+        ({"note": {1, 2}}, "note: expected JSON types"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(options, sentence, tmp_path):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises((ValueError, TypeError), match=sentence):
         program.sweep(tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
 
@@ -217,6 +232,15 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(FileNotFoundError, match="folder: expected the folder of a sweep, got"):
         jfool.read_sweep(tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "{}"])
+def test_damaged_settings_are_named(content, tmp_path):
+    program.sweep(tmp_path / "run")
+    (tmp_path / "run" / "settings.json").write_text(content)
+    for read in (jfool.read_sweep, program.sweep):
+        with pytest.raises(ValueError, match=r"settings.json is damaged: "):
+            read(tmp_path / "run")
 
 
 def test_two_programs_do_not_write_to_one_folder(tmp_path):
