@@ -78,6 +78,20 @@ def test_arrays_come_back_or_those_of_the_checkpoint_before(damage, tmp_path, ca
     assert passed_over >= 2
 
 
+def test_content_that_was_not_written_so_is_passed_over_where_orbax_sees_nothing(
+    tmp_path, monkeypatch, caplog
+):
+    folder = open_path(tmp_path)
+    checkpoint.save(folder, {**ARRAYS, "number": np.array([0])})
+    with monkeypatch.context() as patched:  # the digest of other arrays
+        of_others = checkpoint.digest({"number": np.array([2])})
+        patched.setattr(checkpoint, "digest", lambda arrays: of_others)
+        checkpoint.save(folder, {**ARRAYS, "number": np.array([1])})
+    with caplog.at_level(logging.WARNING, "jfool"):
+        assert checkpoint.load(folder)["number"] == [0]
+    assert "000001 is damaged (its content is not what was written)" in caplog.text
+
+
 def test_only_the_last_few_are_kept(tmp_path):
     folder = open_path(tmp_path)
     for number in range(5):
