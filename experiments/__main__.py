@@ -8,8 +8,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-# Name -> module with a docstring, a frozen dataclass `Config` and `main(config)`.
+# Name -> module with a docstring, a frozen dataclass `Config` and `main(config)`; where it has
+# `PRESETS`, one of their names follows the experiment's: `python -m experiments de_tables reduced`.
 EXPERIMENTS = {
     "demo": "experiments.demo",
     "sfi": "experiments.sfi",
@@ -19,6 +21,19 @@ EXPERIMENTS = {
     "plan": "experiments.plan",
     "train": "experiments.train",
     "table1": "experiments.table1",
+    "theory": "experiments.sparse.theory",
+    "de_tables": "experiments.sparse.de_tables",
+    "architectures": "experiments.sparse.architectures",
+    "imagenet": "experiments.sparse.imagenet",
+    "centipede": "experiments.sparse.centipede",
+    "deep_features": "experiments.sparse.deep_features",
+    "inversion": "experiments.sparse.inversion",
+    "heat_maps": "experiments.sparse.heat_maps",
+    "defence": "experiments.sparse.defence",
+    "transfer": "experiments.sparse.transfer",
+    "one_pixel": "experiments.sparse.one_pixel",
+    "greedy": "experiments.sparse.greedy",
+    "report": "experiments.report",
     "bench engine": "experiments.bench.engine",
     "bench peers": "experiments.bench.peers",
     "bench sweep": "experiments.bench.sweep",
@@ -75,12 +90,16 @@ def _configure_and_run(name: str, options: Sequence[str]) -> int:
     import tyro
 
     module = importlib.import_module(EXPERIMENTS[name])
-    config = tyro.cli(
-        module.Config,
-        args=list(options),
-        prog=f"python -m experiments {name}",
-        description=module.__doc__,
-    )
+    shared: dict[str, Any] = {
+        "args": list(options),
+        "prog": f"python -m experiments {name}",
+        "description": module.__doc__,
+    }
+    presets = getattr(module, "PRESETS", None)  # name -> (what it is, Config)
+    if presets is None:
+        config = tyro.cli(module.Config, **shared)
+    else:
+        config = tyro.extras.overridable_config_cli(presets, **shared)
     module.main(config)
     return 0
 

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -154,7 +155,6 @@ def _run(
     todo: Sequence[tuple[int, Cell]],
     on_progress: Callable[[int], None],
 ) -> Found:
-    attack = search.attack(image_shape, num_classes)
     places = {job_id(cell, repeat, num_classes): (cell, search.k, repeat) for repeat, cell in todo}
     done = 0
 
@@ -163,6 +163,32 @@ def _run(
         on_progress(progress.done - done)
         done = progress.done
 
+    search = dataclasses.replace(search, lanes=min(search.lanes, len(todo)))
+    return sweep_places(search, model, image_shape, num_classes, places, on_progress=advance)
+
+
+def sweep_places(
+    search: Search,
+    model: Any,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    places: Mapping[int, Place],
+    *,
+    folder: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Found:
+    """Searches all places (see `places_of`), and with a folder goes on with what is there.
+
+    Args:
+      search: settings; its `k` is the most of any place.
+      model, image_shape, num_classes: as for `search_cells`.
+      places: by job id.
+      folder: of the run; None keeps everything in memory.
+      on_progress: called behind each segment.
+    Returns:
+      One row per place, by job id.
+    """
+    attack = search.attack(image_shape, num_classes)
     results = jfool.sweep(
         search.key,
         attack,
@@ -170,10 +196,11 @@ def _run(
         jobs_of(places.values(), image_shape[2]),
         num_steps=search.generations,
         until=search.criterion,
-        lanes=min(search.lanes, len(todo)),
+        folder=folder,
+        lanes=search.lanes,
         chunk=search.population if search.chunk is None else search.chunk,
         job_ids=np.array(list(places)),
-        on_progress=advance,
+        on_progress=on_progress,
     )
     return found_of(results, attack, places, search.objective)
 

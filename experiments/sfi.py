@@ -13,7 +13,7 @@ from typing import Any
 
 import jfool
 import models
-from experiments import record, report
+from experiments import publish, record
 from experiments.colors import parse_colors
 from experiments.found import Found, best_rows
 from experiments.outcome import Outcome
@@ -128,7 +128,7 @@ def run(config: Config, heading: dict[str, Any]) -> None:
             "search": searched - trained,
         },
     )
-    report.publish(outcome, config.out, heading)
+    publish.publish(outcome, config.out, heading)
 
 
 def search_of(config: Config) -> Search:

@@ -16,7 +16,7 @@ from experiments import record
 from experiments.colors import parse_colors
 from experiments.outcome import Outcome
 from experiments.picture import draw
-from experiments.report import figures, print_tables
+from experiments.publish import figures, print_tables
 from experiments.search import Cell, Search, found_of, places_of
 from jfool.sweeps import Results
 

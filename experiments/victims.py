@@ -1,6 +1,7 @@
 """The network that an experiment attacks: trained here, or with weights that the user brings."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,38 @@ def check_victim(name: str, dataset: str, weights: Path | None) -> None:
         models.recipe_for(name, dataset)
     elif not weights.is_file():
         raise FileNotFoundError(f"weights: expected a file, got none at {weights}")
+
+
+def victim_of(
+    spec: str, dataset: models.Dataset, seed: int = 0
+) -> tuple[models.Network, dict[str, Any]]:
+    """A network from one text, as experiments with several networks take them.
+
+    Args:
+      spec: `NAME` to train it, or to take it from the cache; `NAME=FILE` to load its weights.
+      dataset, seed: as for `victim`.
+    """
+    name, weights = split_spec(spec)
+    return victim(name, dataset, seed, weights)
+
+
+def check_specs(specs: Sequence[str], dataset: str) -> None:
+    """Refuses networks that cannot be had, before anything is read or trained.
+
+    Raises:
+      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
+    """
+    if not specs:
+        raise ValueError("networks: expected at least one, got none")
+    names = [split_spec(spec)[0] for spec in specs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"networks: expected different ones, got {' '.join(names)}")
+    for spec in specs:
+        name, weights = split_spec(spec)
+        check_victim(name, dataset, weights)
+
+
+def split_spec(spec: str) -> tuple[str, Path | None]:
+    """`NAME` or `NAME=FILE`."""
+    name, _, file = spec.partition("=")
+    return name, Path(file) if file else None

@@ -82,6 +82,9 @@ class Evaluator(Protocol):
     def fittest(
         self, encoding: Any, objective: Objective, job: Any, genotypes: Any
     ) -> tuple[Fitness, Float[Array, " K"]]: ...
+    def gradient(
+        self, encoding: Any, score: Any, job: Any, genotypes: Any
+    ) -> tuple[Fitness, Any, Logits]: ...
 
 
 @runtime_checkable

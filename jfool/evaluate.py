@@ -10,16 +10,20 @@ from jax.tree_util import Partial
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from jfool.base import Fitness, Logits, Model, Objective, pytree, static
+from jfool.base import Fitness, Images, Logits, Model, Objective, pytree, static
 
 # What is made of the logits [K] of one image of a job: a pytree of arrays.
 Readout = Callable[[Float[Array, " K"], Any], Any]
+# `show(model, jobs, genotypes [B, ...])`: one call of the model; a pytree of arrays [B, ...].
+Show = Callable[[Model, Any, Any], Any]
+# `score(model, images, jobs) -> (fitness [B], logits [B, K])`, differentiable in the images.
+Score = Callable[[Model, Images, Any], tuple[Fitness, Logits]]
 
 
 @pytree
 class Evaluate:
-    """A model as the attacks see it: `evaluate(encoding, job, genotypes [P, ...]) -> [P, K]`, or
-    `evaluate.fittest(...)`, where fitness is all that a search needs.
+    """A model as the attacks see it: `evaluate(encoding, job, genotypes [P, ...]) -> [P, K]`,
+    `evaluate.fittest(...)`, where fitness is all that a search needs, or `evaluate.gradient(...)`.
 
     Images exist only inside a chunk: decoded, shown to the model, dropped. Under `vmap` over jobs
     the candidates of all lanes are queued together, those of live lanes first, and only as many
@@ -39,8 +43,9 @@ class Evaluate:
     axis: str | None = static(default=None)
 
     def __post_init__(self) -> None:
-        # Not a field: the calls made through this handle, noted while a step is traced.
+        # Not fields: the calls made through this handle, noted while a step is traced.
         object.__setattr__(self, "_calls", [])
+        object.__setattr__(self, "_gradients", [])
 
     def __call__(self, encoding: Any, job: Any, genotypes: Any) -> Logits:
         logits = self._read(encoding, Partial(_logits), job, genotypes)
@@ -58,36 +63,103 @@ class Evaluate:
         of_all = lax.all_gather((fitness, fitness[best], logits[best]), self.axis)
         return of_all[0].reshape(-1), of_all[2][_first_best(of_all[1])]
 
+    def gradient(
+        self, encoding: Any, score: Score, job: Any, genotypes: Any
+    ) -> tuple[Float[Array, " P"], Any, Logits]:
+        """Fitness `[P]`, its gradient in the genotypes (a pytree like them), and logits `[P, K]`.
+
+        With `Pixels` as the encoding it is the gradient in the image. A split population is
+        computed whole on every device.
+
+        Args:
+          score: of images, e.g. `jfool.objectives.OfLogits(objective)`, or a `FeatureMatch`.
+        """
+        self._count(self.gradient_calls, genotypes)
+        return self._show(_Differentiate(encoding, score), job, genotypes)
+
     def _read(self, encoding: Any, readout: Readout, job: Any, genotypes: Any) -> Any:
         """Of this device's share of the population; without an axis, of all of it."""
-        num_images = jax.tree.leaves(genotypes)[0].shape[0]
-        # Counted by an operation, not an int: should an attack evaluate inside a loop of its own,
-        # where the trace sees one call but many happen, JAX stops it (a leaked tracer).
-        self.calls.append((num_images, lax.optimization_barrier(jnp.int32(num_images))))
+        num_images = self._count(self.calls, genotypes)
         if self.axis is not None:
             share = num_images // lax.axis_size(self.axis)
             start = lax.axis_index(self.axis) * share
             genotypes = jax.tree.map(
                 lambda leaf: lax.dynamic_slice_in_dim(leaf, start, share), genotypes
             )
+        return self._show(Read(encoding, readout), job, genotypes)
+
+    def _show(self, show: Show, job: Any, genotypes: Any) -> Any:
         leaves, treedef = jax.tree.flatten(self.model)
-        lane = _lanes(treedef, self.chunk)
-        return lane(leaves, encoding, readout, job, genotypes, jnp.asarray(self.live))
+        return _lanes(treedef, self.chunk)(leaves, show, job, genotypes, jnp.asarray(self.live))
+
+    def _count(self, calls: list[tuple[int, Array]], genotypes: Any) -> int:
+        num_images = jax.tree.leaves(genotypes)[0].shape[0]
+        # Counted by an operation, not an int: should an attack evaluate inside a loop of its own,
+        # where the trace sees one call but many happen, JAX stops it (a leaked tracer).
+        calls.append((num_images, lax.optimization_barrier(jnp.int32(num_images))))
+        return num_images
 
     @property
     def calls(self) -> list[tuple[int, Array]]:
-        """Per call: how many images were evaluated, as a number and as an array."""
+        """Per call without a gradient: how many images, as a number and as an array."""
         return self.__dict__["_calls"]
 
     @property
+    def gradient_calls(self) -> list[tuple[int, Array]]:
+        """The same per call of `gradient`."""
+        return self.__dict__["_gradients"]
+
+    @property
     def num_queries(self) -> Array:
-        """`[]`, images shown to the model through this handle, padding excluded."""
-        return sum((counted for _, counted in self.calls), start=jnp.zeros((), jnp.int32))
+        """`[]`, images shown to the model without asking for a gradient, padding excluded."""
+        return _sum(self.calls)
+
+    @property
+    def num_gradients(self) -> Array:
+        """`[]`, images differentiated, padding excluded."""
+        return _sum(self.gradient_calls)
 
     @property
     def images_per_call(self) -> int:
         """The most images that any call through this handle evaluated at once."""
-        return max((num_images for num_images, _ in self.calls), default=1)
+        return max((count for count, _ in self.calls + self.gradient_calls), default=1)
+
+
+def _sum(calls: list[tuple[int, Array]]) -> Array:
+    return sum((counted for _, counted in calls), start=jnp.zeros((), jnp.int32))
+
+
+@pytree
+class Read:
+    """Shows decoded genotypes, and reads something out of the logits."""
+
+    encoding: Any
+    readout: Readout
+
+    def __call__(self, model: Model, jobs: Any, genotypes: Any) -> Any:
+        images = jax.vmap(self.encoding.decode)(jobs, genotypes)
+        return jax.vmap(self.readout)(model(images), jobs)
+
+
+@pytree
+class _Differentiate:
+    """Shows decoded genotypes, and goes back through the model and the encoding.
+
+    In inference mode images do not meet inside a model, so the gradient of the sum holds those of
+    all images.
+    """
+
+    encoding: Any
+    score: Score
+
+    def __call__(self, model: Model, jobs: Any, genotypes: Any) -> Any:
+        def total(genotypes):
+            images = jax.vmap(self.encoding.decode)(jobs, genotypes)
+            fitness, logits = self.score(model, images, jobs)
+            return fitness.sum(), (fitness, logits)
+
+        (_, (fitness, logits)), gradient = jax.value_and_grad(total, has_aux=True)(genotypes)
+        return fitness, gradient, logits
 
 
 @pytree
@@ -108,30 +180,30 @@ def _logits(logits: Float[Array, " K"], job: Any) -> Array:
 def _lanes(treedef: Any, chunk: int | None) -> Callable[..., Any]:
     """Evaluation of one lane, which `vmap` turns into one queue for all lanes."""
 
-    def queue(leaves, encoding, readout, jobs, genotypes, live):
+    def queue(leaves, show, jobs, genotypes, live):
         model = jax.tree.unflatten(treedef, leaves)
         num_lanes, population = jax.tree.leaves(genotypes)[0].shape[:2]
         batch = batch_size(num_lanes * population, chunk)
-        return evaluate_lanes(model, encoding, readout, jobs, genotypes, live, batch)
+        return evaluate_lanes(model, show, jobs, genotypes, live, batch)
 
-    def one(leaves, encoding, readout, job, genotypes, live):
+    def one(leaves, show, job, genotypes, live):
         job, genotypes, live = jax.tree.map(lambda leaf: leaf[None], (job, genotypes, live))
-        read = queue(leaves, encoding, readout, job, genotypes, live)
+        read = queue(leaves, show, job, genotypes, live)
         return jax.tree.map(lambda leaf: leaf[0], read)
 
-    def many(axis_size, in_batched, leaves, encoding, readout, job, genotypes, live):
-        if any(jax.tree.leaves(in_batched[:3])):  # stacked models: nothing to share between lanes
+    def many(axis_size, in_batched, leaves, show, job, genotypes, live):
+        if any(jax.tree.leaves(in_batched[:2])):  # stacked models: nothing to share between lanes
             axes = jax.tree.map(lambda batched: 0 if batched else None, tuple(in_batched))
-            read = jax.vmap(one, axes)(leaves, encoding, readout, job, genotypes, live)
+            read = jax.vmap(one, axes)(leaves, show, job, genotypes, live)
         else:
             job, genotypes, live = jax.tree.map(
                 lambda leaf, batched: (
                     leaf if batched else jnp.broadcast_to(leaf, (axis_size, *jnp.shape(leaf)))
                 ),
                 (job, genotypes, live),
-                tuple(in_batched[3:]),
+                tuple(in_batched[2:]),
             )
-            read = queue(leaves, encoding, readout, job, genotypes, live)
+            read = queue(leaves, show, job, genotypes, live)
         return read, jax.tree.map(lambda _: True, read)
 
     lane = jax.custom_batching.custom_vmap(one)
@@ -151,18 +223,17 @@ def batch_size(num_images: int, chunk: int | None) -> int:
 
 def evaluate_lanes(
     model: Model,
-    encoding: Any,
-    readout: Readout,
+    show: Show,
     jobs: Any,
     genotypes: Any,
     live: Bool[Array, " L"],
     batch: int,
 ) -> Any:
-    """What is read out of the logits of genotypes `[L, P, ...]`: arrays `[L, P, ...]`, with NaN (or
-    0) for lanes that are not live. `batch` images per call of the model, the last call padded.
+    """What `show` makes of genotypes `[L, P, ...]`: arrays `[L, P, ...]`, with NaN (or 0) for lanes
+    that are not live. `batch` images per call of the model, the last call padded.
 
-    Reading out is part of a call: the bits of what is read depend on the batch shape alone, not on
-    the number of lanes.
+    Decoding, model and readout are one call: the bits of what is read depend on the batch shape
+    alone, not on the number of lanes.
     """
     num_lanes, population = jax.tree.leaves(genotypes)[0].shape[:2]
     total = num_lanes * population
@@ -175,7 +246,7 @@ def evaluate_lanes(
         lane, row = order[index // population], index % population
         job = jax.tree.map(lambda leaf: leaf[lane], jobs)
         genotype = jax.tree.map(lambda leaf: leaf[lane, row], genotypes)
-        return jax.vmap(readout)(model(jax.vmap(encoding.decode)(job, genotype)), job)
+        return show(model, job, genotype)
 
     def compute(i: ArrayLike, read: Any) -> Any:
         start = jnp.asarray(i, jnp.int32) * batch

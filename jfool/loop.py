@@ -16,9 +16,10 @@ from jaxtyping import Bool, Float, Int, UInt32
 from jfool import criteria
 from jfool.base import KEY_TYPE, Attack, Candidate, Criterion, Model, PRNGKey, pytree, static
 from jfool.encodings.pixels import Pixels
-from jfool.evaluate import Evaluate, batch_size, evaluate_lanes
+from jfool.evaluate import Evaluate, Read, batch_size, evaluate_lanes
 from jfool.result import AttackResult
 
+GRADIENT_COST = 3  # in images: one forward, about two back
 _NO_LIMIT = 2**31 - 1
 
 
@@ -33,7 +34,8 @@ class Lanes:
       step: `[L]`, steps taken; the first evaluates the start.
       live: `[L]`, False once a job is done: it no longer changes, nor counts.
       stopped: `[L]`, whether `until` ended the job.
-      num_queries: `[L]`, images shown to the model.
+      num_queries: `[L]`, images shown to the model without asking for a gradient.
+      num_gradients: `[L]`, images differentiated.
     """
 
     key: Array
@@ -43,6 +45,7 @@ class Lanes:
     live: Array
     stopped: Array
     num_queries: Array
+    num_gradients: Array
 
 
 @pytree
@@ -51,7 +54,8 @@ class Limits:
 
     Attributes:
       num_steps: `[]` int, the most generations behind the start.
-      max_queries: `[]` int: the job ends with the step that reaches them.
+      max_queries: `[]` int: the job ends with the step that reaches them, where a gradient counts
+        as `GRADIENT_COST` images.
       until: a criterion that ends it, or None.
     """
 
@@ -74,6 +78,7 @@ def enter(attack: Attack, key: PRNGKey, ids: Int[Array, " L"], jobs: Any) -> Lan
         live=jnp.ones(count, bool),
         stopped=jnp.zeros(count, bool),
         num_queries=jnp.zeros(count, jnp.int32),
+        num_gradients=jnp.zeros(count, jnp.int32),
     )
 
 
@@ -104,18 +109,20 @@ class Loop:
             stepped = attack.step(key, evaluate, job, state)
             self._calls.append(evaluate.images_per_call)
             kept = jax.tree.map(lambda new, old: jnp.where(live, new, old), stepped, state)
-            return kept, evaluate.num_queries
+            return kept, (evaluate.num_queries, evaluate.num_gradients)
 
         step_keys = _fold(lanes.key, lanes.step + 1)
-        state, queries = jax.vmap(one_step)(step_keys, lanes.job, lanes.state, lanes.live)
+        state, shown = jax.vmap(one_step)(step_keys, lanes.job, lanes.state, lanes.live)
         best = jax.vmap(attack.best)(lanes.job, state)
         ended = jnp.zeros_like(lanes.live)
         if limits.until is not None:
             until = functools.partial(limits.until, targeted=attack.targeted)
             ended = jax.vmap(until)(best.logits, lanes.job.label)
         step = lanes.step + lanes.live.astype(jnp.int32)
-        num_queries = lanes.num_queries + jnp.where(lanes.live, queries, 0)
-        more = (step <= limits.num_steps) & (num_queries < limits.max_queries)
+        queries, gradients = (jnp.where(lanes.live, count, 0) for count in shown)
+        num_queries, num_gradients = lanes.num_queries + queries, lanes.num_gradients + gradients
+        cost = num_queries + GRADIENT_COST * num_gradients
+        more = (step <= limits.num_steps) & (cost < limits.max_queries)
         return (
             Lanes(
                 key=lanes.key,
@@ -125,6 +132,7 @@ class Loop:
                 live=lanes.live & ~ended & more,
                 stopped=lanes.stopped | (lanes.live & ended),
                 num_queries=num_queries,
+                num_gradients=num_gradients,
             ),
             best,
         )
@@ -139,6 +147,7 @@ class Loop:
             **self._truths(best.image, lanes.job, asked),
             stopped=lanes.stopped,
             num_queries=lanes.num_queries,
+            num_gradients=lanes.num_gradients,
             num_steps=jnp.maximum(lanes.step - 1, 0),
             genotype=best.genotype,
             history=history,
@@ -154,7 +163,7 @@ class Loop:
         both = jnp.stack([images, jnp.round(images * 255) / 255], axis=1)  # [L, 2, H, W, C]
         truth = _Truth(self.limits.until, self.attack.targeted)
         with jax.default_matmul_precision("highest"):
-            truths = evaluate_lanes(self.model, Pixels(), truth, jobs, both, asked, batch)
+            truths = evaluate_lanes(self.model, Read(Pixels(), truth), jobs, both, asked, batch)
         exact, rounded = ({name: truths[name][:, i] for name in truths} for i in range(2))
         return {
             **exact,

@@ -6,10 +6,12 @@ is 0 for a whole population, selection sees a plateau and the search is a random
 `LogConfidence` and `Margin` do not have that plateau. `Untargeted(objective)` climbs down instead.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
-from jfool.base import Fitness, Label, Logits, Objective, pytree
+from jfool.base import Fitness, Images, Label, Logits, Model, Objective, pytree
 
 
 @pytree
@@ -63,3 +65,14 @@ class Untargeted:
 
     def __call__(self, logits: Logits, label: Label) -> Fitness:
         return -self.objective(logits, label)
+
+
+@pytree
+class OfLogits:
+    """An objective as a score of images, which `evaluate.gradient` differentiates."""
+
+    objective: Objective
+
+    def __call__(self, model: Model, images: Images, jobs: Any) -> tuple[Fitness, Logits]:
+        logits = model(images)
+        return jax.vmap(self.objective)(logits, jobs.label), logits

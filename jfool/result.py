@@ -21,7 +21,9 @@ class AttackResult:
         it; untargeted: the prediction is not the label. NaN logits are never a success.
       confidence_uint8, success_uint8: the same after rounding the images to 8 bits.
       stopped: `[N]`, whether `until` ended the job, judging by the logits of the search itself.
-      num_queries: `[N]`, images shown to the model by the search.
+      num_queries: `[N]`, images shown to the model by the search, without asking for a gradient.
+      num_gradients: `[N]`, images differentiated besides. Where budgets are compared, a gradient
+        weighs three images.
       num_steps: `[N]`, generations or gradient steps taken.
       genotype: the encoding's own form of the images.
       history: `[N, num_steps + 1]` best fitness after each generation, the start population first,
@@ -36,6 +38,7 @@ class AttackResult:
     success_uint8: Array
     stopped: Array
     num_queries: Array
+    num_gradients: Array
     num_steps: Array
     genotype: Any
     history: Array | None

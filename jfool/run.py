@@ -44,7 +44,8 @@ def run(
       num_steps: the most generations (the start population is evaluated besides).
       until: ends a job early, e.g. `jfool.confident(0.9)`; it no longer changes, nor counts, and
         costs next to nothing.
-      max_queries: a job also ends with the generation that reaches so many images.
+      max_queries: a job also ends with the step that reaches so many images; a gradient counts as
+        three.
       chunk: images per model call over all jobs together; bounds memory. None: all in one.
       job_ids: `[N]` distinct whole numbers, by default 0..N-1.
       history: also return the best fitness of each generation.

@@ -1,6 +1,7 @@
 """The attacks of the papers, by name."""
 
+from jfool.attacks.feature_inversion import FeatureInversion, InversionJob
 from jfool.attacks.one_pixel import OnePixel
 from jfool.attacks.sparse_fooling import SparseFooling
 
-__all__ = ["OnePixel", "SparseFooling"]
+__all__ = ["FeatureInversion", "InversionJob", "OnePixel", "SparseFooling"]

@@ -1,5 +1,6 @@
 """Searches: how better genotypes are found."""
 
 from jfool.search.differential_evolution import DifferentialEvolution
+from jfool.search.gradient_ascent import GradientAscent
 
-__all__ = ["DifferentialEvolution"]
+__all__ = ["DifferentialEvolution", "GradientAscent"]

@@ -15,7 +15,7 @@ class Progress:
       earlier: jobs that were done when this start began.
       done, total: jobs, the earlier ones included.
       successes: among the jobs done since this start.
-      num_queries: images shown to the model for them.
+      num_queries: images shown to the model for them, those differentiated included.
       seconds: since this start.
       computing: of these, seconds spent in compiled segments.
     """
@@ -30,13 +30,14 @@ class Progress:
 
     def behind(self, columns: dict[str, Any], seconds: float, computing: float) -> "Progress":
         """After a segment of `computing` seconds that ended the jobs of `columns`."""
-        ended = columns or {"job_id": (), "success": (), "num_queries": ()}
+        names = ("job_id", "success", "num_queries", "num_gradients")
+        ended = columns or dict.fromkeys(names, ())
         return Progress(
             self.earlier,
             self.done + len(ended["job_id"]),
             self.total,
             self.successes + int(sum(ended["success"])),
-            self.num_queries + int(sum(ended["num_queries"])),
+            self.num_queries + int(sum(ended["num_queries"]) + sum(ended["num_gradients"])),
             seconds,
             self.computing + computing,
         )

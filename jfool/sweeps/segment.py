@@ -29,6 +29,7 @@ FINDINGS = (
     "success_uint8",
     "stopped",
     "num_queries",
+    "num_gradients",
     "num_steps",
     "genotype",
 )

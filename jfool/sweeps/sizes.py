@@ -8,10 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jax.tree_util import Partial
 
 from jfool.base import KEY_TYPE, Attack, Criterion, Model
-from jfool.evaluate import Evaluate
 from jfool.jobs import num_jobs
 from jfool.loop import strong
 from jfool.sweeps.ahead import compile_sweep
@@ -83,20 +81,36 @@ def choose_sizes(
 
 def images_per_step(attack: Attack, jobs: Any) -> int:
     """How many images one step of one job shows to the model."""
-    seen = []
+    evaluate = _Counting(attack.num_classes, [])
 
     def step(init_key: Any, step_key: Any, job: Any) -> None:
-        evaluate = Evaluate(Partial(no_logits))
         attack.step(step_key, evaluate, job, attack.init(init_key, job))
-        seen.extend(num_images for num_images, _ in evaluate.calls)
-
-    def no_logits(images: Any) -> Any:
-        return jnp.zeros((len(images), attack.num_classes), jnp.float32)
 
     job = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), jobs)
     keys = jax.random.split(jax.random.key(0, impl=KEY_TYPE))
     jax.eval_shape(step, *keys, strong(job))
-    return sum(seen)
+    return sum(evaluate.seen)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Counting:
+    """Stands for `Evaluate` without a model; all it knows is how many images it was shown."""
+
+    num_classes: int
+    seen: list[int]
+
+    def __call__(self, encoding: Any, job: Any, genotypes: Any) -> jax.Array:
+        count = jax.tree.leaves(genotypes)[0].shape[0]
+        self.seen.append(count)
+        return jnp.zeros((count, self.num_classes), jnp.float32)
+
+    def fittest(self, encoding: Any, objective: Any, job: Any, genotypes: Any) -> Any:
+        logits = self(encoding, job, genotypes)
+        return logits[:, 0], logits[0]
+
+    def gradient(self, encoding: Any, score: Any, job: Any, genotypes: Any) -> Any:
+        logits = self(encoding, job, genotypes)
+        return logits[:, 0], jax.tree.map(jnp.zeros_like, genotypes), logits
 
 
 def memory_limit(device: Any) -> int | None:

@@ -1,0 +1,80 @@
+"""Figures of feature inversion: the price of sparsity, and pairs of images with like features."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from experiments.gallery import Tile, draw_gallery
+from experiments.section import floored
+from experiments.sparse.inverted import Found
+from models.cache import replacing
+
+_MOST = 10  # images side by side
+
+
+def draw_curve(
+    path: Path,
+    colors: Sequence[str],
+    lambdas: Sequence[float],
+    found: Found,
+    natural: float,
+    num_pixels: int,
+) -> None:
+    """Median cosine against the median share of altered pixels, with quartiles; a point a lambda."""
+    figure = Figure(figsize=(6.4, 4), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for c, color in enumerate(colors):
+        share = 100 * np.median(found.altered[c], axis=1) / num_pixels
+        low, middle, high = np.percentile(found.cosine[c], (25, 50, 75), axis=1)
+        axes.errorbar(
+            share,
+            middle,
+            (middle - low, high - middle),
+            marker="o",
+            capsize=2,
+            color={"white": "0.6"}.get(color, color),
+            label=f"{color} base",
+        )
+        if c == 0:
+            for x, y, weight in zip(share, middle, lambdas, strict=True):
+                axes.annotate(f"{weight:g}", (x, y), (0, -12), textcoords="offset points", size=7)
+    axes.axhline(natural, color="0.5", linestyle="--", label="two natural images of a class")
+    axes.axvline(25, color="0.85", zorder=0)
+    axes.set(xlabel="altered pixels, percent of all (exactly counted)", ylabel="cosine of features")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def draw_pairs(
+    path: Path,
+    originals: np.ndarray,
+    class_names: Sequence[str],
+    lambdas: Sequence[float],
+    found: Found,
+    color: int,
+    shown: Sequence[int],
+    rows: Sequence[int],
+) -> None:
+    """Natural images above what was found for them at some lambdas."""
+    rows = list(rows)[:_MOST]
+    tiles = [[Tile(originals[i], "natural") for i in rows]]
+    labels = ["natural"]
+    for w in shown:
+        tiles.append([_tile(found, (color, w, i)) for i in rows])
+        labels.append(f"lambda\n{lambdas[w]:g}")
+    names = [class_names[found.labels[i]] for i in rows]
+    draw_gallery(
+        path, tiles, labels, names, subtitle="cosine of the deep features, confidence, pixels"
+    )
+
+
+def _tile(found: Found, at: tuple[int, int, int]) -> Tile:
+    confidence = found.confidence[at]
+    caption = f"{found.cosine[at]:.2f}, {floored(float(confidence))} %\n{found.altered[at]} px"
+    return Tile(found.images[at], caption, bool(confidence >= 0.5))

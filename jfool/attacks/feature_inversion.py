@@ -1,0 +1,118 @@
+"""Sparse fooling images by deep feature inversion. (Kumano et al., 2020, sec. 3.2, equation 1)"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jfool.base import Candidate, Evaluator, Image, PRNGKey, pytree, static
+from jfool.encodings.pixels import Pixels
+from jfool.features import FeatureMatch
+from jfool.penalties import L1
+from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
+
+
+@pytree
+class InversionJob:
+    """The data of one inversion; a sweep has a leading axis N on every field.
+
+    Attributes:
+      label: `[]` int, the class of the natural image.
+      base: `[C]`, the colour z_b, float in [0, 1].
+      features: `[D]`, Phi(x0) of the natural image, by `jfool.features.show_features`.
+      l1_weight: `[]`, lambda; the paper's is 1e-5.
+    """
+
+    label: ArrayLike
+    base: ArrayLike
+    features: ArrayLike
+    l1_weight: ArrayLike
+
+
+@pytree
+class FeatureInversion:
+    """A colour with few altered pixels whose deep features are those of a natural image.
+
+      argmin over alpha of ||Phi(z_b + alpha) - Phi(x0)||^2 / ||Phi(x0)||^2 + lambda ||alpha||_1
+
+    Open in the paper, hence our assumptions: the optimiser and its steps, the start (alpha = 0),
+    that images stay in [0, 1], and how alpha becomes exactly sparse (`jfool.penalties`). The answer
+    is the image of the least value so far.
+
+    Attributes:
+      image_shape: (H, W, C) of the model's input.
+      num_classes: K.
+      layer: Phi; the paper takes the second to last.
+      ascent: gradient search with any optimiser of optax.
+      penalty: `L1()` as in the paper, `GroupL1()` for whole pixels, or `SmoothL1()`.
+    Example:
+      >>> import optax
+      >>> ascent = GradientAscent(0.1, optax.sgd)
+      >>> FeatureInversion((32, 32, 3), 10, layer="pool", ascent=ascent).targeted
+      True
+    """
+
+    image_shape: tuple[int, int, int] = static()
+    num_classes: int = static()
+    layer: str = static()
+    ascent: GradientAscent = GradientAscent(0.02)
+    penalty: Penalty = L1()
+    encoding: Pixels = Pixels()
+
+    @property
+    def targeted(self) -> bool:
+        return True
+
+    def init(self, key: PRNGKey, job: InversionJob) -> AscentState:
+        del key
+        image = jnp.broadcast_to(jnp.asarray(job.base, jnp.float32), self.image_shape)
+        return self.ascent.init(image, self.num_classes)
+
+    def step(
+        self, key: PRNGKey, evaluate: Evaluator, job: InversionJob, state: AscentState
+    ) -> AscentState:
+        del key
+
+        def differentiate(image: Image) -> tuple[Array, Image, Array]:
+            of_one = evaluate.gradient(Pixels(), FeatureMatch(self.layer), job, image[None])
+            return jax.tree.map(lambda leaf: leaf[0], of_one)
+
+        return self.ascent.step(differentiate, self.penalty, job, state)
+
+    def best(self, job: InversionJob, state: AscentState) -> Candidate:
+        del job
+        return Candidate(state.best, state.logits, state.fitness, state.best)
+
+    def check(self, jobs: InversionJob) -> None:
+        """Raises on settings or jobs that cannot work."""
+        missing = [name for name in ("base", "features", "l1_weight") if not hasattr(jobs, name)]
+        if missing:
+            raise TypeError(f"jobs: expected jfool.InversionJob, got {type(jobs).__name__}")
+        label, base = np.asarray(jobs.label), np.asarray(jobs.base)
+        if label.ndim != 1 or not np.issubdtype(label.dtype, np.integer):
+            raise TypeError(f"jobs.label: expected integers [N], got {label.dtype} {label.shape}")
+        if label.min() < 0 or label.max() >= self.num_classes:
+            raise ValueError(
+                f"jobs.label: expected classes 0 to {self.num_classes - 1}, "
+                f"got {label.min()} to {label.max()}"
+            )
+        if base.shape[1:] != self.image_shape[2:] or not np.issubdtype(base.dtype, np.floating):
+            raise ValueError(
+                f"jobs.base: expected colours [N, {self.image_shape[2]}] of floats, "
+                f"got {base.dtype} {list(base.shape)}"
+            )
+        if not (base.min() >= 0 and base.max() <= 1):
+            raise ValueError(
+                f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
+            )
+        features, weight = np.asarray(jobs.features), np.asarray(jobs.l1_weight)
+        if features.ndim != 2 or not np.isfinite(features).all() or not features.any(1).all():
+            raise ValueError(
+                "jobs.features: expected finite numbers [N, D], no row all zeros, "
+                f"got {features.dtype} {list(features.shape)}"
+            )
+        if weight.ndim != 1 or not (np.isfinite(weight).all() and (weight >= 0).all()):
+            raise ValueError(
+                f"jobs.l1_weight: expected numbers [N] of at least 0, got {weight!r:.60}"
+            )

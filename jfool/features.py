@@ -1,0 +1,110 @@
+"""Deep features: what images look like to an inner layer of a network.
+
+The model needs `features(images [B, H, W, C], layer) -> [B, ...]`, as the networks of `models`
+have. `D` numbers of one feature, flattened.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from jfool.base import Fitness, Images, Logits, Model, pytree, static
+
+Features = Float[Array, "B D"]
+_IMAGES_AT_ONCE = 256
+
+
+@pytree
+class FeatureMatch:
+    """Minus the relative squared distance of features to `job.features` (paper 000, equation 1):
+
+      -||Phi(x) - Phi(x0)||^2 / ||Phi(x0)||^2
+
+    A score of images, for `evaluate.gradient`.
+
+    Attributes:
+      layer: Phi, a name that the model knows.
+    """
+
+    layer: str = static()
+
+    def __call__(self, model: Model, images: Images, jobs: Any) -> tuple[Fitness, Logits]:
+        features, wanted = features_of(model, images, self.layer), jobs.features
+        if features.shape != wanted.shape:
+            raise ValueError(
+                f"jobs.features: expected {features.shape[-1]} numbers, as layer {self.layer!r} of "
+                f"the model gives, got {wanted.shape[-1]}"
+            )
+        return -relative_distance(features, wanted), model(
+            images
+        )  # compiled, the layers that both need are computed once
+
+
+def features_of(model: Any, images: Images, layer: str) -> Features:
+    """The activations of a layer, flattened, in float32.
+
+    Raises:
+      TypeError: the model has no `features(images, layer)`.
+    """
+    if not callable(getattr(model, "features", None)):
+        raise TypeError(
+            "model: expected one with features(images, layer), as the networks of models have, "
+            f"got {type(model).__name__}"
+        )
+    return model.features(images, layer).reshape(len(images), -1).astype(jnp.float32)
+
+
+def relative_distance(features: Features, wanted: Features) -> Float[Array, " B"]:
+    """`||f - w||^2 / ||w||^2`, paper 000, equation 1."""
+    return jnp.square(features - wanted).sum(-1) / jnp.square(wanted).sum(-1)
+
+
+def cosine(features: Features, wanted: Features) -> Float[Array, " B"]:
+    """The normalised inner product, 0 where a feature is all zeros; the paper's figures 8 and 9."""
+    norms = jnp.linalg.norm(features, axis=-1) * jnp.linalg.norm(wanted, axis=-1)
+    return jnp.where(norms > 0, (features * wanted).sum(-1) / jnp.where(norms > 0, norms, 1), 0)
+
+
+def show_features(model: Any, images: Any, layer: str) -> Float[np.ndarray, "N D"]:
+    """`features_of` for any number of images `[N, H, W, C]` in [0, 1], some at a time.
+
+    Raises:
+      TypeError: the images are not floats.
+    """
+    images = np.asarray(images)
+    if not np.issubdtype(images.dtype, np.floating):
+        raise TypeError(
+            f"images: expected floats in [0, 1], got {images.dtype} (divide 8-bit by 255)"
+        )
+    parts = [
+        np.asarray(_features(model, images[start : start + _IMAGES_AT_ONCE], layer), np.float32)
+        for start in range(0, len(images), _IMAGES_AT_ONCE)
+    ]
+    return np.concatenate(parts)
+
+
+@functools.partial(jax.jit, static_argnames="layer")
+def _features(model: Any, images: Array, layer: str) -> Array:
+    with jax.default_matmul_precision("highest"):
+        return features_of(model, images, layer)
+
+
+def num_altered(
+    images: Any, bases: Any, threshold: float = 0.0
+) -> Float[np.ndarray, " N"] | np.ndarray:
+    """How many pixels differ from the base by more than `threshold` in any channel.
+
+    Args:
+      images: `[N, H, W, C]`.
+      bases: `[N, C]`, colours.
+      threshold: 0 counts exactly; paper 000's heat maps count above 0.3.
+    Returns:
+      `[N]` whole numbers.
+    """
+    difference = np.abs(np.asarray(images) - np.asarray(bases)[:, None, None, :])
+    return (difference > threshold).any(-1).sum((1, 2))

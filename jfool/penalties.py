@@ -1,0 +1,77 @@
+"""Penalties on the pixels that an image alters, and how a gradient search obeys them.
+
+All weigh `alpha = image - base` by lambda, `job.l1_weight`. A smooth step never ends at exactly
+zero. With `L1` and `GroupL1` it can: the gradient includes the penalty's own where alpha is not
+zero, alpha leaves zero only where the gradient exceeds lambda, and a step that would cross zero
+ends there (orthant-wise steps; Andrew & Gao, 2007). Where an optimiser has one step size for all
+pixels, a proximal step comes to rest at the same images; adaptive ones have none, and this works
+with any.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from jfool.base import Image, pytree
+
+
+@pytree
+class L1:
+    """`lambda * sum |alpha|`, every channel for itself (paper 000, equation 1)."""
+
+    def penalty(self, job: Any, image: Image) -> Array:
+        return job.l1_weight * jnp.abs(image - job.base).sum()
+
+    def direction(self, job: Any, image: Image, gradient: Image) -> Image:
+        """Of steepest ascent of the fitness, the penalty included; zero where alpha should stay."""
+        alpha = image - job.base
+        leaving = jnp.sign(gradient) * jnp.maximum(jnp.abs(gradient) - job.l1_weight, 0)
+        return jnp.where(alpha != 0, gradient - job.l1_weight * jnp.sign(alpha), leaving)
+
+    def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image:
+        """The step's end, but no further than alpha = 0."""
+        alpha = image - job.base
+        side = jnp.where(alpha != 0, alpha, direction)
+        return jnp.where((moved - job.base) * side > 0, moved, job.base)
+
+
+@pytree
+class GroupL1:
+    """`lambda * sum over pixels of ||alpha||_2`: the channels of a pixel are zero together."""
+
+    def penalty(self, job: Any, image: Image) -> Array:
+        return job.l1_weight * _norm(image - job.base).sum()
+
+    def direction(self, job: Any, image: Image, gradient: Image) -> Image:
+        alpha = image - job.base
+        size, slope = _norm(alpha), _norm(gradient)
+        toward_zero = alpha / jnp.where(size > 0, size, 1)
+        leaving = gradient * jnp.maximum(1 - job.l1_weight / jnp.where(slope > 0, slope, 1), 0)
+        return jnp.where(size > 0, gradient - job.l1_weight * toward_zero, leaving)
+
+    def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image:
+        alpha = image - job.base
+        side = jnp.where(_norm(alpha) > 0, alpha, direction)
+        ahead = ((moved - job.base) * side).sum(-1, keepdims=True) > 0
+        return jnp.where(ahead, moved, job.base)
+
+
+@pytree
+class SmoothL1:
+    """`lambda * sum |alpha|` by its plain subgradient: nothing becomes exactly zero."""
+
+    def penalty(self, job: Any, image: Image) -> Array:
+        return L1().penalty(job, image)
+
+    def direction(self, job: Any, image: Image, gradient: Image) -> Image:
+        return gradient - job.l1_weight * jnp.sign(image - job.base)
+
+    def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image:
+        del job, image, direction
+        return moved
+
+
+def _norm(values: Image) -> Array:
+    """`[H, W, 1]`."""
+    return jnp.sqrt(jnp.square(values).sum(-1, keepdims=True))

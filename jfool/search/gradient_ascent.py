@@ -1,0 +1,89 @@
+"""Gradient ascent on one image with any optax optimiser, kept in [0, 1]."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.typing import ArrayLike
+
+from jfool.base import Fitness, Image, Logits, pytree, static
+
+Optimizer = Callable[..., optax.GradientTransformation]
+# Of one image: fitness [], its gradient [H, W, C], logits [K].
+Differentiate = Callable[[Image], tuple[Fitness, Image, Logits]]
+
+
+@runtime_checkable
+class Penalty(Protocol):
+    """What else a step obeys; see `jfool.penalties`."""
+
+    def penalty(self, job: Any, image: Image) -> Array: ...
+    def direction(self, job: Any, image: Image, gradient: Image) -> Image: ...
+    def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image: ...
+
+
+@pytree
+class AscentState:
+    """
+    image: `[H, W, C]`, to be shown next.
+    optimizer: state of the optimiser.
+    best: `[H, W, C]`, the fittest image that was shown.
+    fitness: `[]`, its own, the penalty included; -inf before anything was shown.
+    logits: `[K]`, its own; NaN before anything was shown.
+    """
+
+    image: Array
+    optimizer: Any
+    best: Array
+    fitness: Array
+    logits: Array
+
+
+@pytree
+class GradientAscent:
+    """
+    Attributes:
+      learning_rate: of the optimiser; another one needs no new compilation.
+      optimizer: makes one of optax from its learning rate: `optax.adam`, `optax.sgd`,
+        `functools.partial(optax.sgd, momentum=0.9)`, or a named function of one's own.
+    """
+
+    learning_rate: ArrayLike
+    optimizer: Optimizer = static(default=optax.adam)
+
+    def init(self, image: Image, num_classes: int) -> AscentState:
+        return AscentState(
+            image=image,
+            optimizer=self._optimizer().init(image),
+            best=image,
+            fitness=jnp.full((), -jnp.inf, jnp.float32),
+            logits=jnp.full(num_classes, jnp.nan, jnp.float32),
+        )
+
+    def step(
+        self, differentiate: Differentiate, penalty: Penalty, job: Any, state: AscentState
+    ) -> AscentState:
+        """Shows the image, remembers it where it is the best, and moves on from it."""
+        image = state.image
+        fitness, gradient, logits = differentiate(image)
+        fitness = fitness - penalty.penalty(job, image)
+        better = fitness > state.fitness  # strictly; a NaN never wins
+
+        direction = penalty.direction(job, image, jnp.nan_to_num(gradient))
+        # optax adds up numbers of several types and ranks.
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            updates, optimizer = self._optimizer().update(-direction, state.optimizer, image)
+            moved = jnp.asarray(optax.apply_updates(image, updates))
+        return AscentState(
+            image=jnp.clip(penalty.land(job, image, direction, moved), 0, 1),
+            optimizer=optimizer,
+            best=jnp.where(better, image, state.best),
+            fitness=jnp.where(better, fitness, state.fitness),
+            logits=jnp.where(better, logits.astype(jnp.float32), state.logits),
+        )
+
+    def _optimizer(self) -> optax.GradientTransformation:
+        return self.optimizer(jnp.asarray(self.learning_rate, jnp.float32))
