@@ -5,9 +5,11 @@ The compiler hands a convolution to its fast kernels when the operands lie as `[
 derives lie otherwise; the compiler rearranges those of a program's top level, but not those in the
 body of a loop (jax 0.10), which it then computes one multiplication at a time: 5 x slower for the
 images, 100 x for the kernel. An epoch is a loop, and so is a gradient search. Here both gradients
-are written as convolutions that already lie right. Two further cases have better algebra than a
-general convolution: one tap is a matrix product, and one filter per channel is a sum of shifted
-images (20 x faster here). The numbers are the same.
+are written as convolutions that already lie right. Three further cases have better algebra than a
+general convolution: one tap is a matrix product, one filter per channel is a sum of shifted images
+(20 x faster here), and images smaller than the kernel, which the compiler also computes one
+multiplication at a time, are a product of patches and kernel (190 x at 2 x 2 pixels). The numbers
+are the same.
 """
 
 from collections.abc import Sequence
@@ -62,25 +64,39 @@ def convolve(
 def _one_group(images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding) -> jax.Array:
     if kernel.shape[:2] == (1, 1) and padding == ((0, 0), (0, 0)):
         return images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
+    if images.shape[1] < kernel.shape[0] and images.shape[2] < kernel.shape[1]:
+        return _by_patches(images, kernel, strides, padding)
     return _convolve(images, kernel, strides, padding)
+
+
+def _by_patches(images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding) -> jax.Array:
+    """Every window as a row of `h w C` numbers, times the kernel as a matrix."""
+    taps = jnp.concatenate(_shifted(images, kernel.shape[:2], strides, padding), axis=-1)
+    return taps @ kernel.reshape(-1, kernel.shape[-1])
 
 
 def _per_channel(
     images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding
 ) -> jax.Array:
     """One filter per channel: each tap weighs the image shifted to it, `kernel [h, w, 1, C]`."""
+    shifted = _shifted(images, kernel.shape[:2], strides, padding)
+    weights = kernel.reshape(-1, 1, 1, kernel.shape[-1])
+    taps = [image * weight for image, weight in zip(shifted, weights, strict=True)]
+    return sum(taps[1:], taps[0])
+
+
+def _shifted(
+    images: jax.Array, taps: Sequence[int], strides: Pair, padding: Padding
+) -> list[jax.Array]:
+    """What each tap of a kernel sees, row by row: `[B, H', W', C]` each."""
     zeros = ((0, 0, 0), *((*pads, 0) for pads in padding), (0, 0, 0))
     padded = lax.pad(images, jnp.zeros((), images.dtype), zeros)
-    height, width = (
-        size - taps + 1 for size, taps in zip(padded.shape[1:3], kernel.shape[:2], strict=True)
-    )
-    taps = [
+    height, width = (size - count + 1 for size, count in zip(padded.shape[1:3], taps, strict=True))
+    return [
         padded[:, row : row + height : strides[0], column : column + width : strides[1]]
-        * kernel[row, column][None, None]
-        for row in range(kernel.shape[0])
-        for column in range(kernel.shape[1])
+        for row in range(taps[0])
+        for column in range(taps[1])
     ]
-    return sum(taps[1:], taps[0])
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
