@@ -80,7 +80,7 @@ def _per_channel(
 ) -> jax.Array:
     """One filter per channel: each tap weighs the image shifted to it, `kernel [h, w, 1, C]`."""
     shifted = _shifted(images, kernel.shape[:2], strides, padding)
-    weights = kernel.reshape(-1, 1, 1, kernel.shape[-1])
+    weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
     taps = [image * weight for image, weight in zip(shifted, weights, strict=True)]
     return sum(taps[1:], taps[0])
 
