@@ -13,7 +13,7 @@ are the same.
 """
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import jax
@@ -82,7 +82,7 @@ def _per_channel(
     shifted = _shifted(images, kernel.shape[:2], strides, padding)
     weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
     taps = [image * weight for image, weight in zip(shifted, weights, strict=True)]
-    return sum(taps[1:], taps[0])
+    return reduce(jnp.add, taps)
 
 
 def _shifted(
