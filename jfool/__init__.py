@@ -6,7 +6,8 @@ An attack is search x encoding x objective, a small frozen pytree; a model is an
 
 from typing import TYPE_CHECKING, Any
 
-from jfool.attacks import FeatureInversion, InversionJob, OnePixel, SparseFooling
+from jfool.attacks import FeatureInversion, GreedyFooling, OnePixel, SparseFooling
+from jfool.attacks.feature_inversion import InversionJob
 from jfool.base import Attack, Candidate
 from jfool.composition import Composition
 from jfool.criteria import confident, misclassified, suppressed
@@ -16,7 +17,7 @@ from jfool.jobs import grid
 from jfool.objectives import Confidence, LogConfidence, Margin, Untargeted
 from jfool.result import AttackResult
 from jfool.run import run
-from jfool.search import DifferentialEvolution, GradientAscent
+from jfool.search import DifferentialEvolution, GradientAscent, GreedyPixels
 from jfool.version import __version__
 from jfool.wrap import wrap
 
@@ -33,6 +34,8 @@ __all__ = [
     "Evaluate",
     "FeatureInversion",
     "GradientAscent",
+    "GreedyFooling",
+    "GreedyPixels",
     "InversionJob",
     "LogConfidence",
     "Margin",

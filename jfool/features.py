@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jfool.base import Fitness, Images, Logits, Model, pytree, static
 
-Features = Float[Array, "B D"]
+Features = Float[Array, "B D"] | Float[np.ndarray, "B D"]
 _IMAGES_AT_ONCE = 256
 
 
@@ -45,7 +45,7 @@ class FeatureMatch:
         )  # compiled, the layers that both need are computed once
 
 
-def features_of(model: Any, images: Images, layer: str) -> Features:
+def features_of(model: Any, images: Images, layer: str) -> Float[Array, "B D"]:
     """The activations of a layer, flattened, in float32.
 
     Raises:
@@ -61,11 +61,13 @@ def features_of(model: Any, images: Images, layer: str) -> Features:
 
 def relative_distance(features: Features, wanted: Features) -> Float[Array, " B"]:
     """`||f - w||^2 / ||w||^2`, paper 000, equation 1."""
+    features, wanted = jnp.asarray(features), jnp.asarray(wanted)
     return jnp.square(features - wanted).sum(-1) / jnp.square(wanted).sum(-1)
 
 
 def cosine(features: Features, wanted: Features) -> Float[Array, " B"]:
     """The normalised inner product, 0 where a feature is all zeros; the paper's figures 8 and 9."""
+    features, wanted = jnp.asarray(features), jnp.asarray(wanted)
     norms = jnp.linalg.norm(features, axis=-1) * jnp.linalg.norm(wanted, axis=-1)
     return jnp.where(norms > 0, (features * wanted).sum(-1) / jnp.where(norms > 0, norms, 1), 0)
 
@@ -94,9 +96,7 @@ def _features(model: Any, images: Array, layer: str) -> Array:
         return features_of(model, images, layer)
 
 
-def num_altered(
-    images: Any, bases: Any, threshold: float = 0.0
-) -> Float[np.ndarray, " N"] | np.ndarray:
+def num_altered(images: Any, bases: Any, threshold: float = 0.0) -> Int[np.ndarray, " N"]:
     """How many pixels differ from the base by more than `threshold` in any channel.
 
     Args:
@@ -106,5 +106,6 @@ def num_altered(
     Returns:
       `[N]` whole numbers.
     """
-    difference = np.abs(np.asarray(images) - np.asarray(bases)[:, None, None, :])
-    return (difference > threshold).any(-1).sum((1, 2))
+    images, bases = (np.asarray(values, np.float32) for values in (images, bases))
+    difference = np.abs(images - bases[:, None, None, :])
+    return (difference > np.float32(threshold)).any(-1).sum((1, 2))

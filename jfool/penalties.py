@@ -21,19 +21,19 @@ class L1:
     """`lambda * sum |alpha|`, every channel for itself (paper 000, equation 1)."""
 
     def penalty(self, job: Any, image: Image) -> Array:
-        return job.l1_weight * jnp.abs(image - job.base).sum()
+        return job.l1_weight * jnp.abs(_alpha(job, image)).sum()
 
     def direction(self, job: Any, image: Image, gradient: Image) -> Image:
         """Of steepest ascent of the fitness, the penalty included; zero where alpha should stay."""
-        alpha = image - job.base
+        alpha = _alpha(job, image)
         leaving = jnp.sign(gradient) * jnp.maximum(jnp.abs(gradient) - job.l1_weight, 0)
         return jnp.where(alpha != 0, gradient - job.l1_weight * jnp.sign(alpha), leaving)
 
     def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image:
         """The step's end, but no further than alpha = 0."""
-        alpha = image - job.base
+        alpha = _alpha(job, image)
         side = jnp.where(alpha != 0, alpha, direction)
-        return jnp.where((moved - job.base) * side > 0, moved, job.base)
+        return jnp.where(_alpha(job, moved) * side > 0, moved, _base(job, image))
 
 
 @pytree
@@ -41,20 +41,20 @@ class GroupL1:
     """`lambda * sum over pixels of ||alpha||_2`: the channels of a pixel are zero together."""
 
     def penalty(self, job: Any, image: Image) -> Array:
-        return job.l1_weight * _norm(image - job.base).sum()
+        return job.l1_weight * _norm(_alpha(job, image)).sum()
 
     def direction(self, job: Any, image: Image, gradient: Image) -> Image:
-        alpha = image - job.base
+        alpha = _alpha(job, image)
         size, slope = _norm(alpha), _norm(gradient)
         toward_zero = alpha / jnp.where(size > 0, size, 1)
         leaving = gradient * jnp.maximum(1 - job.l1_weight / jnp.where(slope > 0, slope, 1), 0)
         return jnp.where(size > 0, gradient - job.l1_weight * toward_zero, leaving)
 
     def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image:
-        alpha = image - job.base
+        alpha = _alpha(job, image)
         side = jnp.where(_norm(alpha) > 0, alpha, direction)
-        ahead = ((moved - job.base) * side).sum(-1, keepdims=True) > 0
-        return jnp.where(ahead, moved, job.base)
+        ahead = (_alpha(job, moved) * side).sum(-1, keepdims=True) > 0
+        return jnp.where(ahead, moved, _base(job, image))
 
 
 @pytree
@@ -65,11 +65,19 @@ class SmoothL1:
         return L1().penalty(job, image)
 
     def direction(self, job: Any, image: Image, gradient: Image) -> Image:
-        return gradient - job.l1_weight * jnp.sign(image - job.base)
+        return gradient - job.l1_weight * jnp.sign(_alpha(job, image))
 
     def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image:
         del job, image, direction
         return moved
+
+
+def _base(job: Any, image: Image) -> Image:
+    return jnp.broadcast_to(job.base, image.shape)
+
+
+def _alpha(job: Any, image: Image) -> Image:
+    return image - _base(job, image)
 
 
 def _norm(values: Image) -> Array:

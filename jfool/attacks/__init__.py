@@ -1,7 +1,8 @@
 """The attacks of the papers, by name."""
 
-from jfool.attacks.feature_inversion import FeatureInversion, InversionJob
+from jfool.attacks.feature_inversion import FeatureInversion
+from jfool.attacks.greedy_fooling import GreedyFooling
 from jfool.attacks.one_pixel import OnePixel
 from jfool.attacks.sparse_fooling import SparseFooling
 
-__all__ = ["FeatureInversion", "InversionJob", "OnePixel", "SparseFooling"]
+__all__ = ["FeatureInversion", "GreedyFooling", "OnePixel", "SparseFooling"]

@@ -38,7 +38,8 @@ class FeatureInversion:
 
     Open in the paper, hence our assumptions: the optimiser and its steps, the start (alpha = 0),
     that images stay in [0, 1], and how alpha becomes exactly sparse (`jfool.penalties`). The answer
-    is the image of the least value so far.
+    is the image of the least value so far. Where the gradient at the plain colour is zero, as at
+    black for layers without bias or normalisation, the search stays there.
 
     Attributes:
       image_shape: (H, W, C) of the model's input.

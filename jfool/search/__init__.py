@@ -2,5 +2,6 @@
 
 from jfool.search.differential_evolution import DifferentialEvolution
 from jfool.search.gradient_ascent import GradientAscent
+from jfool.search.greedy_pixels import GreedyPixels
 
-__all__ = ["DifferentialEvolution", "GradientAscent"]
+__all__ = ["DifferentialEvolution", "GradientAscent", "GreedyPixels"]

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from jfool.composition import Composition
+from jfool.base import Attack
 from jfool.version import __version__
 
 PROVENANCE = ("seconds", "device", "host", "versions")  # how a row came about: no part of it
@@ -55,7 +55,7 @@ class Results:
         return _to_numpy(self.table, name)
 
     def images(
-        self, attack: Composition, job_type: type, rows: Any = None
+        self, attack: Attack, job_type: type, rows: Any = None
     ) -> Float[np.ndarray, "R H W C"]:
         """The images of some rows, or of all, painted anew from their genotypes.
 
@@ -67,7 +67,8 @@ class Results:
           TypeError: the attack has no encoding.
           ValueError: there is no such row.
         """
-        if not hasattr(attack, "encoding"):
+        encoding = getattr(attack, "encoding", None)
+        if encoding is None:
             raise TypeError(f"attack: expected the sweep's, with an encoding, got {attack!r:.80}")
         rows = np.arange(len(self)) if rows is None else np.asarray(rows, int).reshape(-1)
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
@@ -82,7 +83,7 @@ class Results:
             picked = jax.tree.map(
                 functools.partial(np.take, indices=part, axis=0), (jobs, genotypes)
             )
-            images[part] = _paint(attack.encoding, *picked)
+            images[part] = _paint(encoding, *picked)
         return images
 
 

@@ -28,6 +28,11 @@ class Linear:
     def __call__(self, images: Array) -> Array:
         return images.reshape(len(images), -1) @ self.weights
 
+    def features(self, images: Array, layer: str) -> Array:
+        """Its logits are the only layer, whatever the name."""
+        del layer
+        return self(images)
+
 
 @pytree
 class FixedOrder:
@@ -52,6 +57,9 @@ class Poisonable:
 
     def __call__(self, images: Array) -> Array:
         return self.model(images) + jnp.log(jnp.asarray(self.health, jnp.float32))
+
+    def features(self, images: Array, layer: str) -> Array:
+        return self.model.features(images, layer) + jnp.log(jnp.asarray(self.health, jnp.float32))
 
 
 class Tally:
@@ -103,6 +111,9 @@ class Watched:
     def __call__(self, images: Array) -> Array:
         jax.debug.callback(self.tally.see, images)
         return self.model(images)
+
+    def features(self, images: Array, layer: str) -> Array:
+        return self.model.features(images, layer)
 
 
 def weights(

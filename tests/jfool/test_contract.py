@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,17 +38,62 @@ UNTIL = {True: jfool.confident(0.8), False: jfool.suppressed(0.1)}
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """An attack as the contract tests use it: `make(objective)`, and the bases of its jobs."""
+    """An attack as the contract tests use it.
+
+    Attributes:
+      make: of an objective.
+      base: `[4, C]` or `[4, H, W, C]`, where the jobs start.
+      jobs: of labels `[4]` and `base`.
+      aims: whether it is targeted, in all its forms.
+      per_step: images shown in a step, those differentiated included.
+      draws: whether it draws at random.
+      sparse: whether the jobs' k bounds what is altered.
+    """
 
     make: Callable[[jfool.objectives.Objective], Attack]
     base: np.ndarray
+    jobs: Callable[[np.ndarray, np.ndarray], Any] = lambda label, base: jfool.SparseJob(
+        label, base, K
+    )
+    aims: tuple[bool, ...] = (True, False)
+    per_step: int = POPULATION
+    draws: bool = True
+    sparse: bool = True
 
 
 def colours() -> np.ndarray:
     return photos(4, seed=9)[:, 0, 0]
 
 
+def inversion_jobs(label: np.ndarray, base: np.ndarray) -> jfool.InversionJob:
+    """Each wants the logits of its base, but for the label's, which shall be the largest by 4."""
+    logits = np.broadcast_to(base[:, None, None], (4, *SHAPE)).reshape(4, -1) @ WEIGHTS
+    logits[np.arange(4), label] = logits.max(1) + 4
+    return jfool.InversionJob(label, base, logits, np.full(4, 1e-4, np.float32))
+
+
 TABLE = {
+    "FeatureInversion": Row(
+        lambda objective: jfool.FeatureInversion(
+            SHAPE, NUM_CLASSES, layer="logits", ascent=jfool.GradientAscent(0.03)
+        ),
+        colours(),
+        inversion_jobs,
+        aims=(True,),
+        per_step=1,
+        draws=False,
+        sparse=False,
+    ),
+    "GreedyFooling": Row(
+        lambda objective: jfool.GreedyFooling(
+            SHAPE,
+            NUM_CLASSES,
+            max_k=MAX_K,
+            search=jfool.GreedyPixels(POPULATION, beam=2),
+            objective=objective,
+        ),
+        colours(),
+    ),
     "OnePixel": Row(
         lambda objective: jfool.OnePixel(
             SHAPE, NUM_CLASSES, max_k=MAX_K, search=SEARCH, objective=objective
@@ -71,8 +117,9 @@ def test_every_public_attack_is_in_the_table():
 class Case:
     """An attack with a model that it has not fooled yet, and the means to run it."""
 
+    row: Row
     attack: Attack
-    jobs: jfool.SparseJob
+    jobs: Any
     until: Criterion
     tally: Tally
 
@@ -85,7 +132,7 @@ class Case:
             self.jobs,
             num_steps=num_steps,
             until=self.until,
-            chunk=POPULATION,
+            chunk=self.row.per_step,
         )
 
     def by_hand(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -100,7 +147,7 @@ class Case:
 
 @pytest.fixture(
     scope="module",
-    params=[(name, targeted) for name in TABLE for targeted in (True, False)],
+    params=[(name, targeted) for name, row in TABLE.items() for targeted in row.aims],
     ids=lambda param: f"{param[0]} {'targeted' if param[1] else 'untargeted'}",
 )
 def case(request: pytest.FixtureRequest) -> Case:
@@ -110,12 +157,17 @@ def case(request: pytest.FixtureRequest) -> Case:
     images = np.stack([np.broadcast_to(base, SHAPE) for base in row.base])
     predicted = (images.reshape(4, -1) @ WEIGHTS).argmax(1)
     label = (predicted + 1) % NUM_CLASSES if targeted else predicted
-    return Case(attack, jfool.SparseJob(label, row.base, K), UNTIL[targeted], Tally())
+    return Case(row, attack, row.jobs(label, row.base), UNTIL[targeted], Tally())
 
 
 @pytest.fixture(scope="module")
 def result(case: Case) -> AttackResult:
     return case.run()
+
+
+def shown(result: AttackResult) -> np.ndarray:
+    """Images that the search showed to the model."""
+    return np.asarray(result.num_queries + result.num_gradients)
 
 
 def test_images_are_in_0_1(result):
@@ -125,6 +177,8 @@ def test_images_are_in_0_1(result):
 
 
 def test_at_most_k_pixels_differ_from_the_base(case, result):
+    if not case.row.sparse:
+        return
     base = case.jobs.base.reshape(4, *(SHAPE if case.jobs.base.ndim == 4 else (1, 1, 3)))
     changed = (np.asarray(result.images) != base).any(-1).sum((1, 2))
     assert (changed <= K).all()
@@ -159,17 +213,17 @@ def test_queries_are_the_images_that_the_model_saw(case):
     seen, counted = [], []
     for num_steps in (0, 1, NUM_STEPS):
         case.tally.forget()
-        counted.append(int(case.run(num_steps=num_steps).num_queries.sum()))
+        counted.append(int(shown(case.run(num_steps=num_steps)).sum()))
         seen.append(case.tally.num_images)
     rechecks = seen[0] - counted[0]
     assert 8 <= rechecks <= 2 * POPULATION  # the final images and their roundings
     np.testing.assert_array_equal(np.subtract(seen, rechecks), counted)
-    assert counted[0] == 4 * POPULATION
+    assert counted[0] == 4 * case.row.per_step
 
 
 def test_jobs_that_stop_no_longer_query(case, result):
     assert result.stopped.any()
-    np.testing.assert_array_equal(result.num_queries, POPULATION * (result.num_steps + 1))
+    np.testing.assert_array_equal(shown(result), case.row.per_step * (result.num_steps + 1))
     assert (np.asarray(result.num_steps)[np.asarray(result.stopped)] < NUM_STEPS).any()
 
 
@@ -188,14 +242,14 @@ def test_the_same_key_gives_the_same_result(case, result):
 
 
 def test_another_key_gives_other_draws(case, result):
-    other = case.run(key=1)
-    assert (np.asarray(other.genotype) != np.asarray(result.genotype)).any((1, 2)).all()
+    other, one = np.asarray(case.run(key=1).genotype), np.asarray(result.genotype)
+    assert (other != one).reshape(4, -1).any(1).all() == case.row.draws
 
 
 def test_zero_steps_judge_the_start(case):
     result = case.run(num_steps=0)
     np.testing.assert_array_equal(result.num_steps, 0)
-    np.testing.assert_array_equal(result.num_queries, POPULATION)
+    np.testing.assert_array_equal(shown(result), case.row.per_step)
     np.testing.assert_array_equal(result.prediction, case.by_hand(np.asarray(result.images))[0])
 
 

@@ -1,0 +1,209 @@
+"""Greedy re-placement of pixels, one at a time. jfool's own, from no paper.
+
+It carries Algorithm 1 of paper 000 over to deep networks. There, pixels are added one by one, each
+the best of all; a deep network neither ranks pixels so cheaply nor lets the first ones stay good.
+So here all k are in place from the start, and one is re-placed at a time, by the best of a few
+proposals (`jfool.search.pixel_moves`), in several images at once:
+
+  every proposal copies a random image of the beam and re-places one random row of it,
+  beam <- the best distinct ones of beam and proposals,
+
+and where a beam no longer gets better, another is started, from some rows of the best image so far
+and from random ones. The best image of all is kept.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from jfool.base import Logits, PRNGKey, pytree, static
+from jfool.expect import is_number, is_whole
+from jfool.search.pixel_moves import MOVES, anywhere, size_of
+
+Genotypes = Float[Array, "P k genes"]
+Beam = Float[Array, "beam k genes"]
+# Fitness of every genotype, and the logits [K] of the fittest.
+Score = Callable[[Genotypes], tuple[Float[Array, " P"], Logits]]
+SHARES = {"jump": 0.4, "near": 0.25, "flip": 0.15, "shade": 0.1, "borrow": 0.1}
+
+
+@runtime_checkable
+class PixelEncoding(Protocol):
+    """What this search asks of an encoding: rows (x, y, c), as `jfool.SparsePixels` has them."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def max_k(self) -> int: ...
+    def repair(self, key: PRNGKey, genotypes: Genotypes) -> Genotypes: ...
+
+
+@pytree
+class GreedyState:
+    """
+    population: `[beam + 1, k, genes]`, the beam by falling fitness, then the best of all.
+    fitness: `[beam + 1]`, -inf where nothing was evaluated.
+    logits: `[K]`, those of the best of all; NaN until evaluated.
+    proposals: `[P, k, genes]`, to be evaluated next.
+    mark: `[]`, what the beam must exceed by `least_gain` for its patience to begin anew.
+    stale: `[]` int, steps since it last did.
+    """
+
+    population: Array
+    fitness: Array
+    logits: Array
+    proposals: Array
+    mark: Array
+    stale: Array
+
+
+@pytree
+class GreedyPixels:
+    """
+    Attributes:
+      num_proposals: P, images shown to the model at each step.
+      beam: images kept.
+      shares: of each move in `MOVES` among the proposals, in their order; they need not sum to 1.
+      patience: steps without a gain after which a new beam is started.
+      least_gain: of the fitness, that counts as one.
+      kept: the share of the best image's rows, chosen at random, that a new beam starts with.
+    """
+
+    num_proposals: int = static(default=48)
+    beam: int = static(default=4)
+    shares: tuple[ArrayLike, ...] = tuple(SHARES.values())
+    patience: ArrayLike = 30
+    least_gain: ArrayLike = 0.01
+    kept: ArrayLike = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("num_proposals", "beam"):
+            value = getattr(self, name)
+            if not is_whole(value, 1):
+                raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+        if self.beam > self.num_proposals:
+            raise ValueError(
+                f"beam: expected at most the {self.num_proposals} proposals, got {self.beam}"
+            )
+
+    def init(self, key: PRNGKey, encoding: PixelEncoding, num_classes: int) -> GreedyState:
+        start = self._random(key, encoding)
+        return GreedyState(
+            population=start[jnp.arange(self.beam + 1) % self.num_proposals],
+            fitness=jnp.full(self.beam + 1, -jnp.inf, jnp.float32),
+            logits=jnp.full(num_classes, jnp.nan, jnp.float32),
+            proposals=start,
+            mark=jnp.full((), -jnp.inf, jnp.float32),
+            stale=jnp.zeros((), jnp.int32),
+        )
+
+    def step(
+        self, key: PRNGKey, encoding: PixelEncoding, score: Score, state: GreedyState
+    ) -> GreedyState:
+        fresh_key, proposal_key = jax.random.split(key)
+        fitness, logits = score(state.proposals)
+        fitness = jnp.where(jnp.isnan(fitness), -jnp.inf, fitness)
+        population, of_beam = self._survivors(state, fitness)
+        first = jnp.argmax(fitness)
+        record = fitness[first] > state.fitness[-1]
+        best = jnp.where(record, state.proposals[first], state.population[-1])
+
+        gained = of_beam[0] > state.mark + self.least_gain
+        stale = jnp.where(gained, 0, state.stale + 1)
+        given_up = stale >= self.patience
+        proposals = jnp.where(
+            given_up,
+            self._afresh(fresh_key, encoding, best),
+            self._proposals(proposal_key, encoding, population),
+        )
+        return GreedyState(
+            population=jnp.concatenate([population, best[None]]),
+            fitness=jnp.append(
+                jnp.where(given_up, -jnp.inf, of_beam),
+                jnp.maximum(fitness[first], state.fitness[-1]),
+            ),
+            logits=jnp.where(record, logits.astype(jnp.float32), state.logits),
+            proposals=proposals,
+            mark=jnp.where(given_up, -jnp.inf, jnp.where(gained, of_beam[0], state.mark)),
+            stale=jnp.where(given_up, 0, stale),
+        )
+
+    def best(self, fitness: Float[Array, " M"]) -> Array:
+        """Index of the best image of all, the last."""
+        return jnp.asarray(fitness.shape[0] - 1)
+
+    def check(self) -> None:
+        """Raises on numbers that cannot work."""
+        shares = self.shares
+        if not (
+            isinstance(shares, tuple)
+            and len(shares) == len(MOVES)
+            and all(is_number(share) and share >= 0 for share in shares)
+            and np.any(np.asarray(shares) > 0)
+        ):
+            raise ValueError(
+                f"shares: expected numbers of at least 0, not all 0, for {', '.join(MOVES)}, "
+                f"got {shares!r}"
+            )
+        if not (is_number(self.patience) and self.patience >= 1):
+            raise ValueError(f"patience: expected at least 1 step, got {self.patience!r}")
+        if not (is_number(self.least_gain) and self.least_gain >= 0):
+            raise ValueError(f"least_gain: expected at least 0, got {self.least_gain!r}")
+        if not (is_number(self.kept) and 0 <= self.kept < 1):
+            raise ValueError(f"kept: expected a share in [0, 1), got {self.kept!r}")
+
+    def _survivors(
+        self, state: GreedyState, fitness: Float[Array, " P"]
+    ) -> tuple[Beam, Float[Array, " beam"]]:
+        """The best of beam and proposals. Where fitness is equal, only the first may stay: it is
+        as good as always the same image."""
+        genotypes = jnp.concatenate([state.population[:-1], state.proposals])
+        fitness = jnp.concatenate([state.fitness[:-1], fitness])
+        order = jnp.argsort(-fitness, stable=True)
+        falling = fitness[order]
+        again = jnp.append(False, falling[1:] == falling[:-1])
+        picked = jnp.argsort(again, stable=True)[: self.beam]
+        fitness = jnp.where(again, -jnp.inf, falling)[picked]
+        return genotypes[order[picked]], fitness
+
+    def _proposals(self, key: PRNGKey, encoding: PixelEncoding, beam: Beam) -> Genotypes:
+        """Images of the beam, in each of which one row is re-placed."""
+        parent_key, row_key, other_key, choice_key, repair_key, *move_keys = jax.random.split(
+            key, 5 + len(MOVES)
+        )
+        members, k, _ = beam.shape
+        each = jnp.arange(self.num_proposals)
+        parents = beam[jax.random.randint(parent_key, each.shape, 0, members)]
+        row = jax.random.randint(row_key, each.shape, 0, k)
+        others = beam.reshape(members * k, -1)[
+            jax.random.randint(other_key, each.shape, 0, members * k)
+        ]
+        size = size_of(encoding.image_shape)
+        replaced = jnp.stack(
+            [
+                move(move_key, parents[each, row], others, size)
+                for move_key, move in zip(move_keys, MOVES.values(), strict=True)
+            ]
+        )
+        shares = jnp.stack([jnp.asarray(share, jnp.float32) for share in self.shares])
+        chosen = jax.random.categorical(choice_key, jnp.log(shares), shape=each.shape)
+        return encoding.repair(repair_key, parents.at[each, row].set(replaced[chosen, each]))
+
+    def _afresh(
+        self, key: PRNGKey, encoding: PixelEncoding, best: Float[Array, "k genes"]
+    ) -> Genotypes:
+        """Some rows of the best image of all, the same in all proposals, and random ones."""
+        row_key, random_key = jax.random.split(key)
+        k = len(best)
+        rank = jax.random.permutation(row_key, jnp.arange(1.0, k + 1, dtype=jnp.float32))
+        stays = rank <= self.kept * k
+        return jnp.where(stays[None, :, None], best[None], self._random(random_key, encoding))
+
+    def _random(self, key: PRNGKey, encoding: PixelEncoding) -> Genotypes:
+        return anywhere(key, (self.num_proposals, encoding.max_k), encoding.image_shape)
