@@ -1,0 +1,131 @@
+"""What the theorems of paper 000 (sec. 4) hand out: k-SFIs for every k, and how sure a model is.
+
+A k-SFI (definition 1) is z = z_b 1 + alpha in [r, R]^D, where at most k entries of alpha differ
+from 0. Logits y = f(z) without biases give class 1 of two the confidence
+
+  p_1 >= M   <=>   y_1 - y_2 >= L = ln(M / (1 - M)),   0 < M < 1.
+
+`D` pixels, `K` classes, `F` constructions of which the best counts, `n` the most pixels altered.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.core import Tracer
+from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, Int
+
+from jfool.base import pytree, static
+from jfool.expect import is_number, is_whole
+
+NONE = -1  # no k up to n suffices
+
+
+@pytree
+class Certificates:
+    """The k-SFIs of a theorem for k = 0..n: the first k of `pixels` set to `value` on `base`.
+
+    Attributes:
+      base: `[F]`, z_b.
+      value: `[F]`, what altered pixels are set to.
+      pixels: `[F, n]`, in the order of their alteration; D, beyond the last one, where altering
+        more does not help.
+      log_odds: `[F, n + 1]`, predicted ln(p / (1 - p)) of each k-SFI; for two classes the gap of
+        the logits y_1 - y_2. Never falls with k.
+      num_pixels: D.
+    """
+
+    base: Array
+    value: Array
+    pixels: Array
+    log_odds: Array
+    num_pixels: int = static()
+
+    @property
+    def bound(self) -> Float[Array, " n_plus_1"]:
+        """ln(p / (1 - p)) that k pixels reach, for k = 0..n."""
+        return self.log_odds.max(0)
+
+    def smallest_k(self, confidence: ArrayLike) -> Int[Array, ""]:
+        """The fewest pixels whose certificate has the confidence: 0 where the colour alone has it,
+        -1 where no k up to n does."""
+        return smallest_k(self.bound, log_odds_of(confidence))
+
+    def confidence(self, k: ArrayLike) -> Float[Array, ""]:
+        """Predicted for `image(k)`."""
+        self._check(k)
+        return jax.nn.sigmoid(self.bound[k])
+
+    def image(self, k: ArrayLike) -> Float[Array, " D"]:
+        """The certificate itself: z = z_b 1 + alpha of the best construction."""
+        self._check(k)
+        best = jnp.argmax(self.log_odds[:, k])
+        altered = jnp.where(
+            jnp.arange(self.pixels.shape[1]) < k, self.pixels[best], self.num_pixels
+        )
+        plain = jnp.full(self.num_pixels, self.base[best])
+        return plain.at[altered].set(self.value[best], mode="drop")
+
+    def _check(self, k: ArrayLike) -> None:
+        most = self.pixels.shape[-1]
+        if not isinstance(k, Tracer) and not 0 <= np.asarray(k) <= most:
+            raise ValueError(f"k: expected 0 to {most}, got {k}")
+
+
+def log_odds_of(confidence: ArrayLike) -> Float[Array, ""]:
+    """L = ln(M / (1 - M)), what y_1 - y_2 must reach for the confidence M of class 1 of two."""
+    if not isinstance(confidence, Tracer) and not (is_number(confidence) and 0 < confidence < 1):
+        raise ValueError(f"confidence: expected a number in (0, 1), got {confidence!r}")
+    confidence = jnp.asarray(confidence, jnp.float32)
+    return jnp.log(confidence) - jnp.log1p(-confidence)
+
+
+def log_odds(logits: Float[Array, "*batch K"], label: ArrayLike) -> Float[Array, "*batch"]:
+    """ln(p / (1 - p)) of the label: y_label - ln sum_{j != label} e^{y_j}."""
+    is_label = jnp.arange(logits.shape[-1]) == label
+    others = jnp.where(is_label.reshape((1,) * (logits.ndim - 1) + (-1,)), -jnp.inf, logits)
+    return logits[..., label] - jax.nn.logsumexp(others, axis=-1)
+
+
+def smallest_k(bound: Float[Array, " n_plus_1"], gap: ArrayLike) -> Int[Array, ""]:
+    """The first k at which `bound` reaches `gap`; -1 where none does."""
+    reached: Bool[Array, " n_plus_1"] = bound >= gap
+    return jnp.where(reached.any(), jnp.argmax(reached), NONE).astype(jnp.int32)
+
+
+def weights(name: str, value: ArrayLike, *axes: str) -> Array:
+    """`value` as floats with as many axes as are named.
+
+    Raises:
+      ValueError: naming the argument.
+    """
+    shape = np.shape(value)
+    if len(shape) != len(axes) or 0 in shape:
+        raise ValueError(f"{name}: expected an array [{', '.join(axes)}], got {list(shape)}")
+    return jnp.asarray(value, jnp.float32)
+
+
+def check_range(r: ArrayLike, R: ArrayLike) -> None:
+    """Refuses what is no range of pixels.
+
+    Raises:
+      ValueError: naming the argument.
+    """
+    if isinstance(r, Tracer) or isinstance(R, Tracer):
+        return
+    if not (is_number(r) and is_number(R) and r < R):
+        raise ValueError(f"R: expected a number above r = {r!r}, got {R!r}")
+
+
+def count_of(max_k: int | None, num_pixels: int) -> int:
+    """n, by default all pixels.
+
+    Raises:
+      ValueError: naming the argument.
+    """
+    if max_k is None:
+        return num_pixels
+    if not (is_whole(max_k, 1) and max_k <= num_pixels):
+        raise ValueError(f"max_k: expected 1 to the {num_pixels} pixels, got {max_k!r}")
+    return int(max_k)
