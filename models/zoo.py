@@ -206,6 +206,10 @@ def trained(
     card = {**origin, "source": recipe.source, "accuracy": accuracy, "versions": versions}
     weights.save(model, path, card)
     progress.clear()
+    # As out of the cache: a trained one's random streams have moved on.
+    model = create(name, dataset.image_shape, len(dataset.class_names), seed)
+    weights.restore(model, path)
+    model.eval()
     return model, card
 
 

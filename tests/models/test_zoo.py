@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from jfool.sweeps.fingerprint import digest
 from models import CNN, MLP, SGD, LeNet, Recipe, create, load_dataset, recipe_for, trained
 from models.zoo import weights_path
 
@@ -85,6 +86,11 @@ def test_networks_come_in_evaluation_mode_trained_or_remembered(stripes, recipes
         model, _, num_epochs = reports_of("mlp", stripes)
         assert num_epochs == expected_epochs
         assert model.dropout.deterministic
+
+
+def test_a_network_just_trained_is_that_of_the_cache_its_random_streams_included(stripes, recipes):
+    first, again = (reports_of("mlp", stripes)[0] for _ in range(2))
+    assert digest(first) == digest(again)  # so a sweep that began with one goes on with the other
 
 
 def test_the_card_says_what_the_weights_are(stripes, recipes):
