@@ -19,13 +19,15 @@ import models
 from experiments import record
 from experiments.colors import parse_colors
 from experiments.progress import say, sweep_progress
-from experiments.section import Picture, Section, publish, settings_of
+from experiments.section import Picture, Section, publish
+from experiments.sparse.grid_search import command
 from experiments.sparse.inversion_figures import draw_curve, draw_pairs
 from experiments.sparse.inversion_tables import over_classes, over_lambdas
 from experiments.sparse.inverted import Found, measures, natural_cosine, natural_images
+from experiments.sparse.shown import check_least, shown_settings
 from experiments.victims import check_specs, split_spec, victim_of
 from jfool.features import show_features
-from jfool.penalties import GroupL1
+from jfool.penalties import L1, GroupL1
 
 PAPER_LAMBDA = 1e-5
 
@@ -103,7 +105,7 @@ def main(config: Config) -> None:
     jobs = [
         jfool.InversionJob(label, np.asarray(color.base(channels), np.float32), features, weight)
         for color in colors
-        for weight in np.float32(config.lambdas)
+        for weight in np.asarray(config.lambdas, np.float32)
         for label, features in zip(labels, wanted, strict=True)
     ]
     jobs = jax.tree.map(lambda *rows: np.stack(rows), *jobs)
@@ -112,7 +114,7 @@ def main(config: Config) -> None:
         len(dataset.class_names),
         layer=layer,
         ascent=jfool.GradientAscent(config.learning_rate),
-        **({"penalty": GroupL1()} if config.groups else {}),
+        penalty=GroupL1() if config.groups else L1(),
     )
     with sweep_progress("inversions") as on_progress:
         results = jfool.sweep(
@@ -148,9 +150,7 @@ def check(config: Config) -> None:
     """Refuses settings that cannot work, before anything is read or trained."""
     check_specs([config.network], config.dataset)
     parse_colors(config.colors, 3, config.dataset)
-    for name in ("images_per_class", "steps", "lanes"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name}: expected at least 1, got {getattr(config, name)}")
+    check_least(config, dict.fromkeys(("images_per_class", "steps", "lanes"), 1))
     if not config.lambdas or min(config.lambdas) < 0:
         raise ValueError(f"lambdas: expected numbers of at least 0, got {config.lambdas}")
     if not config.learning_rate > 0:
@@ -185,8 +185,8 @@ def section(
         title=f"Deep feature inversion, {name} on {config.dataset}, layer {layer}",
         source="paper 000, equation 1, figures 8 and 9",
         preset=config.preset,
-        command=f"python -m experiments inversion {config.preset} --network {name}=FILE",
-        settings=settings_of(config) | {"layer": layer, "accuracy": card["accuracy"]},
+        command=command("inversion", config, PRESETS[config.preset][1]),
+        settings=shown_settings(config) | {"layer": layer, "accuracy": card["accuracy"]},
         tables=[
             over_lambdas(config.colors, config.lambdas, found, num_pixels),
             *over_classes(config.colors, config.lambdas, found, names),

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from experiments.gallery import Tile, draw_gallery
 from experiments.section import floored
 from experiments.sparse.inverted import Found
-from models.cache import replacing
+from experiments.sparse.shown import new_figure, save_figure
 
 _MOST = 10  # images side by side
 
@@ -23,9 +21,8 @@ def draw_curve(
     natural: float,
     num_pixels: int,
 ) -> None:
-    """Median cosine against the median share of altered pixels, with quartiles; a point a lambda."""
-    figure = Figure(figsize=(6.4, 4), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    """Median cosine, with quartiles, against the median share of altered pixels, by lambda."""
+    figure = new_figure(6.4, 4)
     axes = figure.add_subplot()
     for c, color in enumerate(colors):
         share = 100 * np.median(found.altered[c], axis=1) / num_pixels
@@ -47,8 +44,7 @@ def draw_curve(
     axes.set(xlabel="altered pixels, percent of all (exactly counted)", ylabel="cosine of features")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+    save_figure(figure, path)
 
 
 def draw_pairs(
@@ -68,7 +64,7 @@ def draw_pairs(
     for w in shown:
         tiles.append([_tile(found, (color, w, i)) for i in rows])
         labels.append(f"lambda\n{lambdas[w]:g}")
-    names = [class_names[found.labels[i]] for i in rows]
+    names = [class_names[int(found.labels[i])] for i in rows]
     draw_gallery(
         path, tiles, labels, names, subtitle="cosine of the deep features, confidence, pixels"
     )

@@ -84,7 +84,7 @@ def measures(
     flat = images.reshape(-1, *images.shape[3:])
     features, wanted = (
         show_features(model, flat, layer),
-        np.tile(wanted, (len(jobs.label) // len(wanted), 1)),
+        np.tile(wanted, (len(flat) // len(wanted), 1)),
     )
     measured = {
         "cosine": cosine(features, wanted),

@@ -1,0 +1,26 @@
+"""HTML elements out of text, which is escaped on its way."""
+
+import html
+from collections.abc import Iterable, Mapping
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *content: str, **attributes: str) -> Html:
+    """An element. Content is escaped unless it is `Html`; `class_` stands for `class`."""
+    return Html(f"{void(name, attributes)}{join(content)}</{name}>")
+
+
+def void(name: str, attributes: Mapping[str, str]) -> Html:
+    """An element without content, or the opening of one."""
+    pairs = (f' {key.rstrip("_")}="{html.escape(text)}"' for key, text in attributes.items())
+    return Html(f"<{name}{''.join(pairs)}>")
+
+
+def join(parts: Iterable[str]) -> Html:
+    """One behind the other, escaped unless they are `Html`."""
+    return Html("".join(p if isinstance(p, Html) else html.escape(p, quote=False) for p in parts))

@@ -1,0 +1,296 @@
+"""GreedyPixels, jfool's own search, against differential evolution with equal budgets.
+
+    python -m experiments greedy paper --network cifar_resnet20=FILE --imagenet mobilenet_v2_tf=FILE
+
+Paper 000 asks whether five pixels on blue can be a car, where its differential evolution found
+none. Six variants of that search meet on a pilot of twelve cells; the best one and the greedy
+search then run on every base colour and class of CIFAR-10 with k = 5, and on twenty classes of
+ImageNet and the centipede with ten pixels on grey.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import tyro
+
+import models
+from experiments import section
+from experiments.colors import parse_colors
+from experiments.search import OBJECTIVES, Cell, Place, places_of
+from experiments.sparse.centipede import CENTIPEDE
+from experiments.sparse.greedy_figures import pictures
+from experiments.sparse.greedy_methods import Method, evolutions, greedy
+from experiments.sparse.greedy_tables import compared, notes, pilot_table, score, tables
+from experiments.sparse.grid_search import command
+from experiments.sparse.imagenet_network import (
+    NUM_CLASSES,
+    ImageNetVictim,
+    check_network,
+    imagenet_names,
+    imagenet_victim,
+)
+from experiments.sparse.recorded import Outcomes, search_recorded
+from experiments.sparse.shown import check_least, shown_settings
+from experiments.victims import check_seed, check_specs, split_spec, victim_of
+
+_NUM_MARKS = 100
+
+
+@dataclass(frozen=True)
+class Config:
+    """
+    Attributes:
+      network: NAME=FILE, or NAME to train it or take it from the cache.
+      dataset: cifar10, or another one that the network fits.
+      training_seed: of the network.
+      colors: base colours.
+      k: the most pixels that are altered.
+      objectives, mutants: of the variants of differential evolution; the paper's is confidence
+        and rand.
+      population: its candidates.
+      budget: the most images that a search shows to the network.
+      threshold: the confidence that counts as success.
+      until: a search ends at this confidence; "None" spends all of the budget.
+      pilot: cells on which the variants of differential evolution meet.
+      pilot_budget: images of each search there.
+      imagenet: NAME=FILE of a network with 1 000 classes; NAME alone is untrained.
+      class_names: a JSON list of the 1 000 names; numbers by default.
+      imagenet_classes: drawn at random; the centipede comes on top.
+      imagenet_k, imagenet_population, imagenet_budget: as above.
+      side: of ImageNet's images in pixels; by default the network's own.
+      seed: of the choice of cells and classes, of the searches, and of random weights.
+      lanes: searches side by side.
+      chunk, imagenet_chunk: images per call of the network.
+      out: folder of the section, and of the sweeps, which go on when started again.
+    """
+
+    network: str = "cifar_resnet20"
+    dataset: str = "cifar10"
+    training_seed: int = 0
+    colors: tuple[str, ...] = ("black", "grey", "white", "red", "green", "blue")
+    k: int = 5
+    objectives: tuple[str, ...] = tuple(OBJECTIVES)
+    mutants: tuple[str, ...] = ("rand", "best")
+    population: int = 500
+    budget: int = 50_000
+    threshold: float = 0.9
+    until: float | None = None
+    pilot: int = 12
+    pilot_budget: int = 50_000
+    imagenet: str = "mobilenet_v2_tf"
+    class_names: Path | None = None
+    imagenet_classes: int = 20
+    imagenet_k: int = 10
+    imagenet_population: int = 100
+    imagenet_budget: int = 10_000
+    side: int | None = None
+    seed: int = 0
+    lanes: int = 10
+    chunk: int = 500
+    imagenet_chunk: int = 50
+    out: Path = Path("runs/greedy")
+    preset: tyro.conf.Suppress[str] = "paper"
+
+
+PRESETS: dict[str, tuple[str, Config]] = {
+    "smoke": (
+        "seconds; an MLP on scikit-learn's digits, an untrained SqueezeNet on small images",
+        Config(
+            network="mlp",
+            dataset="digits",
+            colors=("black", "white"),
+            objectives=("confidence",),
+            population=20,
+            budget=400,
+            pilot=3,
+            pilot_budget=200,
+            imagenet="squeezenet1_1",
+            imagenet_classes=1,
+            imagenet_population=24,
+            imagenet_budget=96,
+            side=32,
+            preset="smoke",
+        ),
+    ),
+    "reduced": (
+        "about two hours on two cores: a shorter pilot, and 3 000 images for each ImageNet class",
+        Config(until=0.995, pilot_budget=15_000, imagenet_budget=3_000, preset="reduced"),
+    ),
+    "paper": ("50 000 images for each search, 10 000 on ImageNet", Config()),
+}
+
+
+def main(config: Config) -> None:
+    """Searches, or goes on with it; then draws, and publishes the section."""
+    check(config)
+    dataset = models.load_dataset(config.dataset)
+    model, card = victim_of(config.network, dataset, config.training_seed)
+    arena = small_arena(config, model, dataset)
+    chosen = np.random.default_rng(config.seed).permutation(len(arena.places))[: config.pilot]
+    numbers = np.array(list(arena.places))[np.sort(chosen)].tolist()
+    pilot = dataclasses.replace(
+        arena,
+        places={number: arena.places[number] for number in numbers},
+        budget=config.pilot_budget,
+    )
+    variants = evolutions(config.population, config.objectives, config.mutants)
+    trials = {
+        name: search(config, method, pilot, f"pilot_{name}") for name, method in variants.items()
+    }
+    best = max(trials, key=lambda name: score(trials[name], config.threshold))
+    small = {m.name: search(config, m, arena, m.folder) for m in (variants[best], greedy())}
+
+    victim = imagenet_victim(config.imagenet, config.side, config.seed)
+    names = imagenet_names(config.class_names)
+    arena = large_arena(config, victim)
+    rival = evolutions(config.imagenet_population, config.objectives, config.mutants)[best]
+    large = {m.name: search(config, m, arena, f"imagenet_{m.folder}") for m in (rival, greedy())}
+    section.publish(
+        section.Section(
+            name="greedy",
+            title=f"Greedy re-placement of pixels on {split_spec(config.network)[0]}",
+            source="jfool's own search, on the cells of paper 000's tables for k = 5, figure 1",
+            preset=config.preset,
+            command=command("greedy", config, PRESETS[config.preset][1]),
+            settings=shown_settings(config),
+            tables=[
+                *tables(config, small, dataset.class_names),
+                pilot_table(config, {variants[name].name: of for name, of in trials.items()}),
+                compared(config, large, names),
+            ],
+            pictures=pictures(config, small, large, dataset.class_names, config.out),
+            notes=notes(config, card, victim, len(trials), small),
+            data={
+                "network": card,
+                "pilot": {name: _data(outcomes) for name, outcomes in trials.items()},
+                "cifar": {name: _data(outcomes) for name, outcomes in small.items()},
+                "imagenet": {name: _data(outcomes) for name, outcomes in large.items()},
+            },
+        ),
+        config.out,
+    )
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Where searches meet: a network, the cells to be found, and the means.
+
+    Attributes:
+      model, image_shape, num_classes: the network.
+      k: the most pixels that are altered.
+      places: by job id.
+      budget: images of a search.
+      lanes, chunk: as for `jfool.sweep`.
+    """
+
+    model: Any
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    k: int
+    places: dict[int, Place]
+    budget: int
+    lanes: int
+    chunk: int
+
+
+def small_arena(config: Config, model: Any, dataset: models.Dataset) -> Arena:
+    """Every base colour and class."""
+    shape, num_classes = dataset.image_shape, len(dataset.class_names)
+    colors = parse_colors(config.colors, shape[2], config.dataset)
+    cells = [Cell(color, label) for color in colors for label in range(num_classes)]
+    places = places_of([config.k], cells, 1, num_classes)
+    means = config.budget, config.lanes, config.chunk
+    return Arena(model, shape, num_classes, config.k, places, *means)
+
+
+def large_arena(config: Config, victim: ImageNetVictim) -> Arena:
+    """Some of ImageNet's classes on grey."""
+    (grey,) = parse_colors(["grey"], 3, "ImageNet")
+    labels = imagenet_labels(config.imagenet_classes, config.seed)
+    k, shape = config.imagenet_k, victim.model.image_shape
+    places = places_of([k], [Cell(grey, label) for label in labels], 1, NUM_CLASSES)
+    means = config.imagenet_budget, 1, config.imagenet_chunk
+    return Arena(victim.model, shape, NUM_CLASSES, k, places, *means)
+
+
+def search(config: Config, method: Method, arena: Arena, folder: str) -> Outcomes:
+    """All places of an arena, in a folder of their own."""
+    return search_recorded(
+        jax.random.key(config.seed, impl="threefry2x32"),
+        method.make(arena.image_shape, arena.num_classes, arena.k),
+        arena.model,
+        arena.places,
+        per_step=method.per_step,
+        budget=arena.budget,
+        threshold=config.threshold,
+        num_marks=_NUM_MARKS,
+        until=config.until,
+        lanes=arena.lanes,
+        chunk=arena.chunk,
+        folder=config.out / folder,
+        title=folder.replace("_", " "),
+    )
+
+
+def imagenet_labels(count: int, seed: int) -> list[int]:
+    """Classes drawn at random, and the centipede."""
+    others = np.delete(np.arange(NUM_CLASSES), CENTIPEDE)
+    drawn = np.random.default_rng(seed).choice(others, count, replace=False)
+    return sorted([*drawn.tolist(), CENTIPEDE])
+
+
+def check(config: Config) -> None:
+    """Refuses settings that cannot work, before anything is read or trained.
+
+    Raises:
+      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
+    """
+    check_specs([config.network], config.dataset)
+    check_network(config.imagenet, config.side)
+    check_seed(config.seed)
+    check_seed(config.training_seed, "training_seed")
+    proposals = greedy().per_step
+    ones = ("k", "pilot", "lanes", "chunk", "imagenet_k", "imagenet_chunk")
+    least = {
+        **dict.fromkeys(ones, 1),
+        **dict.fromkeys(("population", "imagenet_population"), 4),
+        **dict.fromkeys(("budget", "pilot_budget"), max(config.population, proposals)),
+        "imagenet_budget": max(config.imagenet_population, proposals),
+        "imagenet_classes": 0,
+    }
+    check_least(config, least)
+    for name, known in (("objectives", tuple(OBJECTIVES)), ("mutants", ("rand", "best"))):
+        if not (given := getattr(config, name)) or set(given) - set(known):
+            raise ValueError(f"{name}: expected some of {', '.join(known)}, got {given}")
+    if config.imagenet_classes >= NUM_CLASSES:
+        raise ValueError(
+            f"imagenet_classes: expected at most {NUM_CLASSES - 1} beside the centipede, "
+            f"got {config.imagenet_classes}"
+        )
+    for name in ("threshold", "until"):
+        value = getattr(config, name)
+        if value is not None and not 0 < value <= 1:
+            raise ValueError(f"{name}: expected a confidence in (0, 1], got {value}")
+    if config.until is not None and config.until < config.threshold:
+        raise ValueError(
+            f"until: expected at least threshold = {config.threshold}, got {config.until}"
+        )
+    parse_colors(config.colors, 3 if config.dataset == "cifar10" else 1, config.dataset)
+
+
+def _cell_name(place: Place) -> str:
+    return f"{place[0].color.name} {place[0].label}"
+
+
+def _data(outcomes: Outcomes) -> dict[str, Any]:
+    return {
+        "cells": [_cell_name(place) for place in outcomes.places],
+        "confidence": outcomes.confidence,
+        "reached": [None if np.isnan(number) else int(number) for number in outcomes.reached],
+        "evaluations": outcomes.evaluations,
+        "median": np.median(outcomes.history, 0),
+    }

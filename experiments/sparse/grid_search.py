@@ -1,0 +1,117 @@
+"""Searches for every k, base colour and class, several times over: what tables 2 to 15 rest on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import models
+from experiments.colors import Color, parse_colors
+from experiments.found import Found
+from experiments.progress import sweep_progress
+from experiments.search import Cell, Search, places_of, sweep_places
+from experiments.sparse.shown import check_least, command_of, shown_settings
+from experiments.victims import check_seed
+
+
+class Grid(Protocol):
+    """The settings that such experiments share."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def colors(self) -> tuple[str, ...]: ...
+    @property
+    def population(self) -> int: ...
+    @property
+    def generations(self) -> int: ...
+    @property
+    def until(self) -> float | None: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def lanes(self) -> int: ...
+
+
+def search_grid(
+    config: Grid, ks: Sequence[int], model: Any, dataset: models.Dataset, folder: Path
+) -> Found:
+    """A row for each k, colour, class and repeat; what lies in the folder is not searched again."""
+    num_classes = len(dataset.class_names)
+    cells = [Cell(color, label) for color in colors_of(config) for label in range(num_classes)]
+    places = places_of(ks, cells, config.repeats, num_classes)
+    search = Search(
+        k=max(ks),
+        population=config.population,
+        generations=config.generations,
+        until=config.until,
+        repeats=config.repeats,
+        seed=config.seed,
+        lanes=min(config.lanes, len(places)),
+    )
+    with sweep_progress("searches") as on_progress:
+        return sweep_places(
+            search,
+            model,
+            dataset.image_shape,
+            num_classes,
+            places,
+            folder=folder,
+            on_progress=on_progress,
+        )
+
+
+def colors_of(config: Grid) -> list[Color]:
+    """Colours that images of the data set can have.
+
+    Raises:
+      ValueError: see `parse_colors`.
+    """
+    return parse_colors(config.colors, 3 if config.dataset == "cifar10" else 1, config.dataset)
+
+
+def check_grid(config: Grid, ks: Sequence[int]) -> None:
+    """Refuses settings that cannot work, before anything is read or trained.
+
+    Raises:
+      ValueError: naming the setting, what was expected and what came.
+    """
+    if not ks or min(ks) < 1 or list(ks) != sorted(set(ks)):
+        raise ValueError(f"ks: expected ascending numbers of at least 1, got {tuple(ks)}")
+    check_least(config, {"population": 4, "generations": 0, "repeats": 1, "lanes": 1})
+    check_seed(config.seed)
+    if config.until is not None and not 0 < config.until <= 1:
+        raise ValueError(f"until: expected a confidence in (0, 1] or None, got {config.until}")
+    colors_of(config)
+
+
+def command(name: str, config: Any, preset: Any) -> str:
+    """The command line that makes a run: the preset's name, and every setting that differs."""
+    shown, usual = shown_settings(config), shown_settings(preset)
+    options = []
+    for setting, value in shown.items():
+        if value != usual[setting] and setting not in ("preset", "out"):
+            values = value if isinstance(value, list) else [value]
+            options += [f"--{setting.replace('_', '-')}", *map(str, values)]
+    return command_of(name, config.preset, options)
+
+
+def smaller_note(config: Grid, paper: Grid) -> str | None:
+    """How the searches are smaller than the paper's, in a sentence; None where they are not."""
+    texts = {
+        "repeats": "searches per cell",
+        "population": "candidates",
+        "generations": "generations",
+    }
+    less = [
+        f"{getattr(config, name)} of {getattr(paper, name)} {text}"
+        for name, text in texts.items()
+        if getattr(config, name) < getattr(paper, name)
+    ]
+    if config.until is not None:
+        alike = ": rounded down both print 99" if 0.99 <= config.until < 1 else ""
+        less.append(
+            f"a search ends at {100 * config.until:g} % confidence, where the paper's run on{alike}"
+        )
+    return f"Smaller than in the paper: {', '.join(less)}." if less else None

@@ -1,0 +1,115 @@
+"""The long search for one class: its course, and going on after an end."""
+
+import dataclasses
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import jfool
+from experiments.sparse import centipede, course
+from experiments.sparse.course import Course, read_course
+from experiments.sparse.imagenet_network import ImageNetVictim
+from jfool.sweeps import SweepStopped
+from tests.experiments.tiny_network import TinyNetwork
+
+SMOKE = dataclasses.replace(centipede.PRESETS["smoke"][1], generations=20)
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch):
+    """A network with 1 000 classes on 5 x 5 pixels, in place of ImageNet's."""
+    network = TinyNetwork((5, 5, 3), 1000)
+    network.eval()
+    found = ImageNetVictim("squeezenet1_1", network, None, None)
+    monkeypatch.setattr(centipede, "imagenet_victim", lambda *args: found)
+    return network
+
+
+def run(out, **changes):
+    centipede.main(dataclasses.replace(SMOKE, out=out, **changes))
+    return json.loads((out / "section.json").read_text())
+
+
+def test_the_course_is_the_best_fitness_of_those_generations(network, out):
+    data = run(out)["data"]
+    result = jfool.run(
+        jax.random.key(0, impl="threefry2x32"),
+        jfool.SparseFooling(
+            (5, 5, 3), 1000, max_k=10, search=jfool.DifferentialEvolution(population_size=8)
+        ),
+        network,
+        jfool.grid(jfool.SparseJob, base=[[0.5] * 3], label=[79], k=10),
+        num_steps=20,
+        chunk=8,
+        history=True,
+    )
+    history = np.asarray(result.history)[0]
+    generations = data["generations"]
+    assert generations == sorted(set(generations))
+    assert generations[-1] == 20
+    assert len(generations) > 3
+    np.testing.assert_allclose(data["confidences"], history[generations], rtol=1e-5)
+
+
+def test_a_stopped_search_goes_on_to_the_same_end(out, monkeypatch):
+    whole = run(out.with_name("whole"))
+    looks = iter(range(100))
+    original = course.at_checkpoint
+
+    def stop(folder):
+        if next(looks) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(course, "at_checkpoint", stop)
+        with pytest.raises(SweepStopped):
+            run(out)
+    assert not (out / "section.json").exists()
+    begun = read_course(out / "sweep").generations
+    assert begun[-1] < 20
+    again = run(out)
+    assert again["tables"] == whole["tables"]
+    assert tuple(again["data"]["generations"][: len(begun)]) == begun
+
+
+def test_the_table_sets_the_paper_beside_what_was_measured(out):
+    (table,) = run(out)["tables"]
+    assert table["paper"] == [[91, None, None, "class 79", 30000, 30001000]]
+    assert table["measured"][0][4:] == [20, 8 * 21]
+    for name in ("centipede.png", "course.png"):
+        assert Image.open(out / name).size[0] > 80
+
+
+def test_a_point_that_is_not_later_changes_nothing():
+    begun = Course().then(3, 0.1)
+    assert begun.then(5, 0.2) == Course((3, 5), (0.1, 0.2))
+    assert begun.then(3, 0.5) is begun
+    assert begun.then(2, 0.5) is begun
+
+
+def test_a_damaged_course_is_named(tmp_path):
+    (tmp_path / "course.json").write_text("{}")
+    with pytest.raises(ValueError, match="expected a course, got KeyError"):
+        read_course(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"label": 1000}, "label: expected a class from 0 to 999, got 1000"),
+        ({"k": 0}, "k: expected a number of at least 1, got 0"),
+        ({"split": 0}, "split: expected a number of at least 1, got 0"),
+        ({"precision": "half"}, "precision: expected float32 or bfloat16, got 'half'"),
+        ({"network": "mlp"}, "network: expected one of"),
+    ],
+)
+def test_what_cannot_work_is_refused(changes, sentence, out):
+    with pytest.raises(ValueError, match=sentence):
+        run(out, **changes)
+    assert not out.exists()
