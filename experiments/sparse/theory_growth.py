@@ -56,7 +56,8 @@ def draw_growth(path: Path, curves: Sequence[Curve], gap: float, confidence: flo
         axes.plot(at, gaps, "o", color=color, markersize=5, markerfacecolor="white")
     axes.plot([], [], "o", color="#1a1a1a", markerfacecolor="white", label="found by evolution")
     axes.axhline(gap, color="#767676", linewidth=0.8)
-    axes.text(1, gap * 1.08, f"{100 * confidence:g} % confidence", color="#767676", fontsize=8)
+    said = f"{100 * confidence:g} % confidence"
+    axes.text(0.95 * most, gap * 0.92, said, color="#767676", fontsize=8, ha="right", va="top")
     for curve, power in ((curves[0], 1), (curves[-1], 2)):
         k = np.array([1.0, 24.0])
         axes.plot(k, 0.6 * curve.bound[1] * k**power, color="#b4b4b4", linewidth=0.8)

@@ -128,10 +128,11 @@ def notes(
             ]
             below = sum(low is not None and _number(k) < _number(low) for low, k, _ in found)
             within = sum(k != NEVER and k <= _number(high) for _, k, high in found)
-            lower = f"below the lower bound for {below} and " if found[0][0] is not None else ""
+            lower = "" if found[0][0] is None else f", and fewer than the lower bound for {below}"
+            name = MODELS[group[0].model].capitalize()
             sentences.append(
-                f"{MODELS[group[0].model].capitalize()}, {_count(group[0])} classes: what {kind} "
-                f"found is {lower}not above the certificate for {within} of {len(found)} classes."
+                f"{name}, {_count(group[0])} classes: {kind} needs no "
+                f"more pixels than the certificate for {within} of {len(found)} classes{lower}."
             )
     accuracies = ", ".join(f"{MODELS[s.model]} {s.accuracy:.1%}" for s in of_all)
     return [
