@@ -46,6 +46,7 @@ class Config:
       steps: of gradient search; the paper does not say.
       learning_rate: of Adam; the paper does not say.
       groups: penalise whole pixels together, not every channel for itself.
+      show_natural: draw the natural images, which belong to the data set, above what was found.
       lanes: inversions side by side.
       out: folder for the runs, section.json, images.npz and the figures.
     """
@@ -61,6 +62,7 @@ class Config:
     steps: int = 500
     learning_rate: float = 0.02
     groups: bool = False
+    show_natural: bool = True
     lanes: int = 50
     out: Path = Path("runs/inversion")
 
@@ -177,7 +179,17 @@ def section(
         rows = rows_of(found.labels, only)
         lambdas = sorted({0, found.chosen(c)})
         file = f"pairs_{color}.png"
-        draw_pairs(config.out / file, originals, names, config.lambdas, found, c, lambdas, rows)
+        draw_pairs(
+            config.out / file,
+            originals if config.show_natural else None,
+            np.asarray(parse_colors([color], 3, config.dataset)[0].base(originals.shape[-1])),
+            names,
+            config.lambdas,
+            found,
+            c,
+            lambdas,
+            rows,
+        )
         figure = "Fig. 9" if only is not None else "Fig. 8"
         pictures.append((file, f"{color} base, as {figure} of the paper: cosine and confidence."))
     return Section(

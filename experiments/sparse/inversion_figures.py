@@ -38,10 +38,17 @@ def draw_curve(
         )
         if c == 0:
             for x, y, weight in zip(share, middle, lambdas, strict=True):
-                axes.annotate(f"{weight:g}", (x, y), (0, -12), textcoords="offset points", size=7)
+                at = {"xytext": (0, -8), "textcoords": "offset points", "rotation": 60}
+                axes.annotate(f"{weight:g}", (x, y), size=7, ha="right", va="top", **at)
     axes.axhline(natural, color="0.5", linestyle="--", label="two natural images of a class")
     axes.axvline(25, color="0.85", zorder=0)
-    axes.set(xlabel="altered pixels, percent of all (exactly counted)", ylabel="cosine of features")
+    axes.set(
+        xscale="log",
+        xlabel="altered pixels, percent of all (exactly counted)",
+        ylabel="cosine of features: median, quartiles",
+    )
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     save_figure(figure, path)
@@ -49,7 +56,8 @@ def draw_curve(
 
 def draw_pairs(
     path: Path,
-    originals: np.ndarray,
+    originals: np.ndarray | None,
+    base: np.ndarray,
     class_names: Sequence[str],
     lambdas: Sequence[float],
     found: Found,
@@ -57,17 +65,31 @@ def draw_pairs(
     shown: Sequence[int],
     rows: Sequence[int],
 ) -> None:
-    """Natural images above what was found for them at some lambdas."""
+    """What was found at some lambdas, below the natural images if they are given; the last row
+    shows the last lambda's altered pixels as far from the base as they can be."""
     rows = list(rows)[:_MOST]
-    tiles = [[Tile(originals[i], "natural") for i in rows]]
-    labels = ["natural"]
+    tiles, labels = [], []
+    if originals is not None:
+        tiles.append([Tile(originals[i], "") for i in rows])
+        labels.append("natural")
     for w in shown:
         tiles.append([_tile(found, (color, w, i)) for i in rows])
         labels.append(f"lambda\n{lambdas[w]:g}")
+    tiles.append([Tile(_stretched(found.images[color, shown[-1], i], base), "") for i in rows])
+    labels.append("stretched")
     names = [class_names[int(found.labels[i])] for i in rows]
     draw_gallery(
-        path, tiles, labels, names, subtitle="cosine of the deep features, confidence, pixels"
+        path,
+        tiles,
+        labels,
+        names,
+        subtitle="cosine of the deep features to the natural image's, confidence, altered pixels",
     )
+
+
+def _stretched(image: np.ndarray, base: np.ndarray) -> np.ndarray:
+    alpha = image - base
+    return np.clip(base + alpha / max(np.abs(alpha).max(), 1e-6), 0, 1)
 
 
 def _tile(found: Found, at: tuple[int, int, int]) -> Tile:
