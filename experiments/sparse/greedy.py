@@ -118,7 +118,13 @@ PRESETS: dict[str, tuple[str, Config]] = {
     ),
     "reduced": (
         "about two hours on two cores: a shorter pilot, and 3 000 images for each ImageNet class",
-        Config(until=0.995, pilot_budget=15_000, imagenet_budget=3_000, preset="reduced"),
+        Config(
+            until=0.995,
+            pilot_budget=15_000,
+            imagenet_population=50,
+            imagenet_budget=3_000,
+            preset="reduced",
+        ),
     ),
     "paper": ("50 000 images for each search, 10 000 on ImageNet", Config()),
 }
