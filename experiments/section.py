@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from experiments.record import json_safe, print_json, versions, write_json
+from experiments.record import print_json, versions, write_json
 
 SECTION = "section.json"
 
@@ -164,8 +164,3 @@ def _drawn(table: Table) -> RichTable:
             cells.append(Text(text, style="bold" if bold else ""))
         drawn.add_row(Text(row), *cells)
     return drawn
-
-
-def settings_of(config: Any) -> dict[str, Any]:
-    """A configuration in JSON types."""
-    return json_safe(dataclasses.asdict(config))

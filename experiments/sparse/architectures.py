@@ -24,14 +24,9 @@ from experiments.sparse.fooled_network import (
     read_outcomes,
     strongest,
 )
-from experiments.sparse.grid_search import (
-    check_grid,
-    colors_of,
-    command,
-    search_grid,
-)
+from experiments.sparse.grid_search import check_grid, colors_of, search_grid
 from experiments.sparse.published import GREYS, TABLE_OF
-from experiments.sparse.shown import shown_settings
+from experiments.sparse.shown import command, shown_settings
 from experiments.victims import check_seed, check_specs, split_spec, victim_of
 
 _GALLERY = "{}.png"

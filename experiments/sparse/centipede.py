@@ -24,14 +24,13 @@ from experiments.found import Found, Row
 from experiments.gallery import Tile, draw_gallery
 from experiments.search import Cell, Search, found_of, jobs_of, plain_confidences
 from experiments.sparse.course import draw_course, following, read_course
-from experiments.sparse.grid_search import command
 from experiments.sparse.imagenet_network import (
     NUM_CLASSES,
     check_network,
     imagenet_names,
     imagenet_victim,
 )
-from experiments.sparse.shown import check_least, shown_settings
+from experiments.sparse.shown import check_least, command, shown_settings
 
 CENTIPEDE = 79
 PAPER = 91  # percent

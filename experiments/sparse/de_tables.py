@@ -21,15 +21,9 @@ from experiments.found import Found
 from experiments.search import plain_confidences
 from experiments.sparse import published
 from experiments.sparse.de_figures import draw_colors, draw_ks
-from experiments.sparse.grid_search import (
-    check_grid,
-    colors_of,
-    command,
-    search_grid,
-    smaller_note,
-)
+from experiments.sparse.grid_search import check_grid, colors_of, search_grid, smaller_note
 from experiments.sparse.mean_tables import tables
-from experiments.sparse.shown import shown_settings
+from experiments.sparse.shown import command, shown_settings
 from experiments.tables import mean_table
 from experiments.victims import check_seed, check_victim, split_spec, victim_of
 

@@ -18,8 +18,8 @@ from experiments.colors import parse_colors
 from experiments.sparse.class_sfis import ClassSearch, budget_notes, check_classes
 from experiments.sparse.feature_plane import Projected, draw, overall, per_class
 from experiments.sparse.feature_space import Groups, deep_features, pca
-from experiments.sparse.grid_search import command, search_grid
-from experiments.sparse.shown import check_least, shown_settings
+from experiments.sparse.grid_search import search_grid
+from experiments.sparse.shown import check_least, command, shown_settings
 from experiments.victims import split_spec, victim_of
 
 _FIGURE = "pca.png"

@@ -21,9 +21,8 @@ from experiments.progress import say
 from experiments.search import Search
 from experiments.sparse.attack_sets import AttackSet, attacked, places_of_round
 from experiments.sparse.defence_report import pictures, table_16, table_17
-from experiments.sparse.grid_search import command
 from experiments.sparse.retraining import measure, retrained, with_outliers
-from experiments.sparse.shown import check_least, shown_settings
+from experiments.sparse.shown import check_least, command, shown_settings
 from experiments.victims import check_seed, check_victim
 
 _BUDGET = {

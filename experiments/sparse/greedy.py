@@ -25,7 +25,6 @@ from experiments.sparse.centipede import CENTIPEDE
 from experiments.sparse.greedy_figures import pictures
 from experiments.sparse.greedy_methods import Method, evolutions, greedy
 from experiments.sparse.greedy_tables import compared, notes, pilot_table, score, tables
-from experiments.sparse.grid_search import command
 from experiments.sparse.imagenet_network import (
     NUM_CLASSES,
     ImageNetVictim,
@@ -34,7 +33,7 @@ from experiments.sparse.imagenet_network import (
     imagenet_victim,
 )
 from experiments.sparse.recorded import Outcomes, search_recorded
-from experiments.sparse.shown import check_least, shown_settings
+from experiments.sparse.shown import check_least, command, shown_settings
 from experiments.victims import check_seed, check_specs, split_spec, victim_of
 
 _NUM_MARKS = 100

@@ -9,7 +9,7 @@ from experiments.colors import Color, parse_colors
 from experiments.found import Found
 from experiments.progress import sweep_progress
 from experiments.search import Cell, Search, places_of, sweep_places
-from experiments.sparse.shown import check_least, command_of, shown_settings
+from experiments.sparse.shown import check_least
 from experiments.victims import check_seed
 
 
@@ -84,17 +84,6 @@ def check_grid(config: Grid, ks: Sequence[int]) -> None:
     if config.until is not None and not 0 < config.until <= 1:
         raise ValueError(f"until: expected a confidence in (0, 1] or None, got {config.until}")
     colors_of(config)
-
-
-def command(name: str, config: Any, preset: Any) -> str:
-    """The command line that makes a run: the preset's name, and every setting that differs."""
-    shown, usual = shown_settings(config), shown_settings(preset)
-    options = []
-    for setting, value in shown.items():
-        if value != usual[setting] and setting not in ("preset", "out"):
-            values = value if isinstance(value, list) else [value]
-            options += [f"--{setting.replace('_', '-')}", *map(str, values)]
-    return command_of(name, config.preset, options)
 
 
 def smaller_note(config: Grid, paper: Grid) -> str | None:

@@ -15,10 +15,10 @@ from experiments import section
 from experiments.colors import Color, parse_colors
 from experiments.record import write_arrays
 from experiments.sparse.class_sfis import ClassSearch, budget_notes, check_classes
-from experiments.sparse.grid_search import command, search_grid
+from experiments.sparse.grid_search import search_grid
 from experiments.sparse.heat_figures import draw, pixel_counts, shared_pixels
 from experiments.sparse.pixel_maps import THRESHOLD, Altered, joined, of_sweep, read_altered
-from experiments.sparse.shown import shown_settings
+from experiments.sparse.shown import command, shown_settings
 from experiments.victims import split_spec, victim_of
 
 _FIGURE, _MAPS = "heat_maps.png", "maps.npz"

@@ -23,14 +23,13 @@ from experiments.sparse.confidences import (
     draw_confidences,
     table,
 )
-from experiments.sparse.grid_search import command
 from experiments.sparse.imagenet_network import (
     NUM_CLASSES,
     check_network,
     imagenet_names,
     imagenet_victim,
 )
-from experiments.sparse.shown import check_least, shown_settings
+from experiments.sparse.shown import check_least, command, shown_settings
 
 _CURVE, _BEST = "confidences.png", "best.png"
 

@@ -20,11 +20,10 @@ from experiments import record
 from experiments.colors import parse_colors
 from experiments.progress import say, sweep_progress
 from experiments.section import Picture, Section, publish
-from experiments.sparse.grid_search import command
 from experiments.sparse.inversion_figures import draw_curve, draw_pairs
 from experiments.sparse.inversion_tables import over_classes, over_lambdas
 from experiments.sparse.inverted import Found, measures, natural_cosine, natural_images
-from experiments.sparse.shown import check_least, shown_settings
+from experiments.sparse.shown import check_least, command, shown_settings
 from experiments.victims import check_specs, split_spec, victim_of
 from jfool.features import show_features
 from jfool.penalties import L1, GroupL1

@@ -18,11 +18,10 @@ import jfool
 import models
 from experiments import section
 from experiments.progress import sweep_progress
-from experiments.sparse.grid_search import command
 from experiments.sparse.judging import probabilities
 from experiments.sparse.one_pixel_report import RATE_LABELS, Attacks, pictures, rates_of, table
 from experiments.sparse.photographs import choose, job_ids, parts
-from experiments.sparse.shown import check_least, shown_settings
+from experiments.sparse.shown import check_least, command, shown_settings
 from experiments.victims import check_seed, check_specs, split_spec, victim_of
 
 

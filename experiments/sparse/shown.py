@@ -1,7 +1,6 @@
 """What sections tell of their settings, and how their plots are written."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +59,16 @@ def check_least(config: Any, least: dict[str, int]) -> None:
             raise ValueError(f"{name}: expected a number of at least {smallest}, got {value}")
 
 
-def command_of(name: str, preset: str, options: Sequence[str] = ()) -> str:
-    """The command line of an experiment."""
-    return " ".join(["python -m experiments", name, preset, *options])
+def command(name: str, config: Any, preset: Any) -> str:
+    """The command line that makes a run: the preset's name, and every setting that differs."""
+    shown, usual = shown_settings(config), shown_settings(preset)
+    options = []
+    for setting, value in shown.items():
+        if value == usual[setting] or setting in ("preset", "out"):
+            continue
+        option = setting.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            options += [f"--{option}", *map(str, value if isinstance(value, list) else [value])]
+    return " ".join(["python -m experiments", name, config.preset, *options])

@@ -19,7 +19,8 @@ import optax
 import models
 from experiments.progress import say
 from experiments.search import Search
-from experiments.section import Picture, Section, publish, settings_of
+from experiments.section import Picture, Section, publish
+from experiments.sparse.shown import command, shown_settings
 from experiments.sparse.theory_config import PRESETS, Config, check
 from experiments.sparse.theory_growth import Curve, draw_growth
 from experiments.sparse.theory_models import MODELS, Model, logits_of, only, start, trained
@@ -72,8 +73,8 @@ def main(config: Config) -> None:
         title="Where sparse fooling images exist: Theorems 1 to 3",
         source="paper 000, section 4",
         preset=config.preset,
-        command=f"python -m experiments theory {config.preset}",
-        settings=settings_of(config),
+        command=command("theory", config, PRESETS[config.preset][1]),
+        settings=shown_settings(config),
         tables=[
             pairs_table(studies, config.confidence),
             classes_table(of_all, config.confidence),

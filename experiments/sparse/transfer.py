@@ -20,10 +20,10 @@ import models
 from experiments import section
 from experiments.found import Found
 from experiments.progress import say
-from experiments.sparse.grid_search import check_grid, command, search_grid, smaller_note
+from experiments.sparse.grid_search import check_grid, search_grid, smaller_note
 from experiments.sparse.judging import probabilities
 from experiments.sparse.published import COLORS, GREYS
-from experiments.sparse.shown import shown_settings
+from experiments.sparse.shown import command, shown_settings
 from experiments.sparse.transfer_report import PAPER, Shown, counted, draw, tables
 from experiments.victims import check_seed, check_specs, split_spec, victim_of
 

@@ -5,10 +5,12 @@ import json
 
 import numpy as np
 import pytest
+import tyro
 
 import models
 from experiments.sparse import inversion
 from experiments.sparse.inverted import Found, natural_cosine, natural_images
+from experiments.sparse.shown import command
 from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork
 
@@ -113,3 +115,12 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_read(changes, 
 def test_an_unknown_layer_is_refused(network, tmp_path):
     with pytest.raises(ValueError, match="layer: expected one of features, logits, got 'pool'"):
         inversion.main(dataclasses.replace(SMOKE, out=tmp_path, layer="pool"))
+
+
+def test_the_command_of_a_section_is_one_that_the_command_line_takes():
+    paper = inversion.PRESETS["paper"][1]
+    config = dataclasses.replace(paper, groups=True, show_natural=False, lambdas=(0.1, 0.2))
+    words = command("inversion", config, paper).split()
+    assert words[:4] == ["python", "-m", "experiments", "inversion"]
+    parsed = tyro.extras.overridable_config_cli(inversion.PRESETS, args=words[4:])
+    assert parsed == config
