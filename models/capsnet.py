@@ -90,17 +90,19 @@ class CapsNet(Network):
     def route(self, u: jax.Array) -> jax.Array:
         """Dynamic routing (procedure 1), `[B, N, 8] -> [B, K, 16]`, in float32.
 
-        Gradients flow through all steps.
+        The votes `u W` of all capsules, `[B, N, K, 16]`, are never written out: their weighted sum
+        is a product of weighted capsules and `W`, their agreement with an output one of the output
+        and `W`. Gradients flow through all steps.
         """
-        votes = jnp.einsum("bni,nikd->bnkd", u, self.votes[...])
-        bias = self.bias[...][None]
-        v = squash(votes.sum(axis=1) / self.num_classes + bias)  # all logits are zero
-        logits = jnp.zeros(votes.shape[:3])
+        matrix = self.votes[...].transpose(2, 0, 1, 3)  # [K, N, 8, 16]
+        bias = self.bias[...][:, None]  # [K, 1, 16]
+        v = squash(jnp.einsum("bni,knid->kbd", u, matrix) / self.num_classes + bias)
+        logits = jnp.zeros((self.num_classes, *u.shape[:2]))
         for _ in range(_ROUTING_STEPS - 1):
-            logits = logits + jnp.einsum("bnkd,bkd->bnk", votes, v)
-            coupling = jax.nn.softmax(logits, axis=-1)
-            v = squash(jnp.einsum("bnk,bnkd->bkd", coupling, votes) + bias)
-        return v
+            logits = logits + (jnp.einsum("kbd,knid->kbni", v, matrix) * u[None]).sum(axis=-1)
+            coupling = jax.nn.softmax(logits, axis=0)
+            v = squash(jnp.einsum("kbni,knid->kbd", coupling[..., None] * u[None], matrix) + bias)
+        return v.transpose(1, 0, 2)
 
     def reconstruct(self, v: jax.Array, labels: jax.Array) -> jax.Array:
         """Decodes the capsules of the given classes, `[B, K, 16] -> [B, H * W * C]` in [0, 1]."""

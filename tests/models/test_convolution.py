@@ -13,9 +13,9 @@ from models.convolution import convolve
 PADDINGS = ["VALID", "SAME", [(1, 1), (1, 1)], [(0, 2), (1, 0)]]
 
 
-def reference(images, kernel, padding):
+def reference(images, kernel, padding, strides=(1, 1)):
     return lax.conv_general_dilated(
-        images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        images, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
@@ -38,6 +38,27 @@ def test_values_and_both_gradients_are_those_of_jax(operands, padding):
         jax.grad(ours, (0, 1))(*operands), jax.grad(theirs, (0, 1))(*operands), strict=True
     ):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("strides", [(2, 2), (2, 1), (3, 2)])
+@pytest.mark.parametrize("shape", [(9, 8), (5, 6), (12, 7)])
+@pytest.mark.parametrize("padding", ["VALID", [(0, 2), (1, 0)]])
+def test_a_large_kernel_with_strides_over_many_channels_is_the_same(shape, strides, padding):
+    random = np.random.default_rng(1)
+    images = jnp.asarray(random.normal(size=(2, *shape, 64)), jnp.float32)
+    kernel = jnp.asarray(random.normal(size=(5, 5, 64, 3)) / 40, jnp.float32)
+
+    def both(fn):
+        value, pull = jax.vjp(fn, images, kernel)
+        return value, *pull(jnp.cos(value))
+
+    program = jax.jit(lambda x, k: convolve(x, k, strides, padding)).lower(images, kernel).as_text()
+    assert "convolution" not in program
+    ours = both(lambda x, k: convolve(x, k, strides, padding))
+    theirs = both(lambda x, k: reference(x, k, padding, strides))
+    for got, expected in zip(ours, theirs, strict=True):
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_second_derivatives_are_those_of_jax(operands):
