@@ -6,18 +6,35 @@ An attack is search x encoding x objective, a small frozen pytree; a model is an
 
 from typing import TYPE_CHECKING, Any
 
-from jfool.attacks import FeatureInversion, GreedyFooling, OnePixel, SparseFooling
+from jfool.attacks import (
+    EvolvedFooling,
+    FeatureInversion,
+    GreedyFooling,
+    OnePixel,
+    SparseFooling,
+)
+from jfool.attacks.evolved_fooling import EvolutionJob
 from jfool.attacks.feature_inversion import InversionJob
 from jfool.base import Attack, Candidate
 from jfool.composition import Composition
 from jfool.criteria import confident, misclassified, suppressed
-from jfool.encodings import Pixels, SparseJob, SparsePixels
+from jfool.encodings import (
+    CPPN,
+    BoundedMutation,
+    DirectPixels,
+    NoCrossover,
+    Pixels,
+    PolynomialMutation,
+    SimulatedBinaryCrossover,
+    SparseJob,
+    SparsePixels,
+)
 from jfool.evaluate import Evaluate
 from jfool.jobs import grid
 from jfool.objectives import Confidence, LogConfidence, Margin, Untargeted
 from jfool.result import AttackResult
 from jfool.run import run
-from jfool.search import DifferentialEvolution, GradientAscent, GreedyPixels
+from jfool.search import DifferentialEvolution, GradientAscent, GreedyPixels, MAPElites
 from jfool.version import __version__
 from jfool.wrap import wrap
 
@@ -25,22 +42,31 @@ if TYPE_CHECKING:
     from jfool.sweeps import read_sweep, sweep
 
 __all__ = [
+    "CPPN",
     "Attack",
     "AttackResult",
+    "BoundedMutation",
     "Candidate",
     "Composition",
     "Confidence",
     "DifferentialEvolution",
+    "DirectPixels",
     "Evaluate",
+    "EvolutionJob",
+    "EvolvedFooling",
     "FeatureInversion",
     "GradientAscent",
     "GreedyFooling",
     "GreedyPixels",
     "InversionJob",
     "LogConfidence",
+    "MAPElites",
     "Margin",
+    "NoCrossover",
     "OnePixel",
     "Pixels",
+    "PolynomialMutation",
+    "SimulatedBinaryCrossover",
     "SparseFooling",
     "SparseJob",
     "SparsePixels",

@@ -41,24 +41,30 @@ def pytree(cls: type[T]) -> type[T]:
 
 @pytree
 class Candidate:
-    """The best answer that an attack has so far.
+    """The best answer that an attack has so far; of an archive, one for each of its cells.
+
+    Every field has the axes of `job.label` first: none, or `[cells]` where a job has an answer for
+    each of several classes.
 
     Attributes:
       image: `[H, W, C]`, in [0, 1].
       logits: `[K]`, what the model said of it; NaN before anything was evaluated.
       fitness: `[]`, what the objective made of them (larger is better).
       genotype: the encoding's own form of the image.
+      notes: what else the attack tells of the search; a pytree, None where there is nothing.
     """
 
     image: Array
     logits: Array
     fitness: Array
     genotype: Any
+    notes: Any = None
 
 
 @runtime_checkable
 class Job(Protocol):
-    """What one attack is about: at least `label`, the class to reach (targeted) or to leave."""
+    """What one attack is about: at least `label`, the class to reach (targeted) or to leave; an
+    array of classes where the attack has an answer for each."""
 
     @property
     def label(self) -> Any: ...

@@ -117,7 +117,8 @@ class Loop:
         ended = jnp.zeros_like(lanes.live)
         if limits.until is not None:
             until = functools.partial(limits.until, targeted=attack.targeted)
-            ended = jax.vmap(until)(best.logits, lanes.job.label)
+            met = jnp.vectorize(until, signature="(K),()->()")(best.logits, lanes.job.label)
+            ended = met.reshape(len(ended), -1).all(axis=1)
         step = lanes.step + lanes.live.astype(jnp.int32)
         queries, gradients = (jnp.where(lanes.live, count, 0) for count in shown)
         num_queries, num_gradients = lanes.num_queries + queries, lanes.num_gradients + gradients
@@ -144,32 +145,48 @@ class Loop:
         best = jax.vmap(self.attack.best)(lanes.job, lanes.state)
         return AttackResult(
             images=best.image,
-            **self._truths(best.image, lanes.job, asked),
+            **self._truths(best.image, lanes.job.label, asked),
             stopped=lanes.stopped,
             num_queries=lanes.num_queries,
             num_gradients=lanes.num_gradients,
             num_steps=jnp.maximum(lanes.step - 1, 0),
             genotype=best.genotype,
+            notes=best.notes,
             history=history,
         )
 
     def _truths(
-        self, images: Float[Array, "L H W C"], jobs: Any, asked: Bool[Array, " L"]
+        self,
+        images: Float[Array, "lanes *cells H W C"],
+        labels: Int[Array, " lanes *cells"],
+        asked: Bool[Array, " lanes"],
     ) -> dict[str, Array]:
         """What the model says of the final images, and of their 8-bit roundings, at the loop's
         batch shape and the highest matmul precision."""
         split = 1 if self.axis is None else lax.axis_size(self.axis)
         batch = batch_size(len(images) * max(self._calls) // split, self.chunk)
-        both = jnp.stack([images, jnp.round(images * 255) / 255], axis=1)  # [L, 2, H, W, C]
+        flat = images.reshape(labels.size, *self.attack.image_shape)
+        both = jnp.stack([flat, jnp.round(flat * 255) / 255], axis=1)  # [A, 2, H, W, C]
+        asked = jnp.repeat(asked, labels.size // len(labels))
         truth = _Truth(self.limits.until, self.attack.targeted)
         with jax.default_matmul_precision("highest"):
-            truths = evaluate_lanes(self.model, Read(Pixels(), truth), jobs, both, asked, batch)
-        exact, rounded = ({name: truths[name][:, i] for name in truths} for i in range(2))
+            truths = evaluate_lanes(
+                self.model, Read(Pixels(), truth), _Answer(labels.ravel()), both, asked, batch
+            )
+        truths = {name: read.reshape(*labels.shape, 2) for name, read in truths.items()}
+        exact, rounded = ({name: truths[name][..., i] for name in truths} for i in range(2))
         return {
             **exact,
             "confidence_uint8": rounded["confidence"],
             "success_uint8": rounded["success"],
         }
+
+
+@pytree
+class _Answer:
+    """A job as far as the truth about its answers goes, `A` in all."""
+
+    label: Array
 
 
 @pytree

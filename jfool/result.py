@@ -11,6 +11,10 @@ from jfool.base import pytree
 class AttackResult:
     """What attacks found; every field has the leading axis N of the jobs.
 
+    Where a job has an answer for each of several classes (`job.label [cells]`, an archive), images,
+    confidence, prediction, success, genotype and history have a second axis of cells, and a job is
+    stopped when `until` holds in all of them.
+
     The truths are computed anew, in float32 at the highest matmul precision, from the final images.
 
     Attributes:
@@ -26,6 +30,7 @@ class AttackResult:
         weighs three images.
       num_steps: `[N]`, generations or gradient steps taken.
       genotype: the encoding's own form of the images.
+      notes: what else the attack tells of its search; None where there is nothing.
       history: `[N, num_steps + 1]` best fitness after each generation, the start population first,
         NaN after the job stopped; None unless asked for.
     """
@@ -41,4 +46,5 @@ class AttackResult:
     num_gradients: Array
     num_steps: Array
     genotype: Any
+    notes: Any
     history: Array | None

@@ -82,13 +82,16 @@ def _run(
     history_size: int,
 ) -> AttackResult:
     loop = Loop(attack, model, limits, chunk)
-    history = jnp.full((len(ids), history_size), jnp.nan, jnp.float32) if history_size else None
+    cells = jobs.label.shape[1:]
+    recorded = (len(ids), history_size, *cells)
+    history = jnp.full(recorded, jnp.nan, jnp.float32) if history_size else None
 
     def generation(now: tuple[Array, Lanes, Array | None]) -> tuple[Array, Lanes, Array | None]:
         t, lanes, history = now
         stepped, best = loop.advance(lanes)
         if history is not None:
-            history = history.at[:, t].set(jnp.where(lanes.live, best.fitness, jnp.nan))
+            live = lanes.live.reshape(-1, *(1 for _ in cells))
+            history = history.at[:, t].set(jnp.where(live, best.fitness, jnp.nan))
         return t + 1, stepped, history
 
     start = (jnp.int32(0), enter(attack, key, ids, jobs), history)

@@ -3,5 +3,6 @@
 from jfool.search.differential_evolution import DifferentialEvolution
 from jfool.search.gradient_ascent import GradientAscent
 from jfool.search.greedy_pixels import GreedyPixels
+from jfool.search.map_elites import MAPElites
 
-__all__ = ["DifferentialEvolution", "GradientAscent", "GreedyPixels"]
+__all__ = ["DifferentialEvolution", "GradientAscent", "GreedyPixels", "MAPElites"]

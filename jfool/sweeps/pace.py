@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 _LONGEST = 1024  # generations
 _LOOKING = 0.05  # of the time
 
@@ -14,7 +16,7 @@ class Progress:
     Attributes:
       earlier: jobs that were done when this start began.
       done, total: jobs, the earlier ones included.
-      successes: among the jobs done since this start.
+      successes: among the jobs done since this start; an archive needs success in all cells.
       num_queries: images shown to the model for them, those differentiated included.
       seconds: since this start.
       computing: of these, seconds spent in compiled segments.
@@ -36,7 +38,7 @@ class Progress:
             self.earlier,
             self.done + len(ended["job_id"]),
             self.total,
-            self.successes + int(sum(ended["success"])),
+            self.successes + sum(bool(np.all(success)) for success in ended["success"]),
             self.num_queries + int(sum(ended["num_queries"]) + sum(ended["num_gradients"])),
             seconds,
             self.computing + computing,

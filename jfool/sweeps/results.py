@@ -7,6 +7,7 @@ the field's metadata. `R` rows.
 import dataclasses
 import functools
 import json
+import math
 import platform
 import socket
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from jfool.base import Attack
+from jfool.base import KEY_TYPE, Attack
+from jfool.loop import strong
 from jfool.version import __version__
 
 PROVENANCE = ("seconds", "device", "host", "versions")  # how a row came about: no part of it
@@ -56,7 +58,7 @@ class Results:
 
     def images(
         self, attack: Attack, job_type: type, rows: Any = None
-    ) -> Float[np.ndarray, "R H W C"]:
+    ) -> Float[np.ndarray, "R *cells H W C"]:
         """The images of some rows, or of all, painted anew from their genotypes.
 
         Args:
@@ -74,22 +76,44 @@ class Results:
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
             got = f"{rows.min()} to {rows.max()}"
             raise ValueError(f"rows: expected numbers from 0 to {len(self) - 1}, got {got}")
-        names = [field.name for field in dataclasses.fields(job_type)]
-        jobs = job_type(**{name: self.column(f"job.{name}")[rows] for name in names})
-        genotypes = self.column("genotype")[rows]
-        images = np.zeros((len(rows), *attack.image_shape), np.float32)
-        for start in range(0, len(rows), _IMAGES_AT_ONCE):
-            part = np.arange(start, min(start + _IMAGES_AT_ONCE, len(rows)))
+        jobs, genotypes = self._jobs(job_type, rows), self.genotypes(attack, job_type, rows)
+        cells = jobs.label.shape[1:]
+        images = np.zeros((len(rows), *cells, *attack.image_shape), np.float32)
+        at_once = max(1, _IMAGES_AT_ONCE // math.prod(cells))
+        for start in range(0, len(rows), at_once):
+            part = np.arange(start, min(start + at_once, len(rows)))
             picked = jax.tree.map(
                 functools.partial(np.take, indices=part, axis=0), (jobs, genotypes)
             )
             images[part] = _paint(encoding, *picked)
         return images
 
+    def genotypes(self, attack: Attack, job_type: type, rows: Any = None) -> Any:
+        """The genotypes of some rows, or of all, in the form that the attack gives them.
+
+        Args: as for `images`.
+        Returns:
+          A pytree of NumPy arrays `[R, ...]`.
+        """
+        rows = np.arange(len(self)) if rows is None else rows
+        first = jax.tree.map(lambda leaf: leaf[0], self._jobs(job_type, np.arange(1)))
+        key = jax.random.key(0, impl=KEY_TYPE)
+        form = jax.eval_shape(
+            lambda key, job: attack.best(job, attack.init(key, job)).genotype, key, strong(first)
+        )
+        return jax.tree.map_with_path(
+            lambda path, _: self.column(_named("genotype", path))[rows], form
+        )
+
+    def _jobs(self, job_type: type, rows: np.ndarray) -> Any:
+        names = [field.name for field in dataclasses.fields(job_type)]
+        return job_type(**{name: self.column(f"job.{name}")[rows] for name in names})
+
 
 @jax.jit
 def _paint(encoding: Any, jobs: Any, genotypes: Any) -> jax.Array:
-    return jax.vmap(encoding.decode)(jobs, genotypes)
+    decode = encoding.decode if jobs.label.ndim == 1 else jax.vmap(encoding.decode, (None, 0))
+    return jax.vmap(decode)(jobs, genotypes)
 
 
 def to_table(parts: Sequence[Mapping[str, Any]], same: Mapping[str, str]) -> pa.Table:
@@ -156,9 +180,13 @@ def _flat(columns: Mapping[str, Any]) -> dict[str, Any]:
     flat = {}
     for name, column in columns.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(column):
-            inner = jax.tree_util.keystr(path, simple=True, separator=".")
-            flat[f"{name}.{inner}" if inner else name] = np.asarray(leaf)
+            flat[_named(name, path)] = np.asarray(leaf)
     return flat
+
+
+def _named(name: str, path: Any) -> str:
+    inner = jax.tree_util.keystr(path, simple=True, separator=".")
+    return f"{name}.{inner}" if inner else name
 
 
 def _to_numpy(table: pa.Table, name: str) -> np.ndarray:

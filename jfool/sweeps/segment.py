@@ -32,6 +32,7 @@ FINDINGS = (
     "num_gradients",
     "num_steps",
     "genotype",
+    "notes",
 )
 
 

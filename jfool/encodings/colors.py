@@ -1,0 +1,63 @@
+"""Three bytes of a pixel in other colour spaces than red, green, blue.
+
+Bytes are whole numbers 0 to 255, held as floats; images come out in [0, 1], in steps of 1 / 255, as
+8-bit code has them.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Bytes = Float[Array, "*axes C"]
+Colors = Float[Array, "*axes C"]  # in [0, 1]
+
+
+def plain(values: Bytes) -> Colors:
+    """Grey levels, or red, green and blue."""
+    return values / 255
+
+
+def hls(values: Bytes) -> Colors:
+    """Hue, lightness, saturation as OpenCV's 8-bit images hold them: a hue byte counts 2 degrees,
+    so that bytes from 180 on go round a second time. The code of paper 001 paints so."""
+    hue, lightness, saturation = values[..., 0] / 180, values[..., 1] / 255, values[..., 2] / 255
+    chroma = (1 - jnp.abs(2 * lightness - 1)) * saturation
+    return _rgb(hue, chroma, lightness - chroma / 2)
+
+
+def hsv(values: Bytes) -> Colors:
+    """Hue, saturation, value, the circle of hues in 256 steps. The text of paper 001 says so."""
+    hue, saturation, value = values[..., 0] / 256, values[..., 1] / 255, values[..., 2] / 255
+    chroma = value * saturation
+    return _rgb(hue, chroma, value - chroma)
+
+
+def _rgb(
+    hue: Float[Array, "*axes"], chroma: Float[Array, "*axes"], least: Float[Array, "*axes"]
+) -> Colors:
+    """From the hue in turns, the largest less the least channel, and the least."""
+    offsets = jnp.array([0.0, 4.0, 2.0])  # red, green, blue lie a third of a turn apart
+    position = (6 * hue[..., None] + offsets.reshape((1,) * hue.ndim + (3,))) % 6
+    share = jnp.clip(jnp.abs(position - 3) - 1, 0, 1)
+    exact = least[..., None] + chroma[..., None] * share
+    return jnp.round(255 * exact) / 255
+
+
+COLORS: Mapping[str, Callable[[Bytes], Colors]] = MappingProxyType(
+    {"grey": plain, "rgb": plain, "hls": hls, "hsv": hsv}
+)
+
+
+def check_colors(colors: str, channels: int) -> None:
+    """Raises:
+    ValueError: an unknown name, or one for another number of channels.
+    """
+    if colors not in COLORS:
+        raise ValueError(f"colors: expected one of {list(COLORS)}, got {colors!r}")
+    needed = 1 if colors == "grey" else 3
+    if channels != needed:
+        raise ValueError(
+            f"colors: expected images of {needed} channels for {colors!r}, got {channels}"
+        )

@@ -1,0 +1,88 @@
+"""Paper 001's indirect encoding: a small network that grows, and paints every pixel."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Int
+
+from jfool.base import Image, PRNGKey, pytree, static
+from jfool.encodings.colors import COLORS, check_colors
+from jfool.encodings.cppn.genome import INPUTS, Genome, initial
+from jfool.encodings.cppn.growth import Growth
+from jfool.encodings.cppn.rendering import grid, paint
+from jfool.expect import is_whole
+
+
+@pytree
+class CPPN:
+    """Genotype = a `Genome`; a pixel's byte is floor(255 |output|).
+
+    (Paper 001, sec. 2.3; code: Evolving-AI-Lab/fooling)
+
+    Attributes:
+      image_shape: (H, W, C), for which networks evolve; `render` paints them at any size.
+      colors: what the outputs mean: "grey" for one channel; for three "hls" (the code of the
+        paper), "hsv" (its text) or "rgb".
+      max_nodes: with inputs and outputs; networks that are full grow no more (`is_full`).
+      max_connections: likewise.
+      growth: how probable the mutations are. There is no crossover: children are mutated copies.
+    """
+
+    image_shape: tuple[int, int, int] = static()
+    colors: str = static(default="grey")
+    max_nodes: int = static(default=64)
+    max_connections: int = static(default=128)
+    growth: Growth = Growth()
+
+    def __post_init__(self) -> None:
+        shape = self.image_shape
+        if not (
+            isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)
+        ):
+            raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
+        check_colors(self.colors, shape[2])
+        ends = len(INPUTS) + shape[2]
+        if not is_whole(self.max_nodes, ends):
+            raise ValueError(
+                f"max_nodes: expected at least {ends}, inputs and outputs, got {self.max_nodes!r}"
+            )
+        least = len(INPUTS) * shape[2]
+        if not is_whole(self.max_connections, least):
+            raise ValueError(
+                f"max_connections: expected at least {least}, between inputs and outputs, "
+                f"got {self.max_connections!r}"
+            )
+
+    def start(self, key: PRNGKey, size: int) -> Genome:
+        def one(key: PRNGKey) -> Genome:
+            return initial(key, self.image_shape[2], self.max_nodes, self.max_connections)
+
+        return jax.vmap(one)(jax.random.split(key, size))
+
+    def vary(
+        self, key: PRNGKey, first: Genome, second: Genome, generation: Int[Array, ""]
+    ) -> Genome:
+        """Mutated copies of Q first parents, then of Q second ones."""
+        parents = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, second)
+
+        def one(key: PRNGKey, parent: Genome) -> Genome:
+            return self.growth.mutate(key, parent, self.image_shape[2], generation)
+
+        return jax.vmap(one)(jax.random.split(key, len(parents.active)), parents)
+
+    def decode(self, job: Any, genotype: Genome) -> Image:
+        del job
+        return self.render(genotype, *self.image_shape[:2])
+
+    def render(self, genotype: Genome, height: int, width: int) -> Image:
+        """The same picture at any size, `[height, width, C]` in [0, 1]."""
+        places = grid(self.image_shape[:2], (height, width))
+        outputs = paint(genotype, places, self.image_shape[2])
+        levels = jnp.floor(255 * jnp.abs(outputs))
+        return COLORS[self.colors](levels.T.reshape(height, width, -1))
+
+    def check(self) -> None:
+        """Raises on numbers that cannot work."""
+        self.growth.check()

@@ -1,0 +1,83 @@
+"""Every number of every pixel a gene: paper 001's direct encoding."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int, UInt8
+
+from jfool.base import Image, PRNGKey, pytree, static
+from jfool.encodings.colors import COLORS, check_colors
+from jfool.encodings.variation import (
+    Crossover,
+    Genes,
+    Mutation,
+    PolynomialMutation,
+    SimulatedBinaryCrossover,
+)
+from jfool.expect import is_whole
+
+Genotypes = Float[Array, "_ H W C"] | UInt8[Array, "_ H W C"]
+
+
+@pytree
+class DirectPixels:
+    """Genotype = `[H, W, C]` genes in [0, 1]; a gene becomes the byte floor(255 gene).
+
+    A population starts uniformly at random. (Paper 001, sec. 2.3; code: Evolving-AI-Lab/fooling)
+
+    Attributes:
+      image_shape: (H, W, C).
+      colors: what the genes of a pixel mean: "grey" for one channel; for three "hls" (the code of
+        the paper), "hsv" (its text) or "rgb".
+      dtype: "float32", or "uint8" to keep genes as bytes, a quarter of the memory: children are
+        rounded to bytes, so steps below half a grey level are lost.
+      mutation: behind the crossover.
+      crossover: of pairs; paper 001's text has none (`NoCrossover()`), its code has.
+    """
+
+    image_shape: tuple[int, int, int] = static()
+    colors: str = static(default="grey")
+    dtype: str = static(default="float32")
+    mutation: Mutation = PolynomialMutation()
+    crossover: Crossover = SimulatedBinaryCrossover()
+
+    def __post_init__(self) -> None:
+        shape = self.image_shape
+        if not (
+            isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)
+        ):
+            raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
+        check_colors(self.colors, shape[2])
+        if self.dtype not in ("float32", "uint8"):
+            raise ValueError(f"dtype: expected 'float32' or 'uint8', got {self.dtype!r}")
+
+    def start(self, key: PRNGKey, size: int) -> Genotypes:
+        return self._store(jax.random.uniform(key, (size, *self.image_shape), jnp.float32))
+
+    def vary(
+        self, key: PRNGKey, first: Genotypes, second: Genotypes, generation: Int[Array, ""]
+    ) -> Genotypes:
+        """Two children of each of Q pairs: the first of all, then the second of all."""
+        cross_key, mutation_key = jax.random.split(key)
+        children = self.crossover(cross_key, self._genes(first), self._genes(second))
+        return self._store(self.mutation(mutation_key, jnp.concatenate(children), generation))
+
+    def decode(self, job: Any, genotype: Float[Array, "H W C"] | UInt8[Array, "H W C"]) -> Image:
+        del job
+        as_bytes = genotype.astype(jnp.float32)
+        if self.dtype == "float32":
+            as_bytes = jnp.floor(255 * as_bytes)
+        return COLORS[self.colors](as_bytes)
+
+    def check(self) -> None:
+        """Raises on numbers that cannot work."""
+        self.mutation.check()
+        self.crossover.check()
+
+    def _genes(self, stored: Genotypes) -> Genes:
+        return stored.astype(jnp.float32) / 255 if self.dtype == "uint8" else stored
+
+    def _store(self, genes: Genes) -> Genotypes:
+        return jnp.round(255 * genes).astype(jnp.uint8) if self.dtype == "uint8" else genes

@@ -1,0 +1,190 @@
+"""Variation of genes in [0, 1]: polynomial mutation and simulated binary crossover.
+
+Deb & Agrawal (1995), as the code of paper 001 ("easily fooled", on Sferes) has them. One uniform
+number decides about each gene: whether and how it changes.
+"""
+
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float, Int
+
+from jfool.base import PRNGKey, pytree
+from jfool.expect import is_number, is_whole
+
+Genes = Float[Array, "*axes"]  # in [0, 1]
+
+
+@runtime_checkable
+class Mutation(Protocol):
+    """`mutation(key, genes, generation) -> genes`."""
+
+    def __call__(self, key: PRNGKey, genes: Genes, generation: Int[Array, ""]) -> Genes: ...
+    def check(self) -> None: ...
+
+
+@runtime_checkable
+class Crossover(Protocol):
+    """`crossover(key, first [Q, ...], second [Q, ...])`: two children of each pair."""
+
+    def __call__(self, key: PRNGKey, first: Genes, second: Genes) -> tuple[Genes, Genes]: ...
+    def check(self) -> None: ...
+
+
+@pytree
+class PolynomialMutation:
+    """A gene moves by a step of density (eta + 1) / 2 (1 - |step|)^eta in [-1, 1], then is clipped.
+
+    The form of paper 001's code, which knows no bounds: a gene at a bound stays there with every
+    other step. At eta = 15 a step is 1 / 17 on average.
+
+    Attributes:
+      rate: share of the genes that move.
+      eta: the larger, the smaller the steps.
+      halve_every: generations after which the rate halves, again and again (paper 001, sec. 3.1:
+        1000; its code: never); None for never.
+    """
+
+    rate: ArrayLike = 0.1
+    eta: ArrayLike = 15.0
+    halve_every: ArrayLike | None = None
+
+    def __call__(self, key: PRNGKey, genes: Genes, generation: Int[Array, ""]) -> Genes:
+        moves, u = _movers(key, genes.shape, _rate(self, generation))
+        return jnp.where(moves, jnp.clip(genes + polynomial_step(u, self.eta), 0, 1), genes)
+
+    def check(self) -> None:
+        _check_mutation(self)
+
+
+@pytree
+class BoundedMutation:
+    """Deb's own form of `PolynomialMutation`: steps never leave [0, 1], so that a gene at a bound
+    moves inwards with every step.
+
+    Attributes: as for `PolynomialMutation`.
+    """
+
+    rate: ArrayLike = 0.1
+    eta: ArrayLike = 15.0
+    halve_every: ArrayLike | None = None
+
+    def __call__(self, key: PRNGKey, genes: Genes, generation: Int[Array, ""]) -> Genes:
+        moves, u = _movers(key, genes.shape, _rate(self, generation))
+        down = 2 * u + (1 - 2 * u) * (1 - genes) ** (self.eta + 1)
+        up = 2 * (1 - u) + (2 * u - 1) * genes ** (self.eta + 1)
+        power = 1 / (jnp.asarray(self.eta, jnp.float32) + 1)
+        step = jnp.where(u < 0.5, down**power - 1, 1 - up**power)
+        return jnp.where(moves, jnp.clip(genes + step, 0, 1), genes)
+
+    def check(self) -> None:
+        _check_mutation(self)
+
+
+@pytree
+class SimulatedBinaryCrossover:
+    """Two children on both sides of their parents' mean, gene by gene (bounded form).
+
+    Attributes:
+      rate: share of the pairs that cross; the children of the others are copies.
+      eta: the larger, the closer the children are to their parents.
+      equal_genes: what a gene becomes in which the parents of a crossing agree: None for the same.
+        In paper 001's code it becomes 0.5, grey; where both parents are the same champion, the
+        children are grey images.
+    """
+
+    rate: ArrayLike = 0.5
+    eta: ArrayLike = 10.0
+    equal_genes: ArrayLike | None = None
+
+    def __call__(self, key: PRNGKey, first: Genes, second: Genes) -> tuple[Genes, Genes]:
+        pair_key, gene_key = jax.random.split(key)
+        low, high = jnp.minimum(first, second), jnp.maximum(first, second)
+        u = jax.random.uniform(gene_key, first.shape, jnp.float32)
+        swap, u = u < 0.5, 2 * u % 1
+        spread = jnp.where(high > low, high - low, 1)
+        below = (low + high - self._spread(u, low / spread) * spread) / 2
+        above = (low + high + self._spread(u, (1 - high) / spread) * spread) / 2
+        one, other = jnp.where(swap, above, below), jnp.where(swap, below, above)
+
+        equal = high - low <= jnp.finfo(jnp.float32).eps
+        agreed = first if self.equal_genes is None else jnp.asarray(self.equal_genes, jnp.float32)
+        crosses = jax.random.uniform(pair_key, first.shape[:1], jnp.float32) < self.rate
+        crosses = crosses.reshape(-1, *(1,) * (first.ndim - 1))
+
+        def child(crossed: Genes, copy: Genes) -> Genes:
+            crossed = jnp.where(equal, agreed, jnp.clip(crossed, 0, 1))
+            return jnp.where(crosses, crossed, copy)
+
+        return child(one, first), child(other, second)
+
+    def check(self) -> None:
+        _check_share("crossover.rate", self.rate)
+        _check_positive("crossover.eta", self.eta)
+        if self.equal_genes is not None:
+            _check_share("crossover.equal_genes", self.equal_genes)
+
+    def _spread(self, u: Genes, room: Genes) -> Genes:
+        """How far apart the children are, in units of their parents' distance; `room` is what lies
+        between the parent and the bound, in the same units."""
+        power = 1 / (jnp.asarray(self.eta, jnp.float32) + 1)
+        alpha = 2 - (1 + 2 * room) ** -(self.eta + 1)
+        inside = u * alpha <= 1
+        return jnp.where(inside, u * alpha, 1 / jnp.where(inside, 1, 2 - u * alpha)) ** power
+
+
+@pytree
+class NoCrossover:
+    """Children are copies of their parents."""
+
+    def __call__(self, key: PRNGKey, first: Genes, second: Genes) -> tuple[Genes, Genes]:
+        del key
+        return first, second
+
+    def check(self) -> None:
+        """Nothing can be wrong."""
+
+
+def polynomial_step(u: Genes, eta: ArrayLike) -> Genes:
+    """A step in [-1, 1] from a number uniform in [0, 1)."""
+    power = 1 / (jnp.asarray(eta, jnp.float32) + 1)
+    return jnp.where(u < 0.5, (2 * u) ** power - 1, 1 - (2 * (1 - u)) ** power)
+
+
+def _movers(key: PRNGKey, shape: tuple[int, ...], rate: Array) -> tuple[Array, Array]:
+    """Which genes move, and a uniform number for each that does."""
+    u = jax.random.uniform(key, shape, jnp.float32)
+    return u < rate, jnp.clip(u / rate, 0, 1)
+
+
+def _rate(mutation: PolynomialMutation | BoundedMutation, generation: Int[Array, ""]) -> Array:
+    rate = jnp.asarray(mutation.rate, jnp.float32)
+    if mutation.halve_every is None:
+        return rate
+    halvings = generation // jnp.asarray(mutation.halve_every, jnp.int32)
+    return rate * jnp.exp2(-halvings.astype(jnp.float32))
+
+
+def _check_mutation(mutation: PolynomialMutation | BoundedMutation) -> None:
+    _check_share("mutation.rate", mutation.rate)
+    _check_positive("mutation.eta", mutation.eta)
+    every = mutation.halve_every
+    if every is not None and not is_whole(_item(every), 1):
+        raise ValueError(f"mutation.halve_every: expected None or at least 1, got {every!r}")
+
+
+def _check_share(name: str, value: ArrayLike) -> None:
+    if not (is_number(value) and 0 <= value <= 1):
+        raise ValueError(f"{name}: expected a number in [0, 1], got {value!r}")
+
+
+def _check_positive(name: str, value: ArrayLike) -> None:
+    if not (is_number(value) and value > 0):
+        raise ValueError(f"{name}: expected a positive number, got {value!r}")
+
+
+def _item(value: ArrayLike) -> object:
+    return value.item() if hasattr(value, "item") else value  # pyright: ignore
