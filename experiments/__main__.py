@@ -33,6 +33,7 @@ EXPERIMENTS = {
     "transfer": "experiments.sparse.transfer",
     "one_pixel": "experiments.sparse.one_pixel",
     "greedy": "experiments.sparse.greedy",
+    "evolved_mnist": "experiments.evolved.mnist",
     "report": "experiments.report",
     "bench engine": "experiments.bench.engine",
     "bench peers": "experiments.bench.peers",

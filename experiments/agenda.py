@@ -114,6 +114,12 @@ AGENDA = (
         f"{_RUN} one_pixel paper",
     ),
     Item(
+        "evolved_mnist",
+        "Evolved fooling images on MNIST",
+        "paper 001, figures 4, 5 and S2",
+        f"{_RUN} evolved_mnist paper",
+    ),
+    Item(
         "greedy",
         "Greedy choice of pixels instead of evolution",
         "of our own, beside paper 000",

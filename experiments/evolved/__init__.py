@@ -1,0 +1,1 @@
+"""The experiments of paper 001: fooling images that evolve."""
