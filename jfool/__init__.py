@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from jfool.attacks import (
     EvolvedFooling,
     FeatureInversion,
+    GradientFooling,
     GreedyFooling,
     OnePixel,
     SparseFooling,
 )
 from jfool.attacks.evolved_fooling import EvolutionJob
 from jfool.attacks.feature_inversion import InversionJob
+from jfool.attacks.gradient_fooling import AscentJob, NearBase, Uniform
 from jfool.base import Attack, Candidate
 from jfool.composition import Composition
 from jfool.criteria import confident, misclassified, suppressed
@@ -31,10 +33,11 @@ from jfool.encodings import (
 )
 from jfool.evaluate import Evaluate
 from jfool.jobs import grid
-from jfool.objectives import Confidence, LogConfidence, Margin, Untargeted
+from jfool.objectives import Confidence, LogConfidence, Logit, Margin, Untargeted
+from jfool.regularizers import Regularizers
 from jfool.result import AttackResult
 from jfool.run import run
-from jfool.search import DifferentialEvolution, GradientAscent, GreedyPixels, MAPElites
+from jfool.search import DifferentialEvolution, GradientAscent, GreedyPixels, MAPElites, progress
 from jfool.version import __version__
 from jfool.wrap import wrap
 
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CPPN",
+    "AscentJob",
     "Attack",
     "AttackResult",
     "BoundedMutation",
@@ -56,25 +60,31 @@ __all__ = [
     "EvolvedFooling",
     "FeatureInversion",
     "GradientAscent",
+    "GradientFooling",
     "GreedyFooling",
     "GreedyPixels",
     "InversionJob",
     "LogConfidence",
+    "Logit",
     "MAPElites",
     "Margin",
+    "NearBase",
     "NoCrossover",
     "OnePixel",
     "Pixels",
     "PolynomialMutation",
+    "Regularizers",
     "SimulatedBinaryCrossover",
     "SparseFooling",
     "SparseJob",
     "SparsePixels",
+    "Uniform",
     "Untargeted",
     "__version__",
     "confident",
     "grid",
     "misclassified",
+    "progress",
     "read_sweep",
     "run",
     "suppressed",

@@ -3,10 +3,9 @@
 from typing import Any
 
 import jax
-import numpy as np
 
 from jfool.base import Candidate, Evaluator, PRNGKey, pytree, static
-from jfool.expect import is_whole
+from jfool.expect import check_labels, is_whole
 from jfool.objectives import Objective
 
 
@@ -70,11 +69,4 @@ class Composition:
             )
         self.search.check()
         self.encoding.check(jobs)
-        label = np.asarray(jobs.label)
-        if label.ndim != 1 or not np.issubdtype(label.dtype, np.integer):
-            raise TypeError(f"jobs.label: expected integers [N], got {label.dtype} {label.shape}")
-        if label.min() < 0 or label.max() >= self.num_classes:
-            raise ValueError(
-                f"jobs.label: expected classes 0 to {self.num_classes - 1}, "
-                f"got {label.min()} to {label.max()}"
-            )
+        check_labels(jobs.label, self.num_classes)

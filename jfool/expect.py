@@ -16,3 +16,20 @@ def is_number(value: Any) -> TypeGuard[float]:
     array = np.asarray(value)
     real = np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)
     return array.ndim == 0 and bool(real) and bool(np.isfinite(array))
+
+
+def check_labels(label: Any, num_classes: int, axes: str = "N") -> None:
+    """Refuses what are no classes, axis by axis as named.
+
+    Raises:
+      TypeError, ValueError: naming the jobs' label.
+    """
+    label = np.asarray(label)
+    whole = np.issubdtype(label.dtype, np.integer)
+    if label.ndim != len(axes.split(", ")) or not label.size or not whole:
+        raise TypeError(f"jobs.label: expected integers [{axes}], got {label.dtype} {label.shape}")
+    if label.min() < 0 or label.max() >= num_classes:
+        raise ValueError(
+            f"jobs.label: expected classes 0 to {num_classes - 1}, "
+            f"got {label.min()} to {label.max()}"
+        )

@@ -39,6 +39,18 @@ class LogConfidence:
 
 
 @pytree
+class Logit:
+    """Logit of the label, which other classes do not bound (paper 001, supplement)."""
+
+    @property
+    def targeted(self) -> bool:
+        return True
+
+    def __call__(self, logits: Logits, label: Label) -> Fitness:
+        return logits.astype(jnp.float32)[..., label]
+
+
+@pytree
 class Margin:
     """Logit of the label minus the largest other logit: positive when the label is predicted."""
 

@@ -29,8 +29,9 @@ class L1:
         leaving = jnp.sign(gradient) * jnp.maximum(jnp.abs(gradient) - job.l1_weight, 0)
         return jnp.where(alpha != 0, gradient - job.l1_weight * jnp.sign(alpha), leaving)
 
-    def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image:
+    def land(self, job: Any, image: Image, direction: Image, moved: Image, step: Array) -> Image:
         """The step's end, but no further than alpha = 0."""
+        del step
         alpha = _alpha(job, image)
         side = jnp.where(alpha != 0, alpha, direction)
         return jnp.where(_alpha(job, moved) * side > 0, moved, _base(job, image))
@@ -50,7 +51,8 @@ class GroupL1:
         leaving = gradient * jnp.maximum(1 - job.l1_weight / jnp.where(slope > 0, slope, 1), 0)
         return jnp.where(size > 0, gradient - job.l1_weight * toward_zero, leaving)
 
-    def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image:
+    def land(self, job: Any, image: Image, direction: Image, moved: Image, step: Array) -> Image:
+        del step
         alpha = _alpha(job, image)
         side = jnp.where(_norm(alpha) > 0, alpha, direction)
         ahead = (_alpha(job, moved) * side).sum(-1, keepdims=True) > 0
@@ -67,8 +69,8 @@ class SmoothL1:
     def direction(self, job: Any, image: Image, gradient: Image) -> Image:
         return gradient - job.l1_weight * jnp.sign(_alpha(job, image))
 
-    def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image:
-        del job, image, direction
+    def land(self, job: Any, image: Image, direction: Image, moved: Image, step: Array) -> Image:
+        del job, image, direction, step
         return moved
 
 

@@ -2,8 +2,16 @@
 
 from jfool.attacks.evolved_fooling import EvolvedFooling
 from jfool.attacks.feature_inversion import FeatureInversion
+from jfool.attacks.gradient_fooling import GradientFooling
 from jfool.attacks.greedy_fooling import GreedyFooling
 from jfool.attacks.one_pixel import OnePixel
 from jfool.attacks.sparse_fooling import SparseFooling
 
-__all__ = ["EvolvedFooling", "FeatureInversion", "GreedyFooling", "OnePixel", "SparseFooling"]
+__all__ = [
+    "EvolvedFooling",
+    "FeatureInversion",
+    "GradientFooling",
+    "GreedyFooling",
+    "OnePixel",
+    "SparseFooling",
+]

@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.base import Candidate, Evaluator, Objective, PRNGKey, pytree, static
-from jfool.expect import is_whole
+from jfool.expect import check_labels, is_whole
 from jfool.objectives import Confidence
 from jfool.search.map_elites import Archive, MAPElites
 
@@ -96,13 +96,4 @@ class EvolvedFooling:
                 f"got {self.encoding!r}"
             )
         self.encoding.check()
-        label = np.asarray(jobs.label)
-        if label.ndim != 2 or not label.size or not np.issubdtype(label.dtype, np.integer):
-            raise TypeError(
-                f"jobs.label: expected integers [N, cells], got {label.dtype} {label.shape}"
-            )
-        if label.min() < 0 or label.max() >= self.num_classes:
-            raise ValueError(
-                f"jobs.label: expected classes 0 to {self.num_classes - 1}, "
-                f"got {label.min()} to {label.max()}"
-            )
+        check_labels(jobs.label, self.num_classes, "N, cells")

@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 
 from jfool.base import Candidate, Evaluator, Image, PRNGKey, pytree, static
 from jfool.encodings.pixels import Pixels
+from jfool.expect import check_labels
 from jfool.features import FeatureMatch
 from jfool.penalties import L1
 from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
@@ -90,14 +91,8 @@ class FeatureInversion:
         missing = [name for name in ("base", "features", "l1_weight") if not hasattr(jobs, name)]
         if missing:
             raise TypeError(f"jobs: expected jfool.InversionJob, got {type(jobs).__name__}")
-        label, base = np.asarray(jobs.label), np.asarray(jobs.base)
-        if label.ndim != 1 or not np.issubdtype(label.dtype, np.integer):
-            raise TypeError(f"jobs.label: expected integers [N], got {label.dtype} {label.shape}")
-        if label.min() < 0 or label.max() >= self.num_classes:
-            raise ValueError(
-                f"jobs.label: expected classes 0 to {self.num_classes - 1}, "
-                f"got {label.min()} to {label.max()}"
-            )
+        base = np.asarray(jobs.base)
+        check_labels(jobs.label, self.num_classes)
         if base.shape[1:] != self.image_shape[2:] or not np.issubdtype(base.dtype, np.floating):
             raise ValueError(
                 f"jobs.base: expected colours [N, {self.image_shape[2]}] of floats, "

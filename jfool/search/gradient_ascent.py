@@ -22,7 +22,9 @@ class Penalty(Protocol):
 
     def penalty(self, job: Any, image: Image) -> Array: ...
     def direction(self, job: Any, image: Image, gradient: Image) -> Image: ...
-    def land(self, job: Any, image: Image, direction: Image, moved: Image) -> Image: ...
+    def land(
+        self, job: Any, image: Image, direction: Image, moved: Image, step: Array
+    ) -> Image: ...
 
 
 @pytree
@@ -33,6 +35,7 @@ class AscentState:
     best: `[H, W, C]`, the fittest image that was shown.
     fitness: `[]`, its own, the penalty included; -inf before anything was shown.
     logits: `[K]`, its own; NaN before anything was shown.
+    step: `[]` int, how many were taken.
     """
 
     image: Array
@@ -40,6 +43,7 @@ class AscentState:
     best: Array
     fitness: Array
     logits: Array
+    step: Array
 
 
 @pytree
@@ -48,7 +52,8 @@ class GradientAscent:
     Attributes:
       learning_rate: of the optimiser; another one needs no new compilation.
       optimizer: makes one of optax from its learning rate: `optax.adam`, `optax.sgd`,
-        `functools.partial(optax.sgd, momentum=0.9)`, or a named function of one's own.
+        `functools.partial(optax.sgd, momentum=0.9)`, or a named function of one's own. It may ask
+        for the loss as `value`, as `jfool.search.progress` does.
     """
 
     learning_rate: ArrayLike
@@ -61,6 +66,7 @@ class GradientAscent:
             best=image,
             fitness=jnp.full((), -jnp.inf, jnp.float32),
             logits=jnp.full(num_classes, jnp.nan, jnp.float32),
+            step=jnp.zeros((), jnp.int32),
         )
 
     def step(
@@ -75,15 +81,19 @@ class GradientAscent:
         direction = penalty.direction(job, image, jnp.nan_to_num(gradient))
         # optax adds up numbers of several types and ranks.
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            updates, optimizer = self._optimizer().update(-direction, state.optimizer, image)
+            updates, optimizer = self._optimizer().update(
+                -direction, state.optimizer, image, value=-fitness
+            )
             moved = jnp.asarray(optax.apply_updates(image, updates))
         return AscentState(
-            image=jnp.clip(penalty.land(job, image, direction, moved), 0, 1),
+            image=jnp.clip(penalty.land(job, image, direction, moved, state.step), 0, 1),
             optimizer=optimizer,
             best=jnp.where(better, image, state.best),
             fitness=jnp.where(better, fitness, state.fitness),
             logits=jnp.where(better, logits.astype(jnp.float32), state.logits),
+            step=state.step + 1,
         )
 
-    def _optimizer(self) -> optax.GradientTransformation:
-        return self.optimizer(jnp.asarray(self.learning_rate, jnp.float32))
+    def _optimizer(self) -> optax.GradientTransformationExtraArgs:
+        optimizer = self.optimizer(jnp.asarray(self.learning_rate, jnp.float32))
+        return optax.with_extra_args_support(optimizer)

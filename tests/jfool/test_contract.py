@@ -103,6 +103,16 @@ TABLE = {
         draws=False,
         sparse=False,
     ),
+    "GradientFooling": Row(
+        lambda objective: jfool.GradientFooling(
+            SHAPE, NUM_CLASSES, start=jfool.NearBase(0.1), objective=objective
+        ),
+        photos(4, seed=8),
+        lambda label, base: jfool.AscentJob(label, base),
+        aims=(True,),
+        per_step=1,
+        sparse=False,
+    ),
     "GreedyFooling": Row(
         lambda objective: jfool.GreedyFooling(
             SHAPE,

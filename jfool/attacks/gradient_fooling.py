@@ -1,0 +1,132 @@
+"""Fooling images by gradient ascent. (Nguyen, Yosinski & Clune, 2015, sec. 3.5 and supplement)"""
+
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jfool.base import Candidate, Evaluator, Image, Objective, PRNGKey, pytree, static
+from jfool.encodings.pixels import Pixels
+from jfool.expect import check_labels
+from jfool.objectives import Confidence, OfLogits
+from jfool.regularizers import Regularizers
+from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
+from jfool.search.progress import progress
+
+
+@pytree
+class AscentJob:
+    """The data of one ascent; a sweep has a leading axis N on every field.
+
+    Attributes:
+      label: `[]` int, the class to reach.
+      base: `[C]` or `[H, W, C]`, float in [0, 1]: the mean of the training images, or any image to
+        start near; regularisers draw towards it.
+    """
+
+    label: ArrayLike
+    base: ArrayLike
+
+
+@runtime_checkable
+class Start(Protocol):
+    """`start(key, base [H, W, C]) -> image`."""
+
+    def __call__(self, key: PRNGKey, base: Image) -> Image: ...
+
+
+@pytree
+class NearBase:
+    """The base plus normal noise; 0 is the base itself. The paper's noise is one grey level."""
+
+    noise: ArrayLike = 1 / 255
+
+    def __call__(self, key: PRNGKey, base: Image) -> Image:
+        return jnp.clip(base + self.noise * jax.random.normal(key, base.shape, jnp.float32), 0, 1)
+
+
+@pytree
+class Uniform:
+    """Every number uniform in [0, 1]."""
+
+    def __call__(self, key: PRNGKey, base: Image) -> Image:
+        return jax.random.uniform(key, base.shape, jnp.float32)
+
+
+@pytree
+class GradientFooling:
+    """Climbs the confidence in a class, from the mean image plus noise.
+
+    Defaults are those of the paper's figure 13: no regulariser, steps that gain 0.02 each until a
+    tenth of what is missing is less. Stop with `until=jfool.confident(0.9999)`, as its text says.
+
+    Attributes:
+      image_shape: (H, W, C) of the model's input.
+      num_classes: K.
+      ascent: the optimiser: `GradientAscent(early, progress)`, or any of optax.
+      regularizers: what happens to the image behind each step.
+      objective: `Confidence()`, or `Logit()`, then with an optimiser of optax.
+      start: `NearBase()` or `Uniform()`.
+    Example:
+      >>> import optax
+      >>> attack = GradientFooling((8, 8, 3), 10, ascent=GradientAscent(0.01, optax.adam))
+      >>> attack.targeted
+      True
+    """
+
+    image_shape: tuple[int, int, int] = static()
+    num_classes: int = static()
+    ascent: GradientAscent = GradientAscent(0.02, partial(progress, late=0.1))
+    regularizers: Penalty = Regularizers()
+    objective: Objective = Confidence()
+    start: Start = NearBase()
+    encoding: Pixels = Pixels()
+
+    @property
+    def targeted(self) -> bool:
+        return True
+
+    def init(self, key: PRNGKey, job: AscentJob) -> AscentState:
+        base = jnp.broadcast_to(jnp.asarray(job.base, jnp.float32), self.image_shape)
+        return self.ascent.init(self.start(key, base), self.num_classes)
+
+    def step(
+        self, key: PRNGKey, evaluate: Evaluator, job: AscentJob, state: AscentState
+    ) -> AscentState:
+        del key
+
+        def differentiate(image: Image) -> tuple[Array, Image, Array]:
+            of_one = evaluate.gradient(self.encoding, OfLogits(self.objective), job, image[None])
+            return jax.tree.map(lambda leaf: leaf[0], of_one)
+
+        return self.ascent.step(differentiate, self.regularizers, job, state)
+
+    def best(self, job: AscentJob, state: AscentState) -> Candidate:
+        del job
+        return Candidate(state.best, state.logits, state.fitness, state.best)
+
+    def check(self, jobs: Any) -> None:
+        """Raises on settings or jobs that cannot work."""
+        if not getattr(self.objective, "targeted", False):
+            raise TypeError(
+                "objective: expected one that seeks a class, such as jfool.Confidence(), "
+                f"got {self.objective!r}"
+            )
+        if isinstance(self.regularizers, Regularizers):
+            self.regularizers.check()
+        base = np.asarray(jobs.base)
+        check_labels(jobs.label, self.num_classes)
+        shapes = (self.image_shape, self.image_shape[2:])
+        if base.shape[1:] not in shapes or not np.issubdtype(base.dtype, np.floating):
+            raise ValueError(
+                f"jobs.base: expected floats [N, {self.image_shape[2]}] or "
+                f"{['N', *self.image_shape]}, got {base.dtype} {list(base.shape)}"
+            )
+        if not (base.min() >= 0 and base.max() <= 1):
+            raise ValueError(
+                f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
+            )

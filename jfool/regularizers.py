@@ -1,0 +1,99 @@
+"""What becomes of an image behind each step of gradient ascent. (Paper 001, figures S3 to S5)
+
+All of it acts on the distance from the base, the mean of the training images.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from jfool.base import Image, pytree, static
+from jfool.expect import is_number, is_whole
+
+
+@pytree
+class Regularizers:
+    """Decay, blur, and removal of pixels that matter little, in this order; none by default.
+
+    Attributes:
+      decay: share of the distance that each step takes away (L2).
+      blur_radius: standard deviation in pixels of a Gaussian blur of each channel; 0 for none.
+      blur_every: steps from one blur to the next.
+      small_norm: percentile of the pixels' norms over the channels, below which they become the
+        base ("pseudo-L1").
+      small_benefit: percentile of `|g . distance|` of the pixels, below which they become the base:
+        to first order, what removing a pixel changes.
+      reach: of the blur, in pixels; what lies further off is cut.
+    """
+
+    decay: ArrayLike = 0.0
+    blur_radius: ArrayLike = 0.0
+    blur_every: ArrayLike = 1
+    small_norm: ArrayLike = 0.0
+    small_benefit: ArrayLike = 0.0
+    reach: int = static(default=2)
+
+    def penalty(self, job: Any, image: Image) -> Array:
+        del job, image
+        return jnp.zeros((), jnp.float32)
+
+    def direction(self, job: Any, image: Image, gradient: Image) -> Image:
+        del job, image
+        return gradient
+
+    def land(self, job: Any, image: Image, direction: Image, moved: Image, step: Array) -> Image:
+        del image
+        base = jnp.broadcast_to(job.base, moved.shape)
+        distance = (moved - base) * (1 - jnp.asarray(self.decay, jnp.float32))
+        now = step % jnp.asarray(self.blur_every, jnp.int32) == 0
+        distance = jnp.where(now, blur(distance, self.blur_radius, self.reach), distance)
+        norms = jnp.sqrt(jnp.square(distance).sum(-1))
+        distance = _without_low(distance, norms, self.small_norm)
+        benefit = jnp.abs((direction * distance).sum(-1))
+        return base + _without_low(distance, benefit, self.small_benefit)
+
+    def check(self) -> None:
+        """Raises on numbers that cannot work."""
+        if not (is_number(self.decay) and 0 <= self.decay <= 1):
+            raise ValueError(f"decay: expected a number in [0, 1], got {self.decay!r}")
+        if not (is_number(self.blur_radius) and self.blur_radius >= 0):
+            raise ValueError(f"blur_radius: expected a number >= 0, got {self.blur_radius!r}")
+        if not (is_number(self.blur_every) and self.blur_every >= 1):
+            raise ValueError(f"blur_every: expected at least 1, got {self.blur_every!r}")
+        for name in ("small_norm", "small_benefit"):
+            percentile = getattr(self, name)
+            if not (is_number(percentile) and 0 <= percentile < 100):
+                raise ValueError(f"{name}: expected a percentile in [0, 100), got {percentile!r}")
+        if not is_whole(self.reach, 1):
+            raise ValueError(f"reach: expected at least 1 pixel, got {self.reach!r}")
+
+
+def blur(image: Image, radius: ArrayLike, reach: int) -> Image:
+    """Gaussian blur of each channel, mirrored at the edges.
+
+    Args:
+      radius: standard deviation in pixels; 0 leaves the image as it is.
+      reach: taps on each side of the middle one.
+    """
+    radius = jnp.asarray(radius, jnp.float32)
+    offsets = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
+    spread = jnp.exp(-jnp.square(offsets / jnp.where(radius > 0, radius, 1)) / 2)
+    taps = jnp.where(radius > 0, spread / spread.sum(), (offsets == 0).astype(jnp.float32))
+    for axis in (0, 1):
+        pads = [(0, 0)] * 3
+        pads[axis] = (reach, reach)
+        mirrored = jnp.pad(image, pads, mode="symmetric")
+        shifted = [
+            lax.slice_in_dim(mirrored, i, i + image.shape[axis], axis=axis)
+            for i in range(2 * reach + 1)
+        ]
+        image = jnp.tensordot(taps, jnp.stack(shifted), axes=1)
+    return image
+
+
+def _without_low(distance: Image, score: Array, percentile: ArrayLike) -> Image:
+    """Zero where the score `[H, W]` of a pixel is below a percentile of all."""
+    threshold = jnp.percentile(score, jnp.asarray(percentile, jnp.float32))
+    return jnp.where((score >= threshold)[..., None], distance, 0)

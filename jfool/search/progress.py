@@ -1,0 +1,38 @@
+"""Steps that aim at a fixed gain of confidence. (Paper 001's code, for its figures 13 and S3 to S5)
+
+  x <- x + r g,   r = min(early, late (1 - p)) / ||g||^2, at most `max_rate`
+
+To first order a step raises the confidence p by `early`, and near certainty by a share of what is
+missing.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+
+def progress(
+    early: ArrayLike, late: float = 0.1, max_rate: float = 1e7 / 255**2
+) -> optax.GradientTransformationExtraArgs:
+    """An optimiser for `GradientAscent` on `Confidence`, whose learning rate is `early`.
+
+    Args:
+      early: gain of confidence per step, while far from certainty (figure 13: 0.02).
+      late: share of the missing confidence that a step gains at most (figure 13: 0.1).
+      max_rate: of images in [0, 1]; the code's 1e7 is for bytes.
+    """
+
+    def update(updates: Any, state: Any, params: Any = None, **known: Any) -> tuple[Any, Any]:
+        del params
+        gain = jnp.minimum(early, late * (1 + known["value"]))  # that is, 1 - confidence
+        rate = gain / optax.tree.norm(updates, squared=True)
+        return optax.tree.scale(-jnp.minimum(rate, max_rate), updates), state
+
+    return optax.GradientTransformationExtraArgs(_no_state, update)
+
+
+def _no_state(params: Any) -> optax.EmptyState:
+    del params
+    return optax.EmptyState()

@@ -1,0 +1,137 @@
+"""Gradient ascent with paper 001's steps and regularisers, against re-statements in NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from scipy import ndimage
+
+import jfool
+from jfool.regularizers import blur
+from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, photos, softmax, weights
+
+WEIGHTS = weights(3) * np.float32(0.1)  # so that no class is sure from the start
+BASE = photos(1, seed=2)
+JOBS = jfool.AscentJob(np.array([1]), BASE)
+
+
+def run(num_steps=6, **options):
+    attack = jfool.GradientFooling(SHAPE, NUM_CLASSES, start=jfool.NearBase(0.0), **options)
+    model = Linear(jnp.asarray(WEIGHTS))
+    return jfool.run(jax.random.key(0), attack, model, JOBS, num_steps=num_steps)
+
+
+def gradient(image):
+    """Of the softmax probability of class 1, by the closed form for logits image @ WEIGHTS."""
+    p = softmax((image.reshape(1, -1) @ WEIGHTS).astype(np.float64))[0]
+    return p[1], (p[1] * (WEIGHTS[:, 1] - WEIGHTS @ p)).reshape(SHAPE)
+
+
+def blurred(image, radius):
+    channels = image.transpose(2, 0, 1)
+    return np.stack([ndimage.gaussian_filter(c, radius, radius=2) for c in channels], -1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"decay": 0.1},
+        {"decay": 0.01, "blur_radius": 0.4, "blur_every": 2},
+        {"blur_radius": 0.7, "small_norm": 30.0, "small_benefit": 20.0},
+    ],
+    ids=str,
+)
+def test_steps_are_those_of_the_original_loop(settings):
+    early, late = 0.03, 0.05
+    ascent = jfool.GradientAscent(early, lambda rate: jfool.progress(rate, late))
+    result = run(ascent=ascent, regularizers=jfool.Regularizers(**settings))
+    image, shown, base = BASE[0].astype(np.float64), [], BASE[0]
+    for step in range(7):
+        p, slope = gradient(image)
+        shown.append((p, image))
+        distance = image + min(early, late * (1 - p)) / (slope**2).sum() * slope - base
+        distance = distance * (1 - settings.get("decay", 0))
+        if settings.get("blur_radius") and step % settings.get("blur_every", 1) == 0:
+            distance = blurred(distance, settings["blur_radius"])
+        norm = np.linalg.norm(distance, axis=-1)
+        distance[norm < np.percentile(norm, settings.get("small_norm", 0))] = 0
+        benefit = np.abs((slope * distance).sum(-1))
+        distance[benefit < np.percentile(benefit, settings.get("small_benefit", 0))] = 0
+        image = np.clip(base + distance, 0, 1)
+    confidence, best = max(shown, key=lambda pair: pair[0])
+    np.testing.assert_allclose(result.confidence[0], confidence, rtol=1e-4)
+    np.testing.assert_allclose(result.images[0], best, atol=1e-4)
+
+
+def test_a_step_gains_the_confidence_it_aims_at():
+    ascent = jfool.GradientAscent(0.01, jfool.progress)
+    gains = np.diff([float(run(t, ascent=ascent).confidence[0]) for t in range(5)])
+    np.testing.assert_allclose(gains, 0.01, atol=0.001)
+
+
+def test_where_the_gradient_is_zero_the_image_stays():
+    update, _ = jfool.progress(0.02).update(
+        jnp.zeros(SHAPE), optax.EmptyState(), value=jnp.float32(-0.1)
+    )
+    np.testing.assert_array_equal(update, 0)
+
+
+@pytest.mark.parametrize("radius", [0.3, 0.4, 1.0])
+def test_the_blur_is_scipys(radius):
+    image = photos(1, seed=4)[0]
+    np.testing.assert_allclose(
+        blur(jnp.asarray(image), radius, 2), blurred(image, radius), atol=1e-6
+    )
+    np.testing.assert_array_equal(blur(jnp.asarray(image), 0.0, 2), image)
+
+
+def test_any_optimiser_and_the_logit_will_do():
+    result = run(40, ascent=jfool.GradientAscent(0.05, optax.adam), objective=jfool.Logit())
+    assert result.success.all()
+    logit = (np.asarray(result.images[0]).ravel() @ WEIGHTS)[1]
+    highest = np.where(WEIGHTS[:, 1] > 0, WEIGHTS[:, 1], 0).sum()  # white where it helps
+    assert logit == pytest.approx(highest, rel=0.05)
+
+
+def test_starts_are_the_base_and_noise_or_uniform():
+    base = jnp.full((60, 60, 3), 0.5)
+    near = jfool.NearBase()(jax.random.key(0), base)
+    assert float((near - base).std()) == pytest.approx(1 / 255, rel=0.05)
+    spread = jfool.Uniform()(jax.random.key(0), base)
+    assert float(spread.std()) == pytest.approx(12**-0.5, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"decay": 1.5}, r"decay: expected a number in \[0, 1\], got 1\.5"),
+        ({"blur_radius": -1.0}, "blur_radius: expected a number >= 0"),
+        ({"blur_every": 0}, "blur_every: expected at least 1, got 0"),
+        ({"small_norm": 100.0}, r"small_norm: expected a percentile in \[0, 100\)"),
+        ({"small_benefit": -1.0}, "small_benefit: expected a percentile"),
+        ({"reach": 0}, "reach: expected at least 1 pixel"),
+    ],
+    ids=str,
+)
+def test_regularisers_that_cannot_work_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        run(regularizers=jfool.Regularizers(**settings))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "message"),
+    [
+        (jfool.AscentJob(np.array([9]), BASE), "jobs.label: expected classes 0 to 3, got 9 to 9"),
+        (jfool.AscentJob(np.array([1]), BASE[:, :2]), "jobs.base: expected floats"),
+        (jfool.AscentJob(np.array([1]), BASE + 1), r"jobs.base: expected values in \[0, 1\]"),
+    ],
+    ids=str,
+)
+def test_jobs_that_cannot_work_are_refused(jobs, message):
+    attack = jfool.GradientFooling(SHAPE, NUM_CLASSES)
+    with pytest.raises(ValueError, match=message):
+        jfool.run(jax.random.key(0), attack, Linear(jnp.asarray(WEIGHTS)), jobs, num_steps=1)
+    with pytest.raises(TypeError, match="objective: expected one that seeks a class"):
+        jfool.GradientFooling(SHAPE, NUM_CLASSES, objective=jfool.Untargeted()).check(JOBS)
