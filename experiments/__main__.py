@@ -37,6 +37,7 @@ EXPERIMENTS = {
     "report": "experiments.report",
     "bench engine": "experiments.bench.engine",
     "bench peers": "experiments.bench.peers",
+    "bench evolve": "experiments.bench.evolve",
     "bench sweep": "experiments.bench.sweep",
     "bench models": "experiments.bench.models",
     "bench precision": "experiments.bench.precision",

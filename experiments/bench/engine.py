@@ -5,9 +5,6 @@ mean little. `null_ratio` is the same measurement of the forward pass against it
 """
 
 import dataclasses
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,6 +13,7 @@ from flax import nnx
 
 import jfool
 from experiments.bench.painting import scatter_over_masked
+from experiments.bench.pairs import fused_over_forward
 from experiments.record import print_json, versions
 from models import CNN, LeNet
 
@@ -42,8 +40,8 @@ def main(config: Config) -> None:
     lenet, color = LeNet(rngs=rngs), CNN((32, 32, 3), widths=(32, 64, 128), rngs=rngs)
     for model in (lenet, color):
         model.eval()
-    lenet_ratio, null_ratio = fused_over_forward(lenet, config)
-    color_ratio, _ = fused_over_forward(color, config)
+    lenet_ratio, null_ratio = fused(lenet, config)
+    color_ratio, _ = fused(color, config)
     figures = {
         "lenet_fused_over_forward": lenet_ratio,
         "color_fused_over_forward": color_ratio,
@@ -57,34 +55,17 @@ def main(config: Config) -> None:
     print_json({"bench": "engine", **figures, **dataclasses.asdict(config), **versions()})
 
 
-def fused_over_forward(model: Any, config: Config) -> tuple[float, float]:
-    """A generation inside the loop over one jitted forward of the same batch, and forward over
-    forward; medians over pairs.
-
-    A run of G generations less a run of none is G generations; G forwards are timed beside it.
-    """
+def fused(model: Any, config: Config) -> tuple[float, float]:
+    """A generation of paper 000's search over a forward pass; see `fused_over_forward`."""
     attack, jobs = sparse_fooling(model.image_shape, config)
-    images = jax.random.uniform(jax.random.key(1), (config.population, *model.image_shape))
-    forward = jax.jit(lambda model, images: model(images))
-
-    def loop(num_steps: int) -> Any:
-        return jfool.run(jax.random.key(0), attack, model, jobs, num_steps=num_steps).confidence
-
-    def forwards() -> Any:
-        calls = range(config.generations)
-        return [forward(model, images).block_until_ready() for _ in calls][-1]
-
-    for warm_up in (lambda: loop(1), forwards):
-        seconds(warm_up)
-    fused_ratios, null_ratios = [], []
-    for _ in range(config.pairs):
-        start = seconds(lambda: loop(0))
-        before = seconds(forwards)
-        fused = seconds(lambda: loop(config.generations)) - start
-        after = seconds(forwards)
-        fused_ratios.append(2 * fused / (before + after))
-        null_ratios.append(after / before)
-    return statistics.median(fused_ratios), statistics.median(null_ratios)
+    return fused_over_forward(
+        attack,
+        jobs,
+        model,
+        images_per_step=config.population,
+        generations=config.generations,
+        pairs=config.pairs,
+    )
 
 
 def smaller_batches(model: Any) -> dict[str, tuple[float, float]]:
@@ -157,10 +138,3 @@ def sparse_fooling(
     attack = jfool.SparseFooling(image_shape, 10, max_k=config.k, search=search)
     base_color = [[base] * image_shape[2]]
     return attack, jfool.grid(jfool.SparseJob, base=base_color, label=[label], k=k or config.k)
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """Wall time of `work`, its result ready."""
-    start = time.perf_counter()
-    jax.block_until_ready(work())
-    return time.perf_counter() - start

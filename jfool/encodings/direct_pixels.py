@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Float, Int, UInt8
 
 from jfool.base import Image, PRNGKey, pytree, static
@@ -61,8 +61,10 @@ class DirectPixels:
     ) -> Genotypes:
         """Two children of each of Q pairs: the first of all, then the second of all."""
         cross_key, mutation_key = jax.random.split(key)
-        children = self.crossover(cross_key, self._genes(first), self._genes(second))
-        return self._store(self.mutation(mutation_key, jnp.concatenate(children), generation))
+        pairs = self.crossover(cross_key, self._genes(first), self._genes(second))
+        # XLA would otherwise cross anew wherever the mutation reads a gene.
+        children = lax.optimization_barrier(jnp.concatenate(pairs))
+        return self._store(self.mutation(mutation_key, children, generation))
 
     def decode(self, job: Any, genotype: Float[Array, "H W C"] | UInt8[Array, "H W C"]) -> Image:
         del job

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jfool.base import PRNGKey, pytree
 from jfool.expect import is_number, is_whole
@@ -74,10 +74,10 @@ class BoundedMutation:
 
     def __call__(self, key: PRNGKey, genes: Genes, generation: Int[Array, ""]) -> Genes:
         moves, u = _movers(key, genes.shape, _rate(self, generation))
-        down = 2 * u + (1 - 2 * u) * (1 - genes) ** (self.eta + 1)
-        up = 2 * (1 - u) + (2 * u - 1) * genes ** (self.eta + 1)
-        power = 1 / (jnp.asarray(self.eta, jnp.float32) + 1)
-        step = jnp.where(u < 0.5, down**power - 1, 1 - up**power)
+        down = u < 0.5
+        beyond = jnp.where(down, 1 - genes, genes) ** (self.eta + 1)  # what would leave [0, 1]
+        share = 2 * jnp.where(down, u, 1 - u)
+        step = _step(down, share + (1 - share) * beyond, self.eta)
         return jnp.where(moves, jnp.clip(genes + step, 0, 1), genes)
 
     def check(self) -> None:
@@ -150,8 +150,13 @@ class NoCrossover:
 
 def polynomial_step(u: Genes, eta: ArrayLike) -> Genes:
     """A step in [-1, 1] from a number uniform in [0, 1)."""
-    power = 1 / (jnp.asarray(eta, jnp.float32) + 1)
-    return jnp.where(u < 0.5, (2 * u) ** power - 1, 1 - (2 * (1 - u)) ** power)
+    down = u < 0.5
+    return _step(down, 2 * jnp.where(down, u, 1 - u), eta)
+
+
+def _step(down: Bool[Array, "*axes"], share: Genes, eta: ArrayLike) -> Genes:
+    length = 1 - share ** (1 / (jnp.asarray(eta, jnp.float32) + 1))
+    return jnp.where(down, -length, length)
 
 
 def _movers(key: PRNGKey, shape: tuple[int, ...], rate: Array) -> tuple[Array, Array]:
