@@ -4,6 +4,9 @@ A node is computed once all it depends on is: nodes are taken by the number of t
 which grows along every path.
 """
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
@@ -36,12 +39,43 @@ def grid(native: tuple[int, int], size: tuple[int, int]) -> Float[Array, "4 pixe
 def paint(
     genome: Genome, inputs: Float[Array, "4 pixels"], num_outputs: int
 ) -> Float[Array, "outputs pixels"]:
-    """The outputs, in [-1, 1]."""
+    """The outputs, in [-1, 1].
+
+    Under `vmap` a CPU paints one picture after the other, each from its cache and no further than
+    the network goes; other devices paint all of them at once.
+    """
+
+    def alone(genome: Genome, inputs: Array) -> Array:
+        return _compute(genome, inputs, num_outputs, genome.active.sum())
+
+    def together(genome: Genome, inputs: Array) -> Array:
+        return _compute(genome, inputs, num_outputs, len(genome.active))
+
+    def many(axis_size: int, in_batched: Any, genomes: Genome, inputs: Array) -> Any:
+        del axis_size
+        axes = jax.tree.map(lambda batched: 0 if batched else None, tuple(in_batched))
+        at_once = jax.vmap(together, axes)
+        if in_batched[1] or not all(jax.tree.leaves(in_batched[0])):
+            return at_once(genomes, inputs), True
+
+        def in_turn(genomes: Genome, inputs: Array) -> Array:
+            return lax.map(lambda genome: alone(genome, inputs), genomes)
+
+        return lax.platform_dependent(genomes, inputs, cpu=in_turn, default=at_once), True
+
+    painted = jax.custom_batching.custom_vmap(alone)
+    painted.def_vmap(many)
+    return painted(genome, inputs)
+
+
+def _compute(
+    genome: Genome, inputs: Float[Array, "4 pixels"], num_outputs: int, count: Int[Array, ""] | int
+) -> Float[Array, "outputs pixels"]:
+    """Computes `count` nodes, inputs among them; those that are not there come last."""
     size = len(genome.active)
     weights = matrix(genome, MAX_WEIGHT * (2 * genome.gene - 1))
-    # Inputs first, unused slots last; the others by their ancestors.
     rank = jnp.where(genome.active, ancestors(genome).sum(axis=1), size + 1)
-    rank = jnp.where(jnp.arange(size) < len(INPUTS), -1, rank)
+    rank = jnp.where(jnp.arange(size) < len(INPUTS), -1, rank)  # inputs first
     order = jnp.argsort(rank, stable=True)
     weights, function = weights[order][:, order], genome.function[order]
 
@@ -49,11 +83,10 @@ def paint(
 
     def compute(node: Int[Array, ""], values: Array) -> Array:
         row = lax.dynamic_index_in_dim(weights, node, keepdims=False)
-        return lax.dynamic_update_index_in_dim(
-            values, activate(function[node], row @ values), node, 0
-        )
+        value = activate(function[node], row @ values)
+        return lax.dynamic_update_index_in_dim(values, value, node, 0)
 
-    values = lax.fori_loop(len(INPUTS), size, compute, values)
+    values = lax.fori_loop(len(INPUTS), count, compute, values)
     first = len(INPUTS)
     return values[jnp.argsort(order)[first : first + num_outputs]]
 
