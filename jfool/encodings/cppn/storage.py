@@ -1,0 +1,110 @@
+"""Genomes in files, and in words."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jfool.encodings.cppn.encoding import CPPN
+from jfool.encodings.cppn.genome import FUNCTIONS, INPUTS, MAX_WEIGHT, Genome
+
+FORMAT = 1  # a file of another is refused
+_KINDS = {
+    "active": "b",
+    "function": "i",
+    "source": "i",
+    "target": "i",
+    "gene": "f",
+    "connected": "b",
+}
+
+
+def save_genome(path: Path, encoding: CPPN, genome: Genome) -> None:
+    """Writes one genome, and what is needed to paint it, as NumPy arrays (.npz)."""
+    arrays: dict[str, Any] = {name: np.asarray(getattr(genome, name)) for name in _KINDS}
+    shape = np.array(encoding.image_shape)
+    with path.open("wb") as file:
+        np.savez(file, format=FORMAT, image_shape=shape, colors=encoding.colors, **arrays)
+
+
+def load_genome(path: Path) -> tuple[CPPN, Genome]:
+    """A genome, and the encoding that paints it, with growth by default.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      ValueError: it is no genome, of another format, or one that cannot be painted.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path}: expected a genome, got {error!r:.100}") from error
+    if missing := {"format", "image_shape", "colors", *_KINDS} - set(arrays):
+        raise ValueError(f"{path}: expected a genome, got a file without {sorted(missing)}")
+    if arrays["format"] != FORMAT:
+        raise ValueError(f"{path}: expected format {FORMAT}, got {arrays['format']}")
+    genome = Genome(**{name: arrays[name] for name in _KINDS})
+    shape, colors = tuple(arrays["image_shape"].tolist()), str(arrays["colors"])
+    try:
+        encoding = CPPN(shape, colors, len(genome.active), len(genome.gene))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    if (wrong := _wrong(genome, shape[2])) is not None:
+        raise ValueError(f"{path}: expected a genome that can be painted, got {wrong}")
+    return encoding, genome
+
+
+def describe(genome: Genome, num_outputs: int) -> str:
+    """Every neuron with its activation and what leads to it, a line each."""
+    first_hidden = len(INPUTS) + num_outputs
+    names = [*INPUTS, *(f"out{i}" for i in range(num_outputs))]
+    names += [f"n{i}" for i in range(first_hidden, len(genome.active))]
+    lines = []
+    for node in np.flatnonzero(genome.active)[len(INPUTS) :]:
+        leading = np.flatnonzero(np.asarray(genome.connected) & (np.asarray(genome.target) == node))
+        terms = [
+            f"{MAX_WEIGHT * (2 * float(genome.gene[e]) - 1):+.2f} {names[int(genome.source[e])]}"
+            for e in leading
+        ]
+        function = FUNCTIONS[int(genome.function[node])]
+        lines.append(f"{names[node]} = {function}({' '.join(terms) or '0'})")
+    return "\n".join(lines)
+
+
+def _wrong(genome: Any, num_outputs: int) -> str | None:
+    """What is wrong with the arrays of a file, in a few words."""
+    nodes, edges = genome.active.shape, genome.gene.shape
+    for name, kind in _KINDS.items():
+        array = getattr(genome, name)
+        shape = nodes if name in ("active", "function") else edges
+        if array.dtype.kind != kind or array.shape != shape or array.ndim != 1:
+            return f"{name} {array.dtype} {list(array.shape)}"
+    there = genome.connected
+    source, target = genome.source[there], genome.target[there]
+    for name, ends in (("source", genome.source), ("target", genome.target)):
+        if ends.size and not (ends.min() >= 0 and ends.max() < len(genome.active)):
+            return f"a {name} that is no node"
+    if not (genome.active[source] & genome.active[target]).all():
+        return "a connection with a node that is not there"
+    if not genome.active[: len(INPUTS) + num_outputs].all():
+        return "an input or output that is not there"
+    if (target < len(INPUTS)).any():
+        return "a connection to an input"
+    if not ((genome.gene >= 0) & (genome.gene <= 1)).all():
+        return "genes outside [0, 1]"
+    if not ((genome.function >= 0) & (genome.function < len(FUNCTIONS))).all():
+        return "an unknown activation"
+    return "a circle" if _has_circle(source, target) else None
+
+
+def _has_circle(source: np.ndarray, target: np.ndarray) -> bool:
+    """Whether connections are left when those from nodes that nothing leads to are taken away."""
+    while source.size:
+        ends = ~np.isin(source, target)
+        if not ends.any():
+            return True
+        source, target = source[~ends], target[~ends]
+    return False
