@@ -33,3 +33,13 @@ def check_labels(label: Any, num_classes: int, axes: str = "N") -> None:
             f"jobs.label: expected classes 0 to {num_classes - 1}, "
             f"got {label.min()} to {label.max()}"
         )
+
+
+def check_image_shape(shape: Any) -> None:
+    """Refuses what is not (height, width, channels).
+
+    Raises:
+      ValueError: naming it.
+    """
+    if not (isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)):
+        raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")

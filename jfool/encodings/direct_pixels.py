@@ -16,7 +16,7 @@ from jfool.encodings.variation import (
     PolynomialMutation,
     SimulatedBinaryCrossover,
 )
-from jfool.expect import is_whole
+from jfool.expect import check_image_shape
 
 Genotypes = Float[Array, "_ H W C"] | UInt8[Array, "_ H W C"]
 
@@ -45,10 +45,7 @@ class DirectPixels:
 
     def __post_init__(self) -> None:
         shape = self.image_shape
-        if not (
-            isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)
-        ):
-            raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
+        check_image_shape(shape)
         check_colors(self.colors, shape[2])
         if self.dtype not in ("float32", "uint8"):
             raise ValueError(f"dtype: expected 'float32' or 'uint8', got {self.dtype!r}")

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.boundary import BOUNDARIES
-from jfool.expect import is_whole
+from jfool.expect import check_image_shape, is_whole
 
 Genotype = Float[Array, "k genes"]  # rows (x, y, c) or (x, y, r, g, b); x counts columns
 Genotypes = Float[Array, "P k genes"]
@@ -50,10 +50,7 @@ class SparsePixels:
 
     def __post_init__(self) -> None:
         shape = self.image_shape
-        if not (
-            isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)
-        ):
-            raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
+        check_image_shape(shape)
         if not (is_whole(self.max_k, 1) and self.max_k <= shape[0] * shape[1]):
             raise ValueError(
                 f"max_k: expected 1 to {shape[0] * shape[1]}, the pixels of a "

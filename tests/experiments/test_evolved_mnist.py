@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import models
 from experiments.evolved import mnist
 from experiments.evolved.figures import percent
 from experiments.evolved.methods import METHODS, Runs
-from models import Dataset
-from tests.experiments.tiny_network import TinyNetwork
+from tests.experiments.tiny_network import in_place_of_digits
 
 SMOKE = mnist.PRESETS["smoke"][1]
 SHAPE, NUM_CLASSES = (6, 6, 1), 3
@@ -20,15 +18,8 @@ SHAPE, NUM_CLASSES = (6, 6, 1), 3
 
 @pytest.fixture
 def network(monkeypatch):
-    """Three classes of 6 x 6 grey images, in place of the digits."""
-    network = TinyNetwork(SHAPE, NUM_CLASSES)
-    network.eval()
-    images, labels = np.zeros((3, *SHAPE), np.uint8), np.arange(3, dtype=np.int32)
-    dataset = Dataset("digits", images, labels, images, labels, ("low", "middle", "high"))
-    card = {"model": "lenet", "dataset": "digits", "accuracy": 0.5}
-    monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
-    monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (network, card))
-    return network
+    """Three classes of 6 x 6 grey images."""
+    return in_place_of_digits(monkeypatch, "lenet", SHAPE, NUM_CLASSES)
 
 
 def test_the_section_tells_what_the_runs_found(network, tmp_path):

@@ -8,13 +8,11 @@ import pytest
 from PIL import Image
 
 import jfool
-import models
 from experiments.colors import parse_colors
 from experiments.sparse import heat_maps
 from experiments.sparse.heat_figures import shared_pixels
 from experiments.sparse.pixel_maps import Altered, of_sweep, overlap, read_altered
-from models import Dataset
-from tests.experiments.tiny_network import TinyNetwork
+from tests.experiments.tiny_network import in_place_of_digits
 
 SMOKE = heat_maps.PRESETS["smoke"][1]
 SHAPE, NUM_CLASSES = (6, 6, 1), 3
@@ -22,15 +20,8 @@ SHAPE, NUM_CLASSES = (6, 6, 1), 3
 
 @pytest.fixture
 def network(monkeypatch):
-    """Three classes of 6 x 6 grey images, in place of the digits."""
-    network = TinyNetwork(SHAPE, NUM_CLASSES)
-    network.eval()
-    images, labels = np.zeros((3, *SHAPE), np.uint8), np.arange(3, dtype=np.int32)
-    dataset = Dataset("digits", images, labels, images, labels, ("low", "middle", "high"))
-    card = {"model": "mlp", "dataset": "digits", "accuracy": 0.5}
-    monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
-    monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (network, card))
-    return network
+    """Three classes of 6 x 6 grey images."""
+    return in_place_of_digits(monkeypatch, "mlp", SHAPE, NUM_CLASSES)
 
 
 @pytest.fixture

@@ -31,3 +31,17 @@ class TinyNetwork(models.Network):
 
 def _product(x: jax.Array, weights: jax.Array) -> jax.Array:
     return (x[:, :, None] * weights[None]).sum(1)
+
+
+def in_place_of_digits(monkeypatch, name: str, shape, num_classes) -> TinyNetwork:
+    """A small network and black images of its shape, instead of digits and a trained one."""
+    network = TinyNetwork(shape, num_classes)
+    network.eval()
+    images = np.zeros((num_classes, *shape), np.uint8)
+    labels = np.arange(num_classes, dtype=np.int32)
+    class_names = ("low", "middle", "high")[:num_classes]
+    dataset = models.Dataset("digits", images, labels, images, labels, class_names)
+    card = {"model": name, "dataset": "digits", "accuracy": 0.5}
+    monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
+    monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (network, card))
+    return network

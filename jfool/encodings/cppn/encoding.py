@@ -12,7 +12,7 @@ from jfool.encodings.colors import COLORS, check_colors
 from jfool.encodings.cppn.genome import INPUTS, Genome, initial
 from jfool.encodings.cppn.growth import Growth
 from jfool.encodings.cppn.rendering import grid, paint
-from jfool.expect import is_whole
+from jfool.expect import check_image_shape, is_whole
 
 
 @pytree
@@ -38,10 +38,7 @@ class CPPN:
 
     def __post_init__(self) -> None:
         shape = self.image_shape
-        if not (
-            isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)
-        ):
-            raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
+        check_image_shape(shape)
         check_colors(self.colors, shape[2])
         ends = len(INPUTS) + shape[2]
         if not is_whole(self.max_nodes, ends):
