@@ -45,6 +45,7 @@ class EvolvedFooling:
       search: children per generation, and how long a record to keep.
       objective: of one class; every cell has its own.
     Example:
+      >>> from jfool.encodings import DirectPixels
       >>> attack = EvolvedFooling(DirectPixels((28, 28, 1)), 10)
       >>> attack.search.population_size
       200
