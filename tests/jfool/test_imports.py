@@ -1,6 +1,7 @@
 """Arrows point one way: experiments -> models, jfool; and neither of the two to another."""
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,3 +46,10 @@ def test_all_names_that_jfool_promises_exist():
     for package in (jfool, jfool.attacks, jfool.encodings, jfool.search):
         assert len(set(package.__all__)) == len(package.__all__)
         assert all(hasattr(package, name) for name in package.__all__)
+
+
+def test_every_package_of_jfool_is_in_the_wheel():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    inits = (ROOT / "jfool").rglob("__init__.py")
+    packages = {".".join(path.parent.relative_to(ROOT).parts) for path in inits}
+    assert set(project["tool"]["setuptools"]["packages"]) == packages
