@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tyro
 
 import models
 from experiments import section
@@ -41,7 +42,6 @@ class Config:
       seed: of the draws.
       lanes: runs side by side.
       out: folder of the section and of the sweeps.
-      preset: named by the command line.
     """
 
     dataset: str = "mnist"
@@ -55,7 +55,7 @@ class Config:
     seed: int = 0
     lanes: int = 10
     out: Path = Path("runs/evolved_mnist")
-    preset: str = "paper"
+    preset: tyro.conf.Suppress[str] = "paper"
 
 
 PRESETS: dict[str, tuple[str, Config]] = {

@@ -96,5 +96,7 @@ class EvolvedFooling:
                 "encoding: expected one that evolves, such as jfool.DirectPixels(...), "
                 f"got {self.encoding!r}"
             )
+        if not isinstance(self.search, MAPElites):
+            raise TypeError(f"search: expected jfool.MAPElites(...), got {self.search!r}")
         self.encoding.check()
         check_labels(jobs.label, self.num_classes, "N, cells")

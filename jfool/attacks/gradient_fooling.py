@@ -116,6 +116,12 @@ class GradientFooling:
                 "objective: expected one that seeks a class, such as jfool.Confidence(), "
                 f"got {self.objective!r}"
             )
+        optimizer = getattr(self.ascent.optimizer, "func", self.ascent.optimizer)
+        if optimizer is progress and not isinstance(self.objective, Confidence):
+            raise ValueError(
+                "ascent: expected an optimiser of optax for an objective that is no probability "
+                f"(jfool.progress aims at gains of confidence), got progress for {self.objective!r}"
+            )
         if isinstance(self.regularizers, Regularizers):
             self.regularizers.check()
         base = np.asarray(jobs.base)

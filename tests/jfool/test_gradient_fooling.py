@@ -135,3 +135,5 @@ def test_jobs_that_cannot_work_are_refused(jobs, message):
         jfool.run(jax.random.key(0), attack, Linear(jnp.asarray(WEIGHTS)), jobs, num_steps=1)
     with pytest.raises(TypeError, match="objective: expected one that seeks a class"):
         jfool.GradientFooling(SHAPE, NUM_CLASSES, objective=jfool.Untargeted()).check(JOBS)
+    with pytest.raises(ValueError, match="ascent: expected an optimiser of optax"):
+        jfool.GradientFooling(SHAPE, NUM_CLASSES, objective=jfool.Logit()).check(JOBS)

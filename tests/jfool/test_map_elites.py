@@ -10,7 +10,7 @@ import pytest
 import jfool
 from jfool.base import pytree
 from jfool.search.map_elites import MAPElites, ancestors
-from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, weights
+from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, unchecked, weights
 
 CELLS, CLASSES = 6, 3
 
@@ -173,13 +173,14 @@ def test_a_sweep_of_archives_finds_what_run_finds(tmp_path):
     ("change", "message"),
     [
         ({"encoding": jfool.Pixels()}, "encoding: expected one that evolves"),
+        ({"search": jfool.DifferentialEvolution()}, r"search: expected jfool\.MAPElites"),
         ({"num_classes": 0}, "num_classes: expected a whole number of at least 1"),
         ({"objective": jfool.Untargeted()}, "objective: expected one that seeks a class"),
     ],
     ids=str,
 )
 def test_settings_that_cannot_work_are_refused(change, message):
-    with pytest.raises((TypeError, ValueError), match=message):
+    with unchecked(), pytest.raises((TypeError, ValueError), match=message):
         dataclasses.replace(ATTACK, **change).check(JOBS)
 
 
