@@ -17,6 +17,7 @@ from experiments.agenda import AGENDA
 from experiments.record import claim_file, print_json
 from experiments.report_page import Entry, page
 from experiments.section import SECTION, Section, Table, read_section
+from experiments.table1 import how
 from models.cache import replacing
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -33,7 +34,7 @@ class Config:
     """
 
     out: Path = Path("report.html")
-    folders: tuple[Path, ...] = (Path("docs/paper000"), Path("runs"))
+    folders: tuple[Path, ...] = (Path("docs"), Path("runs"))
     results: Path = Path("docs/results")
 
 
@@ -81,9 +82,9 @@ def table_1(folder: Path) -> list[Entry]:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             for row in record["rows"]:
-                seed = f" (seed {row['seed']})" if row["seed"] else ""
+                seed = f" (seed {row['seed']})" if row.get("seed") else ""
                 rows.append(f"{row['dataset']}, {row['model']}{seed}")
-                measured.append([100 * row["accuracy"], row["recipe"]["num_steps"]])
+                measured.append([100 * row["accuracy"], how(row)])
                 paper.append([row["paper"], None])
             commands.append(_command(record))
             made_with = {key: record[key] for key in ("versions", "git_commit", "device")}
@@ -98,7 +99,7 @@ def table_1(folder: Path) -> list[Entry]:
         preset="paper",
         command="\n".join(commands),
         settings={},
-        tables=[Table("Test accuracy", ["accuracy (%)", "training steps"], rows, measured, paper)],
+        tables=[Table("Test accuracy", ["accuracy (%)", "training"], rows, measured, paper)],
         notes=[
             "Widths, batch sizes and numbers of epochs are not in the paper: ours are assumptions.",
             "The paper's CNN without pooling has no figure in its table 1: it is that of table 14 "
@@ -112,6 +113,8 @@ def _command(record: dict[str, Any]) -> str:
     words = ["python -m experiments table1 --datasets", *record["datasets"]]
     if record["models"]:
         words += ["--models", *record["models"]]
+    if record.get("num_epochs"):
+        words.append(f"--num-epochs {record['num_epochs']}")
     return " ".join([*words, f"--seed {record['seed']}"])
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 import models
 from experiments.progress import say
 from experiments.record import claim_file, print_json, versions, write_json
-from experiments.victims import check_seed, victim
+from experiments.victims import check_seed, split_spec, victim
 
 # Percent. Of Table 1; the two CNNs apart as in Tables 14 and 15, whose other values differ from
 # Table 1's by a point or two.
@@ -32,14 +32,17 @@ class Config:
     Attributes:
       datasets: rows: mnist, fashion_mnist, cifar10. (CIFAR-10's networks need a GPU: VGG16, NiN and
         ResNet50 take 25 to 94 TFLOP an epoch.)
-      models: columns; by default all of the paper's.
+      models: columns, `NAME` or, for weights of one's own, `NAME=FILE`; by default all of the
+        paper's.
       seed: of the training.
+      num_epochs: train no further than that, although the recipe has more.
       out: also write the record to this file.
     """
 
     datasets: tuple[str, ...] = ("mnist", "fashion_mnist")
     models: tuple[str, ...] | None = None
     seed: int = 0
+    num_epochs: int | None = None
     out: Path | None = None
 
 
@@ -51,23 +54,44 @@ def main(config: Config) -> None:
     if unknown := [name for name in config.datasets if name not in PAPER]:
         raise ValueError(f"datasets: expected {', '.join(PAPER)}, got {unknown[0]!r}")
     known = {name for dataset in config.datasets for name in PAPER[dataset]}
-    if unknown := [name for name in config.models or () if name not in known]:
-        raise ValueError(f"models: expected {', '.join(sorted(known))}, got {unknown[0]!r}")
+    weights = dict(map(split_spec, config.models or sorted(known)))
+    for name, file in weights.items():
+        if name not in known:
+            raise ValueError(f"models: expected {', '.join(sorted(known))}, got {name!r}")
+        if file is not None and not file.is_file():
+            raise FileNotFoundError(f"models: expected a file of weights, got none at {file}")
     check_seed(config.seed)
     claim_file(config.out)
     rows = []
     for dataset_name in config.datasets:
         dataset = models.load_dataset(dataset_name)
         for name, paper in PAPER[dataset_name].items():
-            if config.models is None or name in config.models:
+            if name in weights:
                 say(f"{name} on {dataset_name}")
-                _, card = victim(name, dataset, config.seed)
+                _, card = victim(name, dataset, config.seed, weights[name], config.num_epochs)
                 rows.append({"paper": paper, **card})
     _print(rows)
-    record = {"experiment": "table1", **dataclasses.asdict(config), "rows": rows, **versions()}
+    settings = dataclasses.asdict(config)
+    if config.models is not None:
+        shown = (name if file is None else f"{name}={file.name}" for name, file in weights.items())
+        settings["models"] = list(shown)
+    record = {"experiment": "table1", **settings, "rows": rows, **versions()}
     if config.out is not None:
         write_json(config.out, record)
     print_json(record)
+
+
+def how(row: dict[str, Any]) -> str:
+    """How a network came to its weights, in a few words."""
+    if "weights" in row:
+        return f"published weights, {row['weights']}"
+    recipe = row["recipe"]
+    optimizer = recipe["optimizer"]
+    stopped = f", ended after epoch {row['epochs']}" if "epochs" in row else ""
+    return (
+        f"{optimizer['name']} {optimizer['learning_rate']:g}, {recipe['num_steps']} steps "
+        f"of {recipe['batch_size']}{stopped}"
+    )
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
@@ -75,15 +99,12 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for heading in ("data", "network", "paper", "measured", "recipe", "seed"):
         table.add_column(heading)
     for row in rows:
-        recipe = row["recipe"]
-        optimizer = recipe["optimizer"]
         table.add_row(
             row["dataset"],
             row["model"],
             str(row["paper"]),
             f"{100 * row['accuracy']:.2f}",
-            f"{optimizer['name']} {optimizer['learning_rate']:g}, {recipe['num_steps']} steps "
-            f"of {recipe['batch_size']}",
-            str(row["seed"]),
+            how(row),
+            str(row.get("seed", "")),
         )
     Console(width=110).print(table)

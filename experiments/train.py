@@ -23,12 +23,14 @@ class Config:
       dataset: digits (needs no download), mnist, fashion_mnist or cifar10.
       model: a network that has a recipe for these data.
       seed: of the start weights, of dropout, and of the order of the images.
+      num_epochs: stop behind so many, although the recipe has more; the same command goes on.
       out: also write the weights and the card here, a path ending in .safetensors.
     """
 
     dataset: str = "digits"
     model: str = "lenet"
     seed: int = 0
+    num_epochs: int | None = None
     out: Path | None = None
 
 
@@ -42,9 +44,10 @@ def main(config: Config) -> None:
     recipe = models.recipe_for(config.model, config.dataset)
     say(f"recipe: {recipe.settings()}, after {recipe.source}")
     dataset = models.load_dataset(config.dataset)
-    model, card = victim(config.model, dataset, config.seed)
-    path = weights_path(config.model, config.dataset, config.seed)
-    if config.out is not None:
-        save(model, config.out, card)
-        path = config.out
+    model, card = victim(config.model, dataset, config.seed, num_epochs=config.num_epochs)
+    path = config.out
+    if path is not None:
+        save(model, path, card)
+    elif "epochs" not in card:  # a training that ended early is not kept as weights
+        path = weights_path(config.model, config.dataset, config.seed)
     print_json({"experiment": "train", "weights": path, "card": card, **versions()})

@@ -10,7 +10,11 @@ from experiments.progress import say
 
 
 def victim(
-    name: str, dataset: models.Dataset, seed: int = 0, weights: Path | None = None
+    name: str,
+    dataset: models.Dataset,
+    seed: int = 0,
+    weights: Path | None = None,
+    num_epochs: int | None = None,
 ) -> tuple[models.Network, dict[str, Any]]:
     """A network in evaluation mode, and what is known of it.
 
@@ -19,11 +23,12 @@ def victim(
       dataset: what it is trained on, or for weights of one's own: tested on.
       seed: of the training.
       weights: a file to load instead of training; see `models.load`.
+      num_epochs: train no further than that; see `models.trained`.
     Raises:
       FileNotFoundError, ValueError: no such file, or one that does not fit.
     """
     if weights is None:
-        model, card = models.trained(name, dataset, seed, on_epoch=say_epoch)
+        model, card = models.trained(name, dataset, seed, say_epoch, num_epochs)
     else:
         model = models.load(name, weights, dataset.image_shape, len(dataset.class_names))
         card = {

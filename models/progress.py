@@ -39,6 +39,14 @@ class Progress:
         with replacing(self.path) as temporary:
             save_file(tensors, temporary, metadata)
 
+    def num_epochs(self) -> int:
+        """How many epochs are done.
+
+        Raises:
+          ValueError: the file is damaged.
+        """
+        return self.load(())[0]
+
     def load(self, start: Any) -> tuple[int, Any]:
         """The number of epochs done and the state behind them; `(0, start)` if there are none.
 

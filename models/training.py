@@ -30,6 +30,7 @@ def train(
     seed: int,
     on_epoch: OnEpoch | None = None,
     progress: Progress | None = None,
+    num_epochs: int | None = None,
 ) -> float:
     """Trains a network in place and leaves it in evaluation mode.
 
@@ -41,6 +42,7 @@ def train(
       on_epoch: called behind each epoch with its number from 1, the mean loss over its batches, and
         the accuracy on the test split.
       progress: where to note each epoch that is done, and to go on from; None keeps no notes.
+      num_epochs: stop behind so many, although the recipe has more; by default behind all.
     Returns:
       The accuracy on the test split.
     Raises:
@@ -57,7 +59,8 @@ def train(
     if progress is not None:
         done, (params, rest, optimizer_state) = progress.load((params, rest, optimizer_state))
         nnx.update(model, params, rest)
-    for epoch, num_steps in enumerate(recipe.epoch_lengths(len(images)), start=1):
+    lengths = recipe.epoch_lengths(len(images))[:num_epochs]
+    for epoch, num_steps in enumerate(lengths, start=1):
         if epoch <= done:
             continue
         order = jax.random.permutation(jax.random.fold_in(key, epoch), len(images))

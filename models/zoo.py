@@ -164,7 +164,11 @@ def recipe_for(name: str, dataset_name: str) -> Recipe:
 
 
 def trained(
-    name: str, dataset: Dataset, seed: int = 0, on_epoch: OnEpoch | None = None
+    name: str,
+    dataset: Dataset,
+    seed: int = 0,
+    on_epoch: OnEpoch | None = None,
+    num_epochs: int | None = None,
 ) -> tuple[Network, dict[str, Any]]:
     """A trained network: from the cache where one was trained alike, otherwise trained now.
 
@@ -175,12 +179,16 @@ def trained(
       dataset: what to train on.
       seed: of the start weights, of dropout and of the order of the images.
       on_epoch: see `train`; never called for a network out of the cache.
+      num_epochs: train no further than that, if the recipe has more epochs; another call goes on.
     Returns:
       The network in evaluation mode, and its card: `model`, `dataset`, `num_train_images`,
-      `num_test_images`, `recipe`, `source`, `seed`, `accuracy` (on the test images), `versions`.
+      `num_test_images`, `recipe`, `source`, `seed`, `accuracy` (on the test images), `versions`,
+      and, if epochs of the recipe are left, how many `epochs` are done.
     Raises:
-      ValueError: unknown name, or damaged files in the cache.
+      ValueError: unknown name, fewer epochs than one, or damaged files in the cache.
     """
+    if num_epochs is not None and num_epochs < 1:
+        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
     recipe = recipe_for(name, dataset.name)
     model = create(name, dataset.image_shape, len(dataset.class_names), seed)
     path = weights_path(name, dataset.name, seed)
@@ -201,9 +209,12 @@ def trained(
         return model, card
 
     progress = Progress(path.with_suffix(".progress.safetensors"), origin)
-    accuracy = train(model, dataset, recipe, seed, on_epoch, progress)
+    accuracy = train(model, dataset, recipe, seed, on_epoch, progress, num_epochs)
     versions = {package: version(package) for package in ("jax", "flax", "optax", "numpy")}
     card = {**origin, "source": recipe.source, "accuracy": accuracy, "versions": versions}
+    done = progress.num_epochs()
+    if done < len(recipe.epoch_lengths(len(dataset.train_images))):
+        return model, {**card, "epochs": done}
     weights.save(model, path, card)
     progress.clear()
     # As out of the cache: a trained one's random streams have moved on.

@@ -56,6 +56,19 @@ def test_a_trained_network_is_not_trained_again(stripes, capsys):
     assert "epoch 1" not in capsys.readouterr().err
 
 
+def test_a_training_that_ended_early_leaves_no_weights_but_those_asked_for(
+    stripes, tmp_path, capsys
+):
+    train.main(train.Config(model="mlp", num_epochs=1))
+    line = last_line(capsys)
+    assert line["weights"] is None
+    assert line["card"]["epochs"] == 1
+    path = tmp_path / "mlp.safetensors"
+    train.main(train.Config(model="mlp", num_epochs=1, out=path))
+    assert last_line(capsys)["weights"] == str(path)
+    assert models.read_card(path)["epochs"] == 1
+
+
 def test_weights_of_ones_own_classify_as_the_network_they_came_from(stripes, tmp_path):
     model, card = victim("mlp", stripes)
     models.save(model, tmp_path / "w.safetensors")
@@ -99,9 +112,30 @@ def test_table1_sets_the_paper_beside_what_was_measured(stripes, tmp_path, capsy
     assert json.loads((tmp_path / "table1.json").read_text())["rows"] == [row]
 
 
+def test_table1_says_which_weights_are_published_and_which_training_ended_early(
+    stripes, tmp_path, monkeypatch, capsys
+):
+    _, card = victim("mlp", stripes)
+    file = tmp_path / "mine.safetensors"
+    models.save(models.trained("mlp", stripes)[0], file)
+    config = table1.Config(datasets=("mnist",), models=(f"mlp={file}",))
+    table1.main(config)
+    record = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert record["models"] == ["mlp=mine.safetensors"]
+    assert record["rows"][0]["accuracy"] == card["accuracy"]
+    assert table1.how(record["rows"][0]) == "published weights, mine.safetensors"
+
+    table1.main(table1.Config(datasets=("mnist",), models=("mlp",), seed=1, num_epochs=1))
+    (row,) = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+    assert row["epochs"] == 1
+    assert table1.how(row).endswith(", ended after epoch 1")
+    assert "epochs" not in card
+
+
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
+        ({"models": ("mlp=no.safetensors",)}, "models: expected a file of weights, got none at no"),
         ({"datasets": ("digits",)}, "datasets: expected mnist, .*, got 'digits'"),
         ({"datasets": ("mnist",), "models": ("nin",)}, "models: expected .*, got 'nin'"),
         ({"datasets": ()}, "datasets: expected at least one, got none"),
@@ -111,7 +145,7 @@ def test_table1_sets_the_paper_beside_what_was_measured(stripes, tmp_path, capsy
     ],
 )
 def test_table1_knows_the_papers_rows_alone(config, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
         table1.main(table1.Config(**config))
 
 

@@ -1,10 +1,12 @@
 """An interrupted training ends as an uninterrupted one, and knows its own record."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from flax import nnx
 
-from models import MLP, SGD, Adam, Recipe, train, trained
+from models import MLP, SGD, Adam, Recipe, accuracy, create, train, trained
 from models.progress import Progress
 from models.zoo import weights_path
 
@@ -48,14 +50,14 @@ def progress(tmp_path):
 def test_it_goes_on_from_the_last_epoch_to_the_same_weights(stripes, progress, epoch):
     """Dropout's stream and the optimiser's moments are a part of it."""
     whole = network()
-    accuracy = train(whole, stripes, RECIPE, 0)
+    right = train(whole, stripes, RECIPE, 0)
     with pytest.raises(StoppedError):
         train(network(), stripes, RECIPE, 0, stop_behind(epoch), progress)
 
     epochs, resumed = [], network(seed=1)  # whatever it starts from
     again = train(resumed, stripes, RECIPE, 0, lambda *report: epochs.append(report[0]), progress)
     assert epochs == list(range(epoch + 1, 5))
-    assert again == accuracy
+    assert again == right
     assert_same(whole, resumed)
 
 
@@ -98,3 +100,34 @@ def test_the_cache_keeps_the_record_only_until_the_end(stripes, cache, monkeypat
     assert epochs == [2]
     assert path.exists()
     assert not record.exists()
+
+
+def test_a_training_may_end_early_and_go_on(stripes, cache, monkeypatch):
+    recipe = Recipe(Adam(), num_steps=20, batch_size=10, source="made up")  # four epochs
+    monkeypatch.setattr("models.zoo.RECIPES", {"stripes": {"mlp": recipe}})
+    epochs = []
+
+    def note(*report):
+        epochs.append(report[0])
+
+    early, card = trained("mlp", stripes, on_epoch=note, num_epochs=3)
+    assert epochs == [1, 2, 3]
+    assert card["epochs"] == 3
+    assert card["accuracy"] == accuracy(early, stripes.test_images, stripes.test_labels)
+    assert not weights_path("mlp", "stripes", 0).exists()  # no one takes it for a trained one
+
+    _, card = trained("mlp", stripes, on_epoch=note, num_epochs=2)
+    assert epochs == [1, 2, 3]
+    assert card["epochs"] == 3
+
+    late, card = trained("mlp", stripes, on_epoch=note, num_epochs=9)
+    assert epochs == [1, 2, 3, 4]
+    assert "epochs" not in card
+    whole = create("mlp", (16, 16, 1), 2, 0)
+    train(whole, stripes, recipe, 0)
+    assert_same(whole, late)
+
+
+def test_no_epochs_are_refused(stripes):
+    with pytest.raises(ValueError, match="num_epochs: expected at least 1, got 0"):
+        trained("lenet", replace(stripes, name="mnist"), num_epochs=0)
