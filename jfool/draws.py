@@ -1,0 +1,27 @@
+"""Random numbers for whole populations of images, at a third of the usual cost."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.extend.random import threefry_2x32
+from jaxtyping import Array, Float
+
+from jfool.base import PRNGKey
+
+_MANTISSA = 23
+
+
+def uniform(key: PRNGKey, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
+    """Uniform in [0, 1) in steps of 2^-23, as `jax.random.uniform` draws it.
+
+    Threefry makes two words of each count. `jax.random` throws one of them away, so that a draw
+    does not depend on how an array is cut into shards; here every word is a number.
+
+    Args:
+      key: a threefry key.
+      shape: of the result.
+    """
+    words = threefry_2x32(jax.random.key_data(key), jnp.arange(math.prod(shape), dtype=jnp.uint32))
+    numbers = (words >> (32 - _MANTISSA)).astype(jnp.float32) * 2.0**-_MANTISSA
+    return numbers.reshape(shape)
