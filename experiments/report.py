@@ -84,7 +84,7 @@ def table_1(folder: Path) -> list[Entry]:
             for row in record["rows"]:
                 seed = f" (seed {row['seed']})" if row.get("seed") else ""
                 rows.append(f"{row['dataset']}, {row['model']}{seed}")
-                measured.append([100 * row["accuracy"], how(row)])
+                measured.append([f"{100 * row['accuracy']:.2f}", how(row)])
                 paper.append([row["paper"], None])
             commands.append(_command(record))
             made_with = {key: record[key] for key in ("versions", "git_commit", "device")}

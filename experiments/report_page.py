@@ -11,7 +11,7 @@ from experiments.agenda import Item
 from experiments.report_html import Html, join, tag, void
 from experiments.section import Section, Table, heading, shown
 
-_TITLE = "jfool: the sparse fooling images of paper 000, reproduced"
+_TITLE = "jfool: fooling images, the papers beside what was measured"
 
 
 @dataclass(frozen=True)

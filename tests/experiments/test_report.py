@@ -192,7 +192,7 @@ def test_accuracies_come_from_the_records(tmp_path):
     assert len(rows) == len(table.rows)
     for name, measured, paper in zip(table.rows, table.measured, table.paper, strict=True):
         dataset, model = name.partition(" (")[0].split(", ")
-        assert measured[0] == 100 * rows[dataset, model]["accuracy"]
+        assert measured[0] == f"{100 * rows[dataset, model]['accuracy']:.2f}"
         assert paper[0] == rows[dataset, model]["paper"]
     (tmp_path / "table1_x.json").write_text('{"rows": [{}]}')
     with pytest.raises(ValueError, match=r"table1_x.json: expected a record of table1, got KeyErr"):
