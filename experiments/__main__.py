@@ -34,6 +34,8 @@ EXPERIMENTS = {
     "one_pixel": "experiments.sparse.one_pixel",
     "greedy": "experiments.sparse.greedy",
     "evolved_mnist": "experiments.evolved.mnist",
+    "evolved_imagenet": "experiments.evolved.imagenet",
+    "nearest_images": "experiments.evolved.nearest_images",
     "report": "experiments.report",
     "bench engine": "experiments.bench.engine",
     "bench peers": "experiments.bench.peers",

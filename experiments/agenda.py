@@ -120,6 +120,18 @@ AGENDA = (
         f"{_RUN} evolved_mnist paper",
     ),
     Item(
+        "evolved_imagenet",
+        "Evolved fooling images for the classes of ImageNet",
+        "paper 001, figures 1 and 6 to 10",
+        f"{_RUN} evolved_imagenet paper --network caffenet=FILE",
+    ),
+    Item(
+        "nearest_images",
+        "Training images nearest to evolved ones",
+        "paper 001, figure 15",
+        f"{_RUN} nearest_images paper",
+    ),
+    Item(
         "greedy",
         "Greedy choice of pixels instead of evolution",
         "of our own, beside paper 000",

@@ -161,6 +161,7 @@ def _show(config: Config, report: Plan, found: Largest | None) -> None:
         "time at the published peak": _duration(report.seconds_at_peak),
         "checkpoint": _scaled(report.checkpoint_bytes, "B"),
         "results": _scaled(report.results_bytes, "B"),
+        "results in files of their own": _scaled(report.large_bytes, "B"),
         "compiled in": f"{report.compile_seconds:.0f} s",
     }
     if found is not None:

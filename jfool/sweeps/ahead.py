@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jfool.base import KEY_TYPE, Attack, Criterion, Model
 from jfool.loop import limits_of, strong
+from jfool.sweeps.large import is_large
 from jfool.sweeps.segment import LANES, Entering, free_lanes, segment
 
 
@@ -39,6 +40,7 @@ class Program:
       text: of the compiled program; empty where it refuses.
       lane_bytes: of the state of one lane.
       row_bytes: of what is kept of one job: its number, itself, its findings, its seconds.
+      large_bytes: of these, what lies beside the table.
       seconds: of compiling.
     """
 
@@ -46,6 +48,7 @@ class Program:
     text: str
     lane_bytes: int
     row_bytes: int
+    large_bytes: int
     seconds: float
 
     def fits(self, limit: int) -> bool:
@@ -96,11 +99,15 @@ def compile_sweep(
     else:
         memory, text = _memory(compiled), compiled.as_text() or ""
     _, findings = lowered.out_info
+    large = [
+        leaf for leaf in jax.tree.leaves((job, findings)) if is_large(leaf.shape[1:], leaf.dtype)
+    ]
     return Program(
         memory=memory,
         text=text,
         lane_bytes=_bytes(lane_state) // count,
         row_bytes=_bytes((numbers, job, findings)) // count + np.dtype(np.float64).itemsize,
+        large_bytes=_bytes(large) // count,
         seconds=time.monotonic() - started,
     )
 

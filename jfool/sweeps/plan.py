@@ -57,7 +57,9 @@ class Plan:
       evaluations, operations: of the whole sweep.
       seconds_at_peak: of the whole sweep; None for devices without a published peak.
       checkpoint_bytes: when all lanes are taken.
-      results_bytes: of all jobs.
+      results_bytes: of all jobs, in the table.
+      large_bytes: of all jobs, in files beside it: what takes more than 4 MiB of a job, such as the
+        champions of an archive of many classes.
       compile_seconds: of the sweep's program.
     """
 
@@ -81,6 +83,7 @@ class Plan:
     seconds_at_peak: float | None
     checkpoint_bytes: int
     results_bytes: int
+    large_bytes: int
     compile_seconds: float
 
 
@@ -152,7 +155,8 @@ def plan(
         operations=operations * evaluations,
         seconds_at_peak=operations * busiest / chip.peak if chip else None,
         checkpoint_bytes=program.lane_bytes * lanes * num_columns,
-        results_bytes=(program.row_bytes + origin_bytes) * count,
+        results_bytes=(program.row_bytes - program.large_bytes + origin_bytes) * count,
+        large_bytes=program.large_bytes * count,
         compile_seconds=program.seconds,
     )
 

@@ -1,7 +1,8 @@
 """What a sweep found: one row per finished job, in a table that any reader of Parquet takes.
 
 An array of a row, such as its genotype, is a list of fixed length, row-major; the shape is noted in
-the field's metadata. `R` rows.
+the field's metadata. Of large ones a run folder's table has the names of files (`large.py`). `R`
+rows.
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ from jaxtyping import Float, Int
 
 from jfool.base import KEY_TYPE, Attack
 from jfool.loop import strong
+from jfool.sweeps.large import FILES, is_large, read_row, set_apart
 from jfool.version import __version__
 
 PROVENANCE = ("seconds", "device", "host", "versions")  # how a row came about: no part of it
@@ -36,25 +38,35 @@ class Results:
         `genotype`, and how it came about (`seconds`, `device`, `host`, `versions`).
       missing: ids of the jobs that are not finished.
       settings: of the sweep.
+      beside: the folder of what is too large for the table; None where everything lies in it.
     """
 
     table: pa.Table
     missing: Int[np.ndarray, " M"]
     settings: Mapping[str, Any]
+    beside: Any = None
 
     def __len__(self) -> int:
         return self.table.num_rows
 
-    def column(self, name: str) -> np.ndarray:
+    def column(self, name: str, rows: Any = None) -> np.ndarray:
         """One column as an array `[R, ...]`.
 
+        Args:
+          rows: indices into the table, or None for all.
         Raises:
-          ValueError: there is no such column.
+          ValueError: there is no such column, or a file beside the table is damaged.
         """
         if name not in self.table.column_names:
             known = ", ".join(self.table.column_names)
             raise ValueError(f"name: expected one of {known}, got {name!r}")
-        return _to_numpy(self.table, name)
+        column = _to_numpy(self.table, name)
+        column = column if rows is None else column[rows]
+        field = self.table.schema.field(name)
+        if FILES not in (field.metadata or {}):
+            return column
+        arrays = [read_row(self.beside, file) for file in column]
+        return np.stack(arrays) if arrays else np.zeros((0, *_shape(field)))
 
     def images(
         self, attack: Attack, job_type: type, rows: Any = None
@@ -95,19 +107,18 @@ class Results:
         Returns:
           A pytree of NumPy arrays `[R, ...]`.
         """
-        rows = np.arange(len(self)) if rows is None else rows
         first = jax.tree.map(lambda leaf: leaf[0], self._jobs(job_type, np.arange(1)))
         key = jax.random.key(0, impl=KEY_TYPE)
         form = jax.eval_shape(
             lambda key, job: attack.best(job, attack.init(key, job)).genotype, key, strong(first)
         )
         return jax.tree.map_with_path(
-            lambda path, _: self.column(_named("genotype", path))[rows], form
+            lambda path, _: self.column(_named("genotype", path), rows), form
         )
 
     def _jobs(self, job_type: type, rows: np.ndarray) -> Any:
         names = [field.name for field in dataclasses.fields(job_type)]
-        return job_type(**{name: self.column(f"job.{name}")[rows] for name in names})
+        return job_type(**{name: self.column(f"job.{name}", rows) for name in names})
 
 
 @jax.jit
@@ -140,24 +151,41 @@ def to_table(parts: Sequence[Mapping[str, Any]], same: Mapping[str, str]) -> pa.
     return pa.table(arrays, schema=pa.schema(fields))
 
 
+def without_large(table: pa.Table, folder: Any) -> pa.Table:
+    """The same rows, with files in a folder for all that is large."""
+    for field in table.schema:
+        shape = _shape(field)
+        element = field.type.value_type.to_pandas_dtype() if shape else None
+        if shape and is_large(shape, element):
+            table = set_apart(table, field.name, _to_numpy(table, field.name), folder)
+    return table
+
+
 def collected(
-    tables: Sequence[pa.Table], ids: np.ndarray, settings: Mapping[str, Any], source: Any
+    tables: Sequence[pa.Table],
+    ids: np.ndarray,
+    settings: Mapping[str, Any],
+    source: Any,
+    beside: Any = None,
 ) -> Results:
     """All rows of some tables.
 
     Args:
       ids: of the jobs that are expected.
       source: what errors call the tables.
+      beside: the folder of what is too large for them.
     Raises:
       ValueError: a job is there twice.
     """
     if not tables:
-        return Results(pa.table({"job_id": pa.array([], pa.int32())}), np.sort(ids), settings)
+        return Results(
+            pa.table({"job_id": pa.array([], pa.int32())}), np.sort(ids), settings, beside
+        )
     table = pa.concat_tables(tables).sort_by("job_id")
     found = table["job_id"].to_numpy()
     if len(double := found[1:][found[1:] == found[:-1]]):
         raise ValueError(f"{source}: expected each job once, got {double[:5].tolist()} twice")
-    return Results(table, np.setdiff1d(ids, found), settings)
+    return Results(table, np.setdiff1d(ids, found), settings, beside)
 
 
 def provenance(devices: Sequence[Any]) -> dict[str, str]:
@@ -193,7 +221,11 @@ def _to_numpy(table: pa.Table, name: str) -> np.ndarray:
     column = table[name].combine_chunks()
     if pa.types.is_string(column.type):
         return np.asarray(column.to_pylist(), dtype=object)
-    metadata = table.schema.field(name).metadata or {}
-    shape = json.loads(metadata.get(b"shape", b"[]"))
+    shape = _shape(table.schema.field(name))
     flat = column.flatten() if shape else column
     return flat.to_numpy(zero_copy_only=False).reshape(table.num_rows, *shape)
+
+
+def _shape(field: pa.Field) -> list[int]:
+    """Of a row's array; empty for a number."""
+    return json.loads((field.metadata or {}).get(b"shape", b"[]"))

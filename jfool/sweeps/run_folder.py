@@ -2,11 +2,11 @@
 
 settings.json             what the sweep was started with
 parts/*-DIGEST.parquet    finished jobs, each in exactly one part
+large/DIGEST.npy          what of a job is too large for its row (`large.py`)
 checkpoints/PROCESS/*     jobs under way (`checkpoint.py`)
 """
 
 import fcntl
-import hashlib
 import io
 import json
 import os
@@ -22,7 +22,8 @@ from etils import epath
 from jfool.sweeps import checkpoint
 from jfool.sweeps.files import is_remote, open_path, write_whole
 from jfool.sweeps.lane_table import stack, unstack
-from jfool.sweeps.results import Results, collected
+from jfool.sweeps.large import digest_of
+from jfool.sweeps.results import Results, collected, without_large
 
 _SETTINGS = "settings.json"
 
@@ -43,6 +44,10 @@ class RunFolder:
     @property
     def parts(self) -> epath.Path:
         return self.path / "parts"
+
+    @property
+    def large(self) -> epath.Path:
+        return self.path / "large"
 
     def exists(self) -> bool:
         return (self.path / _SETTINGS).exists()
@@ -98,10 +103,12 @@ class RunFolder:
 
     def add(self, table: pa.Table) -> None:
         """Adds finished jobs; they are there once this returns."""
+        with _explained(self.large):
+            table = without_large(table, self.large)
         ids = table["job_id"].to_numpy()
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
-        name = f"jobs-{ids.min():010d}-{len(ids)}-{_digest(buffer.getvalue())}.parquet"
+        name = f"jobs-{ids.min():010d}-{len(ids)}-{digest_of(buffer.getvalue())}.parquet"
         path = self.parts / name
         with _explained(path):
             write_whole(path, buffer.getvalue())
@@ -135,7 +142,7 @@ class RunFolder:
         tables = [_read_part(path) for path in self._part_paths()]
         ids = settings["job_ids"]
         ids = np.arange(settings["num_jobs"]) if ids is None else np.asarray(ids)
-        return collected(tables, ids, settings, self.parts)
+        return collected(tables, ids, settings, self.parts, self.large)
 
     def finished(self) -> np.ndarray:
         """Ids of the finished jobs."""
@@ -188,7 +195,7 @@ def read_sweep(folder: Any) -> Results:
 def _read_part(path: epath.Path, columns: list[str] | None = None) -> pa.Table:
     try:
         content = path.read_bytes()
-        if _digest(content) != path.stem.rpartition("-")[2]:
+        if digest_of(content) != path.stem.rpartition("-")[2]:
             raise pa.ArrowInvalid("its content is not what was written")
         return pq.read_table(io.BytesIO(content), columns=columns)
     except (pa.ArrowException, OSError, KeyError) as error:
@@ -196,10 +203,6 @@ def _read_part(path: epath.Path, columns: list[str] | None = None) -> pa.Table:
         raise ValueError(
             f"{path} is damaged ({reason}): delete it, and its jobs will be run again"
         ) from error
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @contextmanager

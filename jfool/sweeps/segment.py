@@ -104,8 +104,18 @@ def segment(
             return now[0] + 1, loop.advance(now[1])[0]
 
         _, lanes = lax.while_loop(more, generation, (jnp.int32(0), lanes))
-        results = loop.results(lanes, began & ~lanes.live)
-        return lanes, {name: getattr(results, name) for name in FINDINGS}
+        ended = began & ~lanes.live
+
+        def findings(lanes: Lanes) -> dict[str, Any]:
+            results = loop.results(lanes, ended)
+            return {name: getattr(results, name) for name in FINDINGS}
+
+        def nothing(lanes: Lanes) -> dict[str, Any]:
+            form = jax.eval_shape(findings, lanes)
+            return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), form)
+
+        # Where none ended there is no answer to paint: an archive has a thousand of them.
+        return lanes, lax.cond(ended.any(), findings, nothing, lanes)
 
     everywhere, by_lane = PartitionSpec(), PartitionSpec(LANES)
     return jax.shard_map(

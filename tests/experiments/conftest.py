@@ -1,5 +1,6 @@
 """A tiny victim and tiny data, so that experiments run in seconds and train nothing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ def linear_model() -> Any:
     """Four classes, 6 x 6 grey images."""
     weights = np.random.default_rng(0).normal(size=(36, 4)).astype(np.float32)
     return jfool.wrap(_linear, weights, mean=0.5)
+
+
+@pytest.fixture(scope="module")
+def quick_compiler() -> Iterator[None]:
+    """For tests of programs that run once, so that compiling them dominates."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_the_largest_number_of_lanes_fits_and_the_next_does_not():
 def memory_of(size: int, refused: int = 2**62) -> Program:
     """Of a program of 100 bytes and 10 for each lane, which the compiler refuses from a size on."""
     memory = ChipMemory(100, 10 * size, 0, 0, 0) if size < refused else None
-    return Program(memory, "", 0, 0, 0.0)
+    return Program(memory, "", 0, 0, 0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -286,7 +286,7 @@ def test_the_chunk_is_the_largest_that_fits_a_device(fits, expected, monkeypatch
     def compile_sweep(*args, lanes, chunk, **options):
         del args, options
         assert lanes == 32
-        return Program(ChipMemory(chunk, 0, 0, 0, 0), "", 0, 0, 0.0)
+        return Program(ChipMemory(chunk, 0, 0, 0, 0), "", 0, 0, 0, 0.0)
 
     monkeypatch.setattr(sizes, "compile_sweep", compile_sweep)
     monkeypatch.setattr(sizes, "memory_limit", lambda device: fits / 0.85)

@@ -1,0 +1,71 @@
+"""Columns whose rows are large, such as the champions of an archive of a thousand classes: each row
+a file of its own, beside the table, which holds the names of the files in their place.
+
+A file is called by the digest of its content. So a table tells all that was found, and a sweep that
+was killed between the files and the table that names them writes the same ones again.
+"""
+
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from etils import epath
+
+from jfool.sweeps.files import write_whole
+
+MOST_BYTES = 2**22  # of a row's array that lies in the table
+FILES = b"files"  # marks the field of such a column
+
+
+def is_large(shape: Sequence[int], dtype: Any) -> bool:
+    """Whether arrays of this form lie beside the table, one for each row."""
+    return math.prod(shape) * np.dtype(dtype).itemsize > MOST_BYTES
+
+
+def digest_of(content: bytes) -> str:
+    """As names of files have it."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def set_apart(table: pa.Table, name: str, rows: np.ndarray, folder: epath.Path) -> pa.Table:
+    """Writes the rows of a column as files, on the disk before this returns, and names them in its
+    place.
+
+    Raises:
+      OSError: one cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for row in rows:
+        buffer = io.BytesIO()
+        np.save(buffer, row, allow_pickle=False)
+        names.append(f"{digest_of(buffer.getvalue())}.npy")
+        write_whole(folder / names[-1], buffer.getvalue())
+    index = table.schema.get_field_index(name)
+    metadata = {**(table.schema.field(name).metadata or {}), FILES: b"npy"}
+    return table.set_column(
+        index, pa.field(name, pa.string(), metadata=metadata), pa.array(names, pa.string())
+    )
+
+
+def read_row(folder: epath.Path, name: str) -> np.ndarray:
+    """What a file of `set_apart` holds.
+
+    Raises:
+      ValueError: it is damaged, or gone.
+    """
+    path = folder / name
+    try:
+        content = path.read_bytes()
+        if digest_of(content) != path.stem:
+            raise ValueError("its content is not what was written")
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}): delete the part in whose table it is named, and its "
+            "jobs will be run again"
+        ) from error
