@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from jfool.search.map_elites import ancestors
+from jfool.search.map_elites import NOT_WON, ancestors
 
 Win = tuple[int, int]
 Wins = Int[np.ndarray, "G cells"]
@@ -36,7 +36,7 @@ def lines(wins: Wins, cells: Iterable[int]) -> dict[int, Line]:
 
 def still_champions(wins: Wins, line: Line) -> Line:
     """Those of a line that were never beaten."""
-    return [(cell, won) for cell, won in line if (wins[won + 1 :, cell] == -2).all()]
+    return [(cell, won) for cell, won in line if (wins[won + 1 :, cell] == NOT_WON).all()]
 
 
 def longest(wins: Wins, of: Mapping[int, Line]) -> Line:

@@ -23,6 +23,8 @@ from jaxtyping import Bool, Float, Int
 from jfool.base import PRNGKey, pytree, static
 from jfool.expect import is_whole
 
+NOT_WON = -2  # in the record: a cell that nobody won in a generation
+
 # Of P genotypes: scores in every cell [P, cells], logits [P, K].
 Judge = Callable[[Any], tuple[Float[Array, "P cells"], Float[Array, "P K"]]]
 
@@ -43,7 +45,7 @@ class Lineage:
       born: `[cells]` int, the generation in which each champion won its cell; -1 for none.
       parent: `[cells]` int, the cell whose champion was its (first) parent; -1 at the start.
       wins: `[G, cells]` int, per generation the parent's cell of who won the cell then; -1 for a
-        cell that was won by somebody of the start population, -2 for one that was not won. With it
+        cell that was won by somebody of the start population, `NOT_WON` for one that was not won. With it
         all ancestors of a champion can be told (`ancestors`). G is `MAPElites.record`.
       fitness: `[G, cells]`, the champions' after each generation; NaN for those to come.
     """
@@ -110,7 +112,7 @@ class MAPElites:
             lineage=Lineage(
                 born=nobody,
                 parent=nobody,
-                wins=jnp.full((self.record, num_cells), -2, jnp.int32),
+                wins=jnp.full((self.record, num_cells), NOT_WON, jnp.int32),
                 fitness=jnp.full((self.record, num_cells), jnp.nan, jnp.float32),
             ),
             children=children,
@@ -171,7 +173,7 @@ class MAPElites:
         return Lineage(
             born=jnp.where(wins, now, old.born),
             parent=jnp.where(wins, parent, old.parent),
-            wins=note(old.wins, jnp.where(wins, parent, -2)),
+            wins=note(old.wins, jnp.where(wins, parent, NOT_WON)),
             fitness=note(old.fitness, fitness),
         )
 
@@ -194,7 +196,7 @@ def ancestors(
         raise ValueError(f"generation: expected 0 to {len(wins) - 1}, got {generation}")
     line = []
     while True:
-        while generation >= 0 and wins[generation, cell] == -2:
+        while generation >= 0 and wins[generation, cell] == NOT_WON:
             generation -= 1
         if generation < 0:
             raise ValueError(f"cell: expected one that was occupied, got {cell}")

@@ -8,6 +8,7 @@ was killed between the files and the table that names them writes the same ones 
 import hashlib
 import io
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from etils import epath
 from jfool.sweeps.files import write_whole
 
 MOST_BYTES = 2**22  # of a row's array that lies in the table
+_NAME = re.compile(r"[0-9a-f]{16}\.npy")
 FILES = b"files"  # marks the field of such a column
 
 
@@ -60,6 +62,8 @@ def read_row(folder: epath.Path, name: str) -> np.ndarray:
     """
     path = folder / name
     try:
+        if not _NAME.fullmatch(name):
+            raise ValueError("no name of such a file")
         content = path.read_bytes()
         if digest_of(content) != path.stem:
             raise ValueError("its content is not what was written")

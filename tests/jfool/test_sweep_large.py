@@ -118,6 +118,15 @@ def test_a_damaged_file_is_named_and_its_jobs_run_again(damage, tmp_path):
     np.testing.assert_array_equal(sweep(tmp_path / "run").column("genotype"), before)
 
 
+def test_a_table_cannot_lead_out_of_the_folder(tmp_path):
+    outside = tmp_path / "secret.npy"
+    np.save(outside, np.arange(3))
+    content = outside.read_bytes()
+    (tmp_path / f"{large.digest_of(content)}.npy").write_bytes(content)
+    with pytest.raises(ValueError, match="no name of such a file"):
+        large.read_row(tmp_path / "run", f"../{large.digest_of(content)}.npy")
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_plan_counts_the_archive(dtype, tmp_path):
     attack, model, jobs = arguments(dtype)
