@@ -45,8 +45,8 @@ class Lineage:
       born: `[cells]` int, the generation in which each champion won its cell; -1 for none.
       parent: `[cells]` int, the cell whose champion was its (first) parent; -1 at the start.
       wins: `[G, cells]` int, per generation the parent's cell of who won the cell then; -1 for a
-        cell that was won by somebody of the start population, `NOT_WON` for one that was not won. With it
-        all ancestors of a champion can be told (`ancestors`). G is `MAPElites.record`.
+        cell that was won by somebody of the start population, `NOT_WON` for one that was not won.
+        With it all ancestors of a champion can be told (`ancestors`). G is `MAPElites.record`.
       fitness: `[G, cells]`, the champions' after each generation; NaN for those to come.
     """
 

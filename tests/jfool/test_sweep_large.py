@@ -5,6 +5,7 @@ import math
 import jax
 import numpy as np
 import pytest
+from etils import epath
 
 import jfool
 from jfool.sweeps import large, without_provenance
@@ -124,7 +125,7 @@ def test_a_table_cannot_lead_out_of_the_folder(tmp_path):
     content = outside.read_bytes()
     (tmp_path / f"{large.digest_of(content)}.npy").write_bytes(content)
     with pytest.raises(ValueError, match="no name of such a file"):
-        large.read_row(tmp_path / "run", f"../{large.digest_of(content)}.npy")
+        large.read_row(epath.Path(tmp_path / "run"), f"../{large.digest_of(content)}.npy")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
