@@ -78,7 +78,10 @@ def draw_ablated(path: Path, found: Sequence[Ablated], names: Sequence[str]) -> 
     rows = [
         [Tile(one.before, caption_of(names[one.label], float(one.confidence[0]))) for one in found],
         [
-            Tile(one.after, f"{percent(float(one.confidence[-1]))} %\n{one.removed:.0%} removed")
+            Tile(
+                one.after,
+                f"{percent(float(one.confidence[-1]))} %\n{section.floored(one.removed)} % removed",
+            )
             for one in found
         ],
     ]

@@ -18,7 +18,7 @@ from experiments.sparse.shown import new_figure, save_figure
 _COLORS = {"direct": "#b45309", "cppn": "#1d4ed8"}
 _BAND = "#f3c9a5"
 _OTHER = "Orange: another class is predicted."
-_LETTERS = 20  # of a class's name
+_LETTERS = 24  # of a class's name
 
 
 def draw_heat_map(path: Path, found: Mapping[str, Archives]) -> None:
@@ -142,12 +142,14 @@ def draw_kin(
         name = _short(names[runs.labels[family.ancestor[0]]])
         head = f"common ancestor:\n{name},\ngeneration {family.ancestor[1]}"
         groups.append((head, sorted(surest, key=rising.index, reverse=True)[:columns]))
+    columns = max(len(cells) for _, cells in groups)
     tiles = []
     for _, cells in groups:
         texts = [f"{_short(names[runs.labels[c]])}, gen. {won[c]}\n" for c in cells]
         row = _tiles(runs, run, cells, texts)
         tiles.append(row + [None] * (columns - len(row)))
-    draw_gallery(path, tiles, [head for head, _ in groups], [""] * columns)
+    heads = [head for head, _ in groups]
+    draw_gallery(path, tiles, heads, [""] * columns, footnote=_OTHER)
 
 
 def _tiles(

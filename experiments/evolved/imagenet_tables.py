@@ -86,7 +86,8 @@ def comparison(found: Mapping[str, Archives], populations: Mapping[str, int]) ->
 
 
 def _tested(cppn: np.ndarray, direct: np.ndarray) -> list[section.Cell]:
-    test = stats.mannwhitneyu(cppn, direct, method="asymptotic")
+    # In the floats of the confidences, small probabilities would vanish.
+    test = stats.mannwhitneyu(cppn.astype(float), direct.astype(float), method="asymptotic")
     medians = (percent(float(np.median(of))) for of in (cppn, direct))
     p = float(test.pvalue)
     shown = f"{p:.2g}" if p >= 1e-300 else "< 1e-300"

@@ -133,6 +133,15 @@ def test_the_test_counts_pairs_and_ties():
     assert float(row[4]) == pytest.approx(2 * stats.norm.sf(z), rel=0.05)
 
 
+def test_a_probability_far_below_the_least_float_is_told():
+    ranks = np.arange(400) / 400
+    found = {"direct": archives([[ranks[:200]]]), "cppn": archives([[ranks[200:]]])}
+    row = imagenet_tables.comparison(found, {"direct": 2, "cppn": 2}).measured[0]
+    z = (40_000 - 20_000 - 0.5) / np.sqrt(200 * 200 * 401 / 12)
+    assert float(row[4]) == pytest.approx(2 * stats.norm.sf(z), rel=0.05)
+    assert 0 < float(row[4]) < 1e-60
+
+
 def test_marks_behind_the_end_are_empty_and_the_papers_figures_stand_at_theirs():
     found = {"direct": archives(np.full((2, 4, 3), 0.995)), "cppn": archives(np.zeros((1, 6, 3)))}
     table = imagenet_tables.medians(found, (3, 5))
