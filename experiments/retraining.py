@@ -113,7 +113,7 @@ def measure(
     dataset: models.Dataset,
     sets: Sequence[UInt8[np.ndarray, "N H W C"]] = (),
 ) -> Measured:
-    """How a network classifies natural test images, and fooling images that it was not trained on."""
+    """How a network classifies natural test images, and fooling images that are new to it."""
     images, outlier = dataset.test_images, len(dataset.class_names)
     natural = models.accuracy(model, images, dataset.test_labels)
     if not sets:
