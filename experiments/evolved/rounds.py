@@ -119,7 +119,8 @@ def main(config: Config) -> None:
     for number in range(1, config.rounds + 2):
         say(f"DNN_{number}")
         sets = [past.found for past in rounds]
-        data = with_outliers(dataset, shown(config, sets), FOOLING)
+        shown = [filled(s.trained, count) for s, count in zip(sets, counts(config), strict=False)]
+        data = with_outliers(dataset, shown, FOOLING)
         recipe = recipe_of(config.network, config.dataset, config.num_steps)
         path = config.out / "networks" / f"DNN_{number}.safetensors"
         model = retrained(config.network, data, recipe, config.training_seed, path)
@@ -151,10 +152,9 @@ def main(config: Config) -> None:
     )
 
 
-def shown(config: Config, sets: list[FoolingImages]) -> list:
-    """Of each round's images as many as the network after it is shown."""
-    counts = [config.first_images] + [config.images] * len(sets)
-    return [filled(found.trained, count) for found, count in zip(sets, counts, strict=False)]
+def counts(config: Config) -> list[int]:
+    """How many images against each network the later ones are trained on."""
+    return [config.first_images] + [config.images] * (config.rounds - 1)
 
 
 def evolved(
@@ -183,9 +183,9 @@ def notes(config: Config, rounds: list[Round]) -> list[str]:
         "natural error: on the former alone. Score: the median confidence of what evolved through "
         "the network. Fooled: the share that is taken for its digit; at 99 %: the share with that "
         "confidence. Recognised: the share of the images held out that is taken for fooling.",
-        "Each run gives twenty images of ten digits: the champions of its start population and of "
-        "its last generation. Cells are of the digits alone, while the network has one output "
-        "more. An image that holds several cells counts in each: of a round's images "
+        "Each run gives the champions of its start population and of its last generation. Cells "
+        "are of the natural classes alone, while the network has one output more. An image that "
+        "holds several cells counts in each: of a round's images "
         + ", ".join(str(r.found.num_distinct) for r in rounds)
         + " are distinct.",
         "All networks are trained from scratch, with the same recipe and seed. Scores are of all "
@@ -194,8 +194,7 @@ def notes(config: Config, rounds: list[Round]) -> list[str]:
         "on; the paper does not say how it draws its images.",
         f"Our {config.network} sees pixels in [0, 1]; the paper's subtracted a mean image.",
     ]
-    enough = 20 * config.first_runs >= config.first_images and 20 * config.runs >= config.images
-    if not enough:
+    if any(len(r.found.trained) < count for r, count in zip(rounds, counts(config), strict=False)):
         texts.append(
             "Assumption: where there are fewer images than the paper's, they are repeated until "
             f"the new class has as many, {config.first_images} of those against DNN_1 and "

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments import section
-from experiments.evolved.figures import percent
+from experiments.evolved.figures import champion_tiles, percent
 from experiments.evolved.fooling_images import FoolingImages
-from experiments.gallery import Tile, draw_gallery
+from experiments.gallery import draw_gallery
 from experiments.retraining import Measured
 from experiments.sparse.shown import new_figure, save_figure
 
@@ -97,8 +97,8 @@ def pictures(
     draw_course(out / _COURSE, rounds, beside_paper=beside_paper)
     draw_gallery(
         out / _GALLERY,
-        [champions(r.found) for r in rounds],
-        [f"DNN_{i + 1}\n{percent(r.median)}" for i, r in enumerate(rounds)],
+        [champion_tiles(r.found.last, 0) for r in rounds],
+        [f"DNN_{i + 1}\n{percent(r.median)} %" for i, r in enumerate(rounds)],
         class_names,
         footnote="Orange: another class is predicted.",
     )
@@ -110,19 +110,9 @@ def pictures(
         ),
         section.Picture(
             _GALLERY,
-            "The last champions of the first run against each network, and their confidence (%; "
-            "figure 11); at the left, the median of all runs.",
+            "The last champions of the first run against each network, and their confidence "
+            "(figure 11); at the left, the median of all runs.",
         ),
-    ]
-
-
-def champions(found: FoolingImages) -> list[Tile]:
-    """The last ones of the first run."""
-    return [
-        Tile(image, percent(score), bool(prediction == label))
-        for label, (image, score, prediction) in enumerate(
-            zip(found.last.images[0], found.scores[0], found.last.prediction[0], strict=True)
-        )
     ]
 
 
