@@ -99,14 +99,14 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "reduced": (
-        "a small CNN, trained three times for 3 000 steps, and 300 images",
+        "about 25 minutes on two cores: a small CNN, trained three times, and 300 images",
         Config(
             num_steps=3000,
             runs=15,
             held_out=2,
             probes=10,
             population=100,
-            generations=400,
+            generations=300,
             preset="reduced",
         ),
     ),

@@ -69,16 +69,15 @@ def _opened(file: Path) -> Image.Image:
     """A picture in red, green and blue, as it should be looked at."""
     try:
         with Image.open(file, formats=("PNG", "JPEG")) as picture:
-            fits = picture.mode in _MODES and picture.width * picture.height <= _MOST_PIXELS
-            mode, size = picture.mode, picture.size
-            if fits:
-                upright = ImageOps.exif_transpose(picture).convert("RGBA")
+            mode, (width, height) = picture.mode, picture.size
+            fits = mode in _MODES and width * height <= _MOST_PIXELS
+            upright = ImageOps.exif_transpose(picture).convert("RGBA") if fits else picture
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"pictures: expected a whole PNG or JPEG file, got {file}") from error
     if not fits:
         raise ValueError(
             f"pictures: expected at most 8 bits a channel and {_MOST_PIXELS} pixels, "
-            f"got mode {mode} and {size[0]} x {size[1]} in {file}"
+            f"got mode {mode} and {width} x {height} in {file}"
         )
     white = Image.new("RGBA", upright.size, "white")
     return Image.alpha_composite(white, upright).convert("RGB")

@@ -95,7 +95,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "reduced": (
-        "five retrainings of 3 000 steps, each on 300 images more",
+        "about 25 minutes on two cores: five retrainings, each on 300 images more",
         Config(
             num_steps=3000,
             rounds=5,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from experiments import section
 from experiments.evolved.figures import champion_tiles, percent
@@ -126,7 +127,7 @@ def draw_course(path: Path, rounds: Sequence[Round], *, beside_paper: bool) -> N
     if beside_paper:
         axes.plot(np.arange(len(SCORE)) + 1, SCORE, "--", color="#767676", label="paper")
         axes.legend(frameon=False, fontsize=8)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="DNN", ylabel="confidence, %", ylim=(-3, 103))
     axes.spines[["top", "right"]].set_visible(False)
     save_figure(figure, path)
