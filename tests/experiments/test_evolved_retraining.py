@@ -57,7 +57,7 @@ def champions(levels, confidence):
     """`R` runs of two cells whose images are of these levels."""
     levels, confidence = np.asarray(levels, np.float32), np.asarray(confidence, np.float32)
     images = np.broadcast_to(levels[..., None, None, None] / 255, (*levels.shape, *SHAPE))
-    prediction = np.broadcast_to([0, 2], confidence.shape)
+    prediction = np.resize([[0, 1], [1, 0], [0, 2]], confidence.shape)
     nothing = np.zeros(len(levels))
     return Runs(confidence[:, None], confidence, prediction, images, nothing > 0, nothing + 8)
 
@@ -77,7 +77,7 @@ def test_the_last_runs_are_held_out_with_both_generations():
 
 def test_a_champion_that_the_network_says_nothing_of_scores_nothing():
     np.testing.assert_allclose(FOUND.scores, [[0.5, 0], [0.99, 0.2], [0.6, 1]])
-    assert FOUND.fooled == 0.5  # of the second cell's, the prediction is the outlier
+    assert FOUND.fooled == 3 / 6
     assert FOUND.num_queries == 48
 
 
@@ -203,6 +203,8 @@ def test_inoculated_networks_are_compared_with_the_one_before(stripes, tmp_path,
         model = models.load("mlp", out / "networks" / f"{name}.safetensors", SHAPE, 2 + (index > 0))
         accuracy = models.accuracy(model, stripes.test_images, stripes.test_labels)
         assert medians["measured"][index][0] == f"{100 * accuracy:.1f}"
+        ids = jfool.read_sweep(out / "runs" / name / "last").column("job_id")
+        assert ids.tolist() == ([3, 4] if index else [0, 1, 2])
     assert run(natural, NATURAL, out, pictures=folder) == section
     assert "epoch 1" not in capsys.readouterr().err
 
