@@ -132,6 +132,24 @@ AGENDA = (
         f"{_RUN} nearest_images paper",
     ),
     Item(
+        "evolved_transfer",
+        "Evolved images of one training on another",
+        "paper 001, table S1, figure S1",
+        f"{_RUN} evolved_transfer paper",
+    ),
+    Item(
+        "evolved_retraining",
+        "Retraining with evolved images as a class of their own: MNIST",
+        "paper 001, figure 11, table S2",
+        f"{_RUN} evolved_retraining paper",
+    ),
+    Item(
+        "evolved_natural_retraining",
+        "Retraining with evolved images as a class of their own: natural images",
+        "paper 001, figure 12",
+        f"{_RUN} evolved_natural_retraining paper",
+    ),
+    Item(
         "greedy",
         "Greedy choice of pixels instead of evolution",
         "of our own, beside paper 000",

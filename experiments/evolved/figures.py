@@ -19,13 +19,7 @@ def percent(confidence: float) -> str:
 
 def draw_champions(path: Path, runs: Runs, class_names: Sequence[str], most: int = 5) -> None:
     """The last champions, runs down and classes across."""
-    tiles = [
-        [
-            Tile(image, f"{percent(confidence)} %", bool(prediction == label))
-            for label, (image, confidence, prediction) in enumerate(zip(*run, strict=True))
-        ]
-        for run in zip(runs.images[:most], runs.confidence, runs.prediction, strict=False)
-    ]
+    tiles = [champion_tiles(runs, number) for number in range(min(most, len(runs.images)))]
     draw_gallery(
         path,
         tiles,
@@ -33,6 +27,15 @@ def draw_champions(path: Path, runs: Runs, class_names: Sequence[str], most: int
         class_names,
         footnote="Orange: another class is predicted.",
     )
+
+
+def champion_tiles(runs: Runs, number: int) -> list[Tile]:
+    """The last champions of one run."""
+    run = runs.images[number], runs.confidence[number], runs.prediction[number]
+    return [
+        Tile(image, f"{percent(confidence)} %", bool(prediction == label))
+        for label, (image, confidence, prediction) in enumerate(zip(*run, strict=True))
+    ]
 
 
 def draw_course(path: Path, methods: Mapping[str, Runs]) -> None:

@@ -1,6 +1,6 @@
 """The ways in which images evolve, by name, and runs of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,8 @@ from jaxtyping import Float
 
 import jfool
 from experiments.progress import sweep_progress
+from experiments.sparse.shown import check_least
+from experiments.victims import check_seed
 
 Shape = tuple[int, int, int]
 
@@ -70,34 +72,47 @@ def evolve(
     image_shape: Shape,
     num_classes: int,
     *,
+    cells: int | None = None,
     population: int,
     generations: int,
+    stop: int | None = None,
     runs: int,
+    first_run: int = 0,
     seed: int,
     lanes: int,
     folder: Path,
 ) -> Runs:
-    """Evolves archives of all classes; what lies in the folder is not evolved again."""
+    """Evolves archives; what lies in the folder is not evolved again.
+
+    Args:
+      num_classes: of the model.
+      cells: as many first classes have one; by default all.
+      generations: of which the fitness is kept, behind the start.
+      stop: the generation behind which runs end, by default the last; 0 is the start.
+      first_run: the number of the first run; no two of different numbers have the same draws.
+    """
+    cells = num_classes if cells is None else cells
     attack = jfool.EvolvedFooling(
         METHODS[method](image_shape),
         num_classes,
         jfool.MAPElites(population, record=generations + 1),
     )
-    jobs = jfool.EvolutionJob(np.tile(np.arange(num_classes), (runs, 1)))
+    jobs = jfool.EvolutionJob(np.tile(np.arange(cells), (runs, 1)))
     with sweep_progress(f"runs, {TEXTS[method]}") as on_progress:
         found = jfool.sweep(
             jax.random.key(seed),
             attack,
             model,
             jobs,
-            num_steps=generations,
+            num_steps=generations if stop is None else stop,
             folder=folder,
             lanes=min(lanes, runs),
             chunk=population,
+            job_ids=first_run + np.arange(runs),
             on_progress=on_progress,
         )
     genotypes = found.genotypes(attack, jfool.EvolutionJob)
-    full = np.zeros((runs, num_classes), bool)
+    full = np.zeros((runs, cells), bool)
     if isinstance(attack.encoding, jfool.CPPN):
         full = genotypes.active.all(-1) | genotypes.connected.all(-1)
     return Runs(
@@ -108,6 +123,29 @@ def evolve(
         full=full,
         num_queries=found.column("num_queries"),
     )
+
+
+def check_evolution(config: Any) -> None:
+    """Refuses settings with which nothing can evolve: population, generations, runs, lanes, seed.
+
+    Raises:
+      ValueError: naming the setting, what was expected and what came.
+    """
+    check_seed(config.seed)
+    check_least(config, {"population": 2, "generations": 1, "runs": 1, "lanes": 1})
+    if config.population % 2:
+        raise ValueError(f"population: expected an even number, got {config.population}")
+
+
+def check_methods(methods: Sequence[str]) -> None:
+    """Refuses names that are none of `METHODS`.
+
+    Raises:
+      ValueError: naming the setting, what was expected and what came.
+    """
+    if set(methods) - set(METHODS) or not methods or len(set(methods)) < len(methods):
+        got = " ".join(methods) or "none"
+        raise ValueError(f"methods: expected some of {', '.join(METHODS)}, each once, got {got}")
 
 
 def rows_of(methods: Mapping[str, Runs]) -> list[str]:

@@ -17,8 +17,15 @@ import tyro
 import models
 from experiments import section
 from experiments.evolved.figures import draw_champions, draw_course, percent
-from experiments.evolved.methods import METHODS, Runs, evolve, rows_of
-from experiments.sparse.shown import check_least, command, shown_settings
+from experiments.evolved.methods import (
+    METHODS,
+    Runs,
+    check_evolution,
+    check_methods,
+    evolve,
+    rows_of,
+)
+from experiments.sparse.shown import command, shown_settings
 from experiments.victims import check_seed, check_specs, victim_of
 
 # Paper 001, section 3.1: medians of all digits and runs after 200 generations; with the direct
@@ -131,15 +138,9 @@ def check(config: Config) -> None:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
     check_specs([config.network], config.dataset)
-    check_seed(config.seed)
     check_seed(config.training_seed, "training_seed")
-    check_least(config, {"population": 2, "generations": 1, "runs": 1, "lanes": 1})
-    if config.population % 2:
-        raise ValueError(f"population: expected an even number, got {config.population}")
-    unknown = set(config.methods) - set(METHODS)
-    if unknown or not config.methods or len(set(config.methods)) < len(config.methods):
-        got = " ".join(config.methods) or "none"
-        raise ValueError(f"methods: expected some of {', '.join(METHODS)}, each once, got {got}")
+    check_evolution(config)
+    check_methods(config.methods)
     if not all(0 <= mark <= config.generations for mark in config.marks) or not config.marks:
         raise ValueError(
             f"marks: expected generations up to {config.generations}, got {config.marks}"

@@ -13,8 +13,8 @@ import models
 from experiments.colors import MAX_COLORS, Color
 from experiments.found import Found
 from experiments.progress import sweep_progress
+from experiments.retraining import as_bytes
 from experiments.search import Cell, Place, Search, job_id, sweep_places
-from experiments.sparse.retraining import as_bytes
 
 _NO_STEP = 2**31 - 1  # of a search, whose steps draw from folds of the job's key
 

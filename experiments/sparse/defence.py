@@ -18,11 +18,11 @@ import models
 from experiments import section
 from experiments.colors import Color, parse_colors
 from experiments.progress import say
+from experiments.retraining import filled, measure, recipe_of, retrained, with_outliers
 from experiments.search import Search
 from experiments.sparse.attack_sets import AttackSet, attacked, places_of_round
 from experiments.sparse.defence_report import pictures, table_16, table_17
-from experiments.sparse.retraining import measure, retrained, with_outliers
-from experiments.sparse.shown import check_least, command, shown_settings
+from experiments.sparse.shown import check_least, command, shown_settings, smaller
 from experiments.victims import check_seed, check_victim
 
 _BUDGET = {
@@ -152,10 +152,9 @@ def main(config: Config) -> None:
 def trained(config: Config, dataset: models.Dataset, sets: list[AttackSet]) -> models.Network:
     """M_i, trained on the data and on the SFIs against M_0 to M_{i-1}."""
     say(f"M{len(sets)}")
-    recipe = models.recipe_for(config.network, config.dataset)
-    if config.num_steps is not None:
-        recipe = dataclasses.replace(recipe, num_steps=config.num_steps)
-    data = with_outliers(dataset, [s.trained for s in sets], config.copies)
+    recipe = recipe_of(config.network, config.dataset, config.num_steps)
+    shown = [filled(s.trained, config.copies * len(s.trained)) for s in sets]
+    data = with_outliers(dataset, shown, "SFI")
     path = config.out / "networks" / f"M{len(sets)}.safetensors"
     return retrained(config.network, data, recipe, config.training_seed, path)
 
@@ -183,11 +182,7 @@ def notes(config: Config) -> list[str]:
         "Combined accuracy counts the natural test images and the SFIs held out in all rounds so "
         "far: so the paper's numbers agree with each other.",
     ]
-    less = [
-        f"{getattr(config, name)} instead of {getattr(paper, name)} {text}"
-        for name, text in _BUDGET.items()
-        if getattr(config, name) < getattr(paper, name)
-    ]
+    less = smaller(config, paper, _BUDGET)
     if config.num_steps is not None:
         less.append(f"trainings of {config.num_steps} steps")
     if less:

@@ -7,10 +7,10 @@ import numpy as np
 
 from experiments import section
 from experiments.gallery import Tile, draw_gallery
+from experiments.retraining import Measured
 from experiments.section import floored
 from experiments.sparse.attack_sets import AttackSet
 from experiments.sparse.published import CLASSES
-from experiments.sparse.retraining import Measured
 from experiments.sparse.shown import new_figure, save_figure
 
 # In percent: combined, natural, defence, re-attack. Combined counts 10 000 natural images and 1 000

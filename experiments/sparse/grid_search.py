@@ -9,8 +9,14 @@ from experiments.colors import Color, parse_colors
 from experiments.found import Found
 from experiments.progress import sweep_progress
 from experiments.search import Cell, Search, places_of, sweep_places
-from experiments.sparse.shown import check_least
+from experiments.sparse.shown import check_least, smaller
 from experiments.victims import check_seed
+
+_BUDGET = {
+    "repeats": "searches per cell",
+    "population": "candidates",
+    "generations": "generations",
+}
 
 
 class Grid(Protocol):
@@ -88,16 +94,7 @@ def check_grid(config: Grid, ks: Sequence[int]) -> None:
 
 def smaller_note(config: Grid, paper: Grid) -> str | None:
     """How the searches are smaller than the paper's, in a sentence; None where they are not."""
-    texts = {
-        "repeats": "searches per cell",
-        "population": "candidates",
-        "generations": "generations",
-    }
-    less = [
-        f"{getattr(config, name)} of {getattr(paper, name)} {text}"
-        for name, text in texts.items()
-        if getattr(config, name) < getattr(paper, name)
-    ]
+    less = smaller(config, paper, _BUDGET)
     if config.until is not None:
         alike = ": rounded down both print 99" if 0.99 <= config.until < 1 else ""
         less.append(

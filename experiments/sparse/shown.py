@@ -1,6 +1,7 @@
 """What sections tell of their settings, and how their plots are written."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,19 @@ def check_least(config: Any, least: dict[str, int]) -> None:
         value = getattr(config, name)
         if value is not None and not smallest <= value < 2**31:
             raise ValueError(f"{name}: expected a number of at least {smallest}, got {value}")
+
+
+def smaller(config: Any, paper: Any, texts: Mapping[str, str]) -> list[str]:
+    """What of a configuration is less than the paper's, in words.
+
+    Args:
+      texts: by setting, what it counts.
+    """
+    return [
+        f"{getattr(config, name)} of {getattr(paper, name)} {text}"
+        for name, text in texts.items()
+        if getattr(config, name) < getattr(paper, name)
+    ]
 
 
 def command(name: str, config: Any, preset: Any) -> str:

@@ -13,10 +13,10 @@ import jfool
 import models
 from experiments.colors import parse_colors
 from experiments.found import Found, Row
+from experiments.retraining import as_bytes, filled, measure, with_outliers
 from experiments.sparse import defence
 from experiments.sparse.attack_sets import AttackSet, drawn_ks, places_of_round
 from experiments.sparse.defence_report import TABLE_16, TABLE_17
-from experiments.sparse.retraining import as_bytes, measure, with_outliers
 from models import SGD, Dataset, Recipe
 
 SMOKE = dataclasses.replace(defence.PRESETS["smoke"][1], num_steps=None)
@@ -123,14 +123,21 @@ def test_images_are_rounded_to_bytes():
 
 def test_outliers_are_one_class_more_and_only_for_training(stripes):
     sets = [images_named([5, 6]), images_named([7])]
-    data = with_outliers(stripes, sets, copies=3)
-    added = data.train_images[40:]
-    assert sorted(added[:, 0, 0, 0].tolist()) == [5, 5, 5, 6, 6, 6, 7, 7, 7]
-    assert data.train_labels[40:].tolist() == [2] * 9
-    assert len(data.class_names) == 3
+    data = with_outliers(stripes, sets, "SFI")
+    assert data.train_images[40:, 0, 0, 0].tolist() == [5, 6, 7]
+    assert data.train_labels[40:].tolist() == [2] * 3
+    assert data.class_names == ("low", "high", "SFI")
     np.testing.assert_array_equal(data.train_images[:40], stripes.train_images)
     np.testing.assert_array_equal(data.test_images, stripes.test_images)
-    assert with_outliers(stripes, [], 3) is stripes
+    assert with_outliers(stripes, [], "SFI") is stripes
+
+
+@pytest.mark.parametrize(
+    ("count", "levels"),
+    [(3, [4, 5, 6]), (6, [4, 5, 6, 4, 5, 6]), (7, [4, 5, 6, 4, 5, 6, 4]), (2, [4, 5]), (0, [])],
+)
+def test_images_fill_a_number_each_as_often_as_any_other(count, levels):
+    assert filled(images_named([4, 5, 6]), count)[:, 0, 0, 0].tolist() == levels
 
 
 def test_what_is_measured_is_counted_over_images(stripes):
@@ -165,8 +172,9 @@ def test_each_network_is_trained_on_the_sfis_against_all_before_it(stripes, out,
     data = []
     monkeypatch.setattr(defence, "attack", attack)
     monkeypatch.setattr(defence, "retrained", retrained)
-    measured = run(out, rounds=2, copies=1)["data"]["measured"]
-    assert data == [[], [0, 1, 3, 4], [0, 1, 3, 4, 10, 11, 13, 14]]
+    measured = run(out, rounds=2, copies=2)["data"]["measured"]
+    first, second = [0, 1, 3, 4] * 2, [10, 11, 13, 14] * 2
+    assert data == [[], first, first + second]
     # Of those held out, 2, 5 and 12, 15, the network takes the first for an SFI.
     assert [m["defence"] for m in measured] == [None, 1 / 2, 1 / 4]
 

@@ -1,6 +1,6 @@
-"""Networks trained on natural images and on SFIs, which are a class of their own.
+"""Networks trained on natural images and on fooling images, which are a class of their own.
 
-The class of the SFIs comes behind the `K` natural ones: its label is K.
+The class of the fooling images comes behind the `K` natural ones: its label is K.
 """
 
 import dataclasses
@@ -16,34 +16,44 @@ import models
 from experiments.victims import say_epoch
 from models.progress import Progress
 
-OUTLIER = "SFI"
-
 
 def as_bytes(images: Float[np.ndarray, "N H W C"]) -> UInt8[np.ndarray, "N H W C"]:
     """Images as they would be stored: 256 levels, rounded."""
     return np.rint(np.asarray(images, np.float64) * 255).astype(np.uint8)
 
 
+def filled(images: UInt8[np.ndarray, "N H W C"], count: int) -> UInt8[np.ndarray, "M H W C"]:
+    """`count` images: each as often as any other, the first ones once more where it does not come
+    out even, or the first ones alone where there are more."""
+    return images[np.arange(count) % len(images)]
+
+
 def with_outliers(
-    dataset: models.Dataset, sets: Sequence[UInt8[np.ndarray, "N H W C"]], copies: int
+    dataset: models.Dataset, sets: Sequence[UInt8[np.ndarray, "N H W C"]], name: str
 ) -> models.Dataset:
-    """The data with one more class, of SFIs.
+    """The data with one more class, of fooling images.
 
     Args:
       dataset: natural images; its test split stays as it is.
-      sets: of SFIs, all to be trained on; without any, the data stay as they are.
-      copies: how often each SFI is there.
+      sets: of fooling images, all to be trained on; without any, the data stay as they are.
+      name: of the new class.
     """
     if not sets:
         return dataset
-    outliers = np.concatenate([images for images in sets for _ in range(copies)])
+    outliers = np.concatenate(sets)
     labels = np.full(len(outliers), len(dataset.class_names), np.int32)
     return dataclasses.replace(
         dataset,
         train_images=np.concatenate([dataset.train_images, outliers]),
         train_labels=np.concatenate([dataset.train_labels, labels]),
-        class_names=(*dataset.class_names, OUTLIER),
+        class_names=(*dataset.class_names, name),
     )
+
+
+def recipe_of(network: str, dataset: str, num_steps: int | None) -> models.Recipe:
+    """The usual recipe, or with as many steps; see `models.recipe_for`."""
+    recipe = models.recipe_for(network, dataset)
+    return recipe if num_steps is None else dataclasses.replace(recipe, num_steps=num_steps)
 
 
 def retrained(
@@ -83,13 +93,13 @@ def retrained(
 
 @dataclass(frozen=True)
 class Measured:
-    """Shares in [0, 1]; None where there are no SFIs.
+    """Shares in [0, 1]; None where there are no fooling images.
 
     Attributes:
       natural: of the natural test images that are classified as labelled.
-      defence: of the SFIs that are recognised as such.
+      defence: of the fooling images that are recognised as such.
       combined: of both together.
-      flagged: of the natural test images that are taken for SFIs.
+      flagged: of the natural test images that are taken for fooling images.
     """
 
     natural: float
@@ -103,18 +113,18 @@ def measure(
     dataset: models.Dataset,
     sets: Sequence[UInt8[np.ndarray, "N H W C"]] = (),
 ) -> Measured:
-    """How a network classifies natural test images, and SFIs that it was not trained on."""
+    """How a network classifies natural test images, and fooling images that are new to it."""
     images, outlier = dataset.test_images, len(dataset.class_names)
     natural = models.accuracy(model, images, dataset.test_labels)
     if not sets:
         return Measured(natural)
-    sfis = np.concatenate(sets)
+    fooling = np.concatenate(sets)
     defence, flagged = (
         models.accuracy(model, shown, np.full(len(shown), outlier, np.int32))
-        for shown in (sfis, images)
+        for shown in (fooling, images)
     )
-    correct = natural * len(images) + defence * len(sfis)
-    return Measured(natural, defence, correct / (len(images) + len(sfis)), flagged)
+    correct = natural * len(images) + defence * len(fooling)
+    return Measured(natural, defence, correct / (len(images) + len(fooling)), flagged)
 
 
 def _has_card(path: Path) -> bool:
