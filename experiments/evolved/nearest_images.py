@@ -19,11 +19,18 @@ from jaxtyping import Float, Int
 import models
 from experiments import section
 from experiments.evolved.figures import percent
-from experiments.evolved.methods import METHODS, TEXTS, Runs, evolve, rows_of
+from experiments.evolved.methods import (
+    TEXTS,
+    Runs,
+    check_evolution,
+    check_methods,
+    evolve,
+    rows_of,
+)
 from experiments.evolved.nearest import Nearest, nearest_of_class
 from experiments.gallery import Tile, draw_gallery
 from experiments.sparse.feature_space import deep_features
-from experiments.sparse.shown import check_least, command, shown_settings
+from experiments.sparse.shown import command, shown_settings
 from experiments.victims import check_seed, check_specs, victim_of
 
 _USUAL = 0.99  # of the test images lie no farther
@@ -151,14 +158,9 @@ def check(config: Config) -> None:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
     check_specs([config.network], config.dataset)
-    check_seed(config.seed)
+    check_evolution(config)
+    check_methods(config.methods)
     check_seed(config.training_seed, "training_seed")
-    check_least(config, {"population": 2, "generations": 1, "runs": 1, "lanes": 1})
-    if config.population % 2:
-        raise ValueError(f"population: expected an even number, got {config.population}")
-    if not config.methods or not set(config.methods) <= set(METHODS):
-        got = " ".join(config.methods) or "none"
-        raise ValueError(f"methods: expected some of {', '.join(METHODS)}, got {got}")
 
 
 def neighbours(
