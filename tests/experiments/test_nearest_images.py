@@ -22,9 +22,7 @@ def test_the_nearest_of_the_class_is_that_of_trying_all(monkeypatch):
     rng = np.random.default_rng(0)
     points, natural = rng.normal(size=(20, 5)), rng.normal(size=(40, 5))
     labels, natural_labels = rng.integers(0, 3, 20), rng.integers(0, 3, 40)
-    natural[7] = natural[3]  # equals: the first
-    natural_labels[7] = natural_labels[3]
-    points[0], labels[0] = natural[3], natural_labels[3]
+    points[0], labels[0] = natural[3], natural_labels[3]  # the same
     found = nearest_of_class(points, labels, natural, natural_labels)
     for i, (point, label) in enumerate(zip(points, labels, strict=True)):
         of_class = [j for j in range(40) if natural_labels[j] == label]
