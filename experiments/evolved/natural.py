@@ -216,7 +216,7 @@ def notes(config: Config, known: FoolingImages, shown: Pictures | None) -> list[
         "generation of runs against DNN_1. Assumption: they are repeated until the class has as "
         "many as it should, or the first ones are taken.",
         "Mann-Whitney's test is two-sided and takes every champion as a draw of its own, though "
-        "those of one run are akin; on the runs' medians they are not.",
+        "those of one run are akin; the test of the runs' medians takes one number for each run.",
         "Cells are of the natural classes alone. Evolution had the same number of evaluations "
         "against each network; scores are of images of 8 bits. All networks are trained from "
         "scratch, with the same recipe and seed.",
