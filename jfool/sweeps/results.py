@@ -139,6 +139,8 @@ def to_table(parts: Sequence[Mapping[str, Any]], same: Mapping[str, str]) -> pa.
     fields, arrays = [], []
     for name, column in columns.items():
         shape = column.shape[1:]
+        if 0 in shape:  # a record that is not kept; Parquet has no empty lists of fixed length
+            continue
         array = pa.array(np.ascontiguousarray(column).reshape(-1))
         if shape:
             array = pa.FixedSizeListArray.from_arrays(array, int(np.prod(shape)))

@@ -143,6 +143,19 @@ def test_copies_of_bytes_are_exact():
     np.testing.assert_array_equal(children, parents)
 
 
+def test_a_sweep_that_keeps_no_record_has_no_column_for_it(tmp_path):
+    model = Linear(jnp.asarray(weights(5)))
+    attack = dataclasses.replace(ATTACK, search=MAPElites(16))
+    results = jfool.sweep(
+        jax.random.key(0), attack, model, JOBS, num_steps=2, lanes=3, folder=tmp_path / "r"
+    )
+    expected = run(attack, num_steps=2)
+    np.testing.assert_array_equal(results.column("notes.born"), expected.notes.born)
+    np.testing.assert_array_equal(results.column("confidence"), expected.confidence)
+    assert "notes.wins" not in results.table.column_names
+    assert jfool.read_sweep(tmp_path / "r").table.equals(results.table)
+
+
 def test_a_sweep_of_archives_finds_what_run_finds(tmp_path):
     model = Linear(jnp.asarray(weights(5)))
     attack = dataclasses.replace(
