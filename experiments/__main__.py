@@ -34,6 +34,7 @@ EXPERIMENTS = {
     "one_pixel": "experiments.sparse.one_pixel",
     "greedy": "experiments.sparse.greedy",
     "evolved_mnist": "experiments.evolved.mnist",
+    "ascent": "experiments.evolved.ascent",
     "report": "experiments.report",
     "bench engine": "experiments.bench.engine",
     "bench peers": "experiments.bench.peers",
