@@ -48,7 +48,7 @@ def draw_settings(
         images, head = ascents.images[columns], SETTINGS[setting].title
         if enlarge:
             factor = enlargement(images - MEAN)
-            images, head = enlarged(images, factor), f"{head}\nx {factor:g}"
+            images, head = enlarged(images, factor), f"{head}\nenlarged x {factor:g}"
         heads.append(head)
         rows.append([_tile(ascents, i, image) for i, image in zip(columns, images, strict=True)])
     labels = next(iter(found.values())).labels[columns]
@@ -59,7 +59,7 @@ def draw_settings(
         path,
         rows,
         heads,
-        [names[label] for label in labels],
+        [names[int(label)] for label in labels],
         footnote=f"{what} TV: total variation in grey levels.{_FAILED}",
     )
 
@@ -74,7 +74,7 @@ def draw_starts(path: Path, ascents: Ascents, names: Sequence[str]) -> None:
     draw_gallery(
         path,
         [[_tile(ascents, i, enlarged(ascents.images[i], factor)) for i in row] for row in places],
-        [names[ascents.labels[i]] for i in rows],
+        [names[int(ascents.labels[i])] for i in rows],
         [f"start {start + 1}" for start in range(starts)],
         footnote=f"Distances from the mean colour x {factor:g}, around grey.{_FAILED}",
     )

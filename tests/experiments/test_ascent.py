@@ -152,24 +152,26 @@ def test_who_fails_is_named_and_nothing_is_climbed_again(out):
     np.testing.assert_array_equal(jfool.read_sweep(out / "fig13").column("seconds"), seconds)
 
 
-def test_a_class_climbs_the_same_way_whatever_is_beside_it(network, out):
-    def climb(name, labels, starts):
-        return ascend(
-            SETTINGS["fig13"],
-            network,
-            SHAPE,
-            NUM_CLASSES,
-            labels,
-            starts=starts,
-            num_steps=4,
-            most_steps=4,
-            stop=0.9999,
-            seed=0,
-            lanes=1,
-            folder=out / name,
-        )
+def climb(network, folder, name="fig13", labels=(999, 5), starts=2, stop=0.9999):
+    return ascend(
+        SETTINGS[name],
+        network,
+        SHAPE,
+        NUM_CLASSES,
+        labels,
+        starts=starts,
+        num_steps=4,
+        most_steps=4,
+        stop=stop,
+        seed=0,
+        lanes=1,
+        folder=folder,
+    )
 
-    alone, beside = climb("alone", (5,), 1), climb("beside", (999, 5), 2)
+
+def test_a_class_climbs_the_same_way_whatever_is_beside_it(network, out):
+    alone = climb(network, out / "alone", labels=(5,), starts=1)
+    beside = climb(network, out / "beside")
     np.testing.assert_array_equal(beside.labels, [999, 5, 999, 5])
     np.testing.assert_array_equal(alone.images[0], beside.images[1])
     np.testing.assert_array_equal(alone.course[0], beside.course[1])
@@ -177,6 +179,17 @@ def test_a_class_climbs_the_same_way_whatever_is_beside_it(network, out):
     np.testing.assert_allclose(
         beside.confidence, confidences(network, beside.images, beside.labels), rtol=1e-3
     )
+
+
+def test_only_ascents_without_a_regulariser_end_at_a_confidence(network, out):
+    plain = climb(network, out / "plain", stop=0.01)
+    regularised = climb(network, out / "regularised", name="s3", stop=0.01)
+    first = (plain.course >= 0.01).argmax(axis=1)
+    assert (first < 4).all()
+    np.testing.assert_array_equal(plain.num_steps, first)
+    np.testing.assert_array_equal(plain.num_gradients, first + 1)
+    np.testing.assert_array_equal(regularised.num_steps, 4)
+    assert (regularised.course[:, 3] > 0.01).all()
 
 
 @pytest.mark.parametrize(
@@ -199,7 +212,8 @@ def test_an_ascent_answers_with_its_last_image_and_its_course(network, name, gai
     start = jfool.run(key, attack, network, jobs, num_steps=0).images[0]
 
     weights = np.asarray(network.weights[...], np.float64)
-    image, confidence, variations = np.asarray(start, np.float64), [], []
+    image = shown = np.asarray(start, np.float64)
+    confidence, variations = [], []
     for _ in range(41):
         logits = (image - MEAN).ravel() @ weights
         softmax = np.exp(logits - logits.max())
