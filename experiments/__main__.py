@@ -39,6 +39,7 @@ EXPERIMENTS = {
     "evolved_transfer": "experiments.evolved.transfer",
     "evolved_retraining": "experiments.evolved.rounds",
     "evolved_natural_retraining": "experiments.evolved.natural",
+    "ascent": "experiments.evolved.ascent",
     "report": "experiments.report",
     "bench engine": "experiments.bench.engine",
     "bench peers": "experiments.bench.peers",

@@ -150,6 +150,12 @@ AGENDA = (
         f"{_RUN} evolved_natural_retraining paper",
     ),
     Item(
+        "ascent",
+        "Fooling images by gradient ascent on an ImageNet network",
+        "paper 001, figures 13 and S3 to S7",
+        f"{_RUN} ascent paper --network caffenet=FILE",
+    ),
+    Item(
         "greedy",
         "Greedy choice of pixels instead of evolution",
         "of our own, beside paper 000",

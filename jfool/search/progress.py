@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 
 
 def progress(
-    early: ArrayLike, late: float = 0.1, max_rate: float = 1e7 / 255**2
+    early: ArrayLike, late: ArrayLike = 0.1, max_rate: float = 1e7 / 255**2
 ) -> optax.GradientTransformationExtraArgs:
     """An optimiser for `GradientAscent` on `Confidence`, whose learning rate is `early`.
 
