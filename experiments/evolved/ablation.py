@@ -57,7 +57,8 @@ def ablate(
       least: confidence.
     """
     count = side**2
-    masks = tiles(*image.shape[:2], side)[None] == jnp.arange(count)[:, None, None]
+    height, width, _ = image.shape
+    masks = tiles(height, width, side)[None] == jnp.arange(count)[:, None, None]
 
     def confidence(images: Array) -> Array:
         logits = model(images)

@@ -53,8 +53,7 @@ class Archives:
 
     def images(self, run: int, cells: Any) -> Float[np.ndarray, "n H W C"]:
         """Of some champions of a run, painted anew."""
-        paint = jax.vmap(self.attack.encoding.decode, (None, 0))
-        return np.asarray(jax.jit(paint)(None, self.genotypes(run, cells)))
+        return np.asarray(_paint(self.attack.encoding, self.genotypes(run, cells)))
 
     @functools.cached_property
     def num_full(self) -> int | None:
@@ -68,6 +67,11 @@ class Archives:
     def _genotypes(self, run: int) -> Any:
         genotypes = self.results.genotypes(self.attack, jfool.EvolutionJob, [run])
         return jax.tree.map(lambda leaf: leaf[0], genotypes)
+
+
+@jax.jit
+def _paint(encoding: Any, genotypes: Any) -> jax.Array:
+    return jax.vmap(encoding.decode, (None, 0))(None, genotypes)
 
 
 def evolve_archives(

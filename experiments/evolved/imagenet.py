@@ -18,7 +18,7 @@ from experiments import section
 from experiments.evolved import ablated
 from experiments.evolved.archives import Archives, evolve_archives
 from experiments.evolved.genome_graph import draw_genome
-from experiments.evolved.imagenet_config import PRESETS, Config, check
+from experiments.evolved.imagenet_config import METHODS, PRESETS, Config, check, images_shown
 from experiments.evolved.imagenet_figures import (
     caption_of,
     diverse_cells,
@@ -29,7 +29,6 @@ from experiments.evolved.imagenet_figures import (
     draw_runs,
 )
 from experiments.evolved.imagenet_tables import comparison, dip, medians
-from experiments.evolved.methods import TEXTS
 from experiments.sparse.imagenet_network import (
     NUM_CLASSES,
     ImageNetVictim,
@@ -37,8 +36,6 @@ from experiments.sparse.imagenet_network import (
     imagenet_victim,
 )
 from experiments.sparse.shown import command, shown_settings
-
-_METHODS = ("direct", "cppn")
 
 
 def main(config: Config) -> None:
@@ -50,7 +47,7 @@ def main(config: Config) -> None:
     if config.whole is not None:
         model = models.TenCrop(model, (config.whole, config.whole, 3))
         model.eval()
-    populations = dict(zip(_METHODS, config.populations, strict=True))
+    populations = dict(zip(METHODS, config.populations, strict=True))
     found = {
         method: evolve_archives(
             method,
@@ -65,7 +62,7 @@ def main(config: Config) -> None:
             chunk=config.chunk,
             folder=config.out / method,
         )
-        for method, generations in zip(_METHODS, config.generations, strict=True)
+        for method, generations in zip(METHODS, config.generations, strict=True)
     }
     cells = diverse_cells(found["cppn"], config.ablated)
     left = ablated.ablated(model, found["cppn"], 0, cells, side=config.tiles, hold=config.hold)
@@ -103,7 +100,7 @@ def _draw(
 ) -> list[section.Picture]:
     """The figures of both encodings, and of the CPPNs alone."""
     cppn, out = found["cppn"], config.out
-    populations = dict(zip(_METHODS, config.populations, strict=True))
+    populations = dict(zip(METHODS, config.populations, strict=True))
     run, cell = np.unravel_index(cppn.confidence.argmax(), cppn.confidence.shape)
     relatives = np.searchsorted(cppn.labels, config.relatives).tolist()
     draw_heat_map(out / "heat_map.png", found)
@@ -160,16 +157,6 @@ def _draw_ablated(
     ]
 
 
-def _images_shown(config: Config) -> dict[str, int]:
-    """To a run, by encoding."""
-    return {
-        TEXTS[method]: population * (generations + 1)
-        for method, population, generations in zip(
-            _METHODS, config.populations, config.generations, strict=True
-        )
-    }
-
-
 def _notes(config: Config, victim: ImageNetVictim, found: Mapping[str, Archives]) -> list[str]:
     paper = PRESETS["paper"][1]
     cppn = found["cppn"]
@@ -194,13 +181,13 @@ def _notes(config: Config, victim: ImageNetVictim, found: Mapping[str, Archives]
     ]
     if config.whole is None:
         notes.append("The network sees each image once, whole; the paper's saw ten crops.")
-    of_paper = _images_shown(paper)
+    of_paper = images_shown(paper)
     counts = [
         ("classes", len(cppn.labels), NUM_CLASSES),
         ("runs", config.runs, paper.runs),
         *(
             (f"images shown to a run, {text}", ours, of_paper[text])
-            for text, ours in _images_shown(config).items()
+            for text, ours in images_shown(config).items()
         ),
     ]
     smaller = [f"{ours:,} of {theirs:,} {what}" for what, ours, theirs in counts if ours < theirs]

@@ -1,4 +1,4 @@
-"""Settings of the experiment `evolved_imagenet`."""
+"""The settings of evolution for the classes of ImageNet, and which of them cannot work."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 import tyro
 
 import models
+from experiments.evolved.methods import TEXTS
 from experiments.sparse.imagenet_network import NUM_CLASSES, check_network
 from experiments.sparse.shown import check_least
 from experiments.victims import check_seed, split_spec
 
+METHODS: tuple[str, ...] = ("direct", "cppn")
 _PAPER_RUNS = 5
 
 
@@ -129,3 +131,13 @@ def check(config: Config) -> None:
         raise ValueError(f"ablated: expected at most {len(cells)} classes, got {config.ablated}")
     if not 0 <= config.hold <= 1:
         raise ValueError(f"hold: expected a share in [0, 1], got {config.hold}")
+
+
+def images_shown(config: Config) -> dict[str, int]:
+    """To a run, by encoding."""
+    return {
+        TEXTS[method]: population * (generations + 1)
+        for method, population, generations in zip(
+            METHODS, config.populations, config.generations, strict=True
+        )
+    }

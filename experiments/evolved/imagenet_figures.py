@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 
 from experiments.evolved import kin
 from experiments.evolved.archives import Archives
@@ -31,14 +33,14 @@ def draw_heat_map(path: Path, found: Mapping[str, Archives]) -> None:
     axes: Any = figure.subplots(
         len(found) + 1, 1, sharex=True, height_ratios=[*heights, 2.2], squeeze=False
     )[:, 0]
+    colors = ScalarMappable(Normalize(0, 100), "viridis")
     for axis, (method, runs) in zip(axes, found.items(), strict=False):
         count = len(runs.confidence)
-        image = axis.imshow(
+        axis.imshow(
             100 * runs.confidence,
             aspect="auto",
-            cmap="viridis",
-            vmin=0,
-            vmax=100,
+            cmap=colors.cmap,
+            norm=colors.norm,
             interpolation="nearest",
             extent=(*across, count, 0),
         )
@@ -57,7 +59,7 @@ def draw_heat_map(path: Path, found: Mapping[str, Archives]) -> None:
     axes[-1].axvspan(first, last + 1, color=_BAND, alpha=0.6, lw=0, label="dogs and cats")
     axes[-1].set(xlabel="class", ylabel="confidence (%)", ylim=(-3, 103), xlim=across)
     axes[-1].spines[["top", "right"]].set_visible(False)
-    figure.colorbar(image, ax=axes, label="confidence (%)", fraction=0.025, pad=0.01)
+    figure.colorbar(colors, ax=axes, label="confidence (%)", fraction=0.025, pad=0.01)
     figure.legend(
         *axes[-1].get_legend_handles_labels(),
         loc="outside lower center",
@@ -100,9 +102,9 @@ def draw_best(
         order = np.argsort(-runs.confidence.max(0), kind="stable")[: columns * rows]
         shown: dict[int, Tile | None] = {}
         for run in np.unique(run_of[order]):
-            cells = order[run_of[order] == run]
-            texts = [f"{_short(names[label])}\n" for label in runs.labels[cells]]
-            shown |= zip(cells.tolist(), _tiles(runs, int(run), cells, texts), strict=True)
+            cells = order[run_of[order] == run].tolist()
+            texts = [f"{_name(runs, cell, names)}\n" for cell in cells]
+            shown |= zip(cells, _tiles(runs, int(run), cells, texts), strict=True)
         of_method = [shown[cell] for cell in order.tolist()]
         for start in range(0, len(of_method), columns):
             row = of_method[start : start + columns]
@@ -115,7 +117,7 @@ def draw_runs(path: Path, runs: Archives, cells: Sequence[int], names: Sequence[
     """Figures 8 and 9: some classes across, runs down."""
     tiles = [_tiles(runs, run, cells) for run in range(len(runs.confidence))]
     heads = [f"run {i + 1}" for i in range(len(tiles))]
-    classes = [_short(names[runs.labels[cell]]) for cell in cells]
+    classes = [_name(runs, cell, names) for cell in cells]
     draw_gallery(path, tiles, heads, classes, footnote=_OTHER)
 
 
@@ -139,13 +141,13 @@ def draw_kin(
     for family in families:
         rising = sorted(family.members, key=lambda cell: runs.confidence[run, cell])
         surest = list({won[cell]: cell for cell in rising}.values())  # of each generation
-        name = _short(names[runs.labels[family.ancestor[0]]])
+        name = _name(runs, family.ancestor[0], names)
         head = f"common ancestor:\n{name},\ngeneration {family.ancestor[1]}"
         groups.append((head, sorted(surest, key=rising.index, reverse=True)[:columns]))
     columns = max(len(cells) for _, cells in groups)
     tiles = []
     for _, cells in groups:
-        texts = [f"{_short(names[runs.labels[c]])}, gen. {won[c]}\n" for c in cells]
+        texts = [f"{_name(runs, c, names)}, gen. {won[c]}\n" for c in cells]
         row = _tiles(runs, run, cells, texts)
         tiles.append(row + [None] * (columns - len(row)))
     heads = [head for head, _ in groups]
@@ -167,6 +169,10 @@ def _tiles(
             strict=True,
         )
     ]
+
+
+def _name(runs: Archives, cell: int, names: Sequence[str]) -> str:
+    return _short(names[int(runs.labels[cell])])
 
 
 def _short(name: str) -> str:
