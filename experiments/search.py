@@ -17,6 +17,7 @@ import numpy as np
 import jfool
 from experiments.colors import MAX_COLORS, Color
 from experiments.found import Found, Row, joined
+from jfool.softmax import softmax
 from jfool.sweeps import Progress, Results
 
 OBJECTIVES: dict[str, Any] = {
@@ -144,7 +145,7 @@ def plain_confidences(
     bases = [np.broadcast_to(color.base(image_shape[2]), image_shape) for color in colors]
     with jax.default_matmul_precision("highest"):
         logits = jax.jit(_call)(model, jnp.asarray(np.stack(bases), jnp.float32))
-    return np.asarray(jax.nn.softmax(logits.astype(jnp.float32)))
+    return np.asarray(softmax(logits))
 
 
 def _run(

@@ -15,7 +15,7 @@ from rich.table import Table
 import models
 from experiments.progress import say
 from experiments.record import claim_file, print_json, versions, write_json
-from experiments.victims import check_seed, split_spec, victim
+from experiments.victims import check_num_epochs, check_seed, split_spec, victim
 
 # Percent. Of Table 1; the two CNNs apart as in Tables 14 and 15, whose other values differ from
 # Table 1's by a point or two.
@@ -35,7 +35,7 @@ class Config:
       models: columns, `NAME` or, for weights of one's own, `NAME=FILE`; by default all of the
         paper's.
       seed: of the training.
-      num_epochs: train no further than that, although the recipe has more.
+      num_epochs: train no further than that, if the recipe has more; rows tell what is done.
       out: also write the record to this file.
     """
 
@@ -55,12 +55,19 @@ def main(config: Config) -> None:
         raise ValueError(f"datasets: expected {', '.join(PAPER)}, got {unknown[0]!r}")
     known = {name for dataset in config.datasets for name in PAPER[dataset]}
     weights = dict(map(split_spec, config.models or sorted(known)))
+    if len(weights) < len(config.models or ()) or len({*config.datasets}) < len(config.datasets):
+        got = " ".join((*config.datasets, *(config.models or ())))
+        raise ValueError(f"datasets, models: expected each once, got {got}")
     for name, file in weights.items():
         if name not in known:
-            raise ValueError(f"models: expected {', '.join(sorted(known))}, got {name!r}")
+            raise ValueError(
+                f"models: expected {', '.join(sorted(known))} for {', '.join(config.datasets)}, "
+                f"got {name!r}"
+            )
         if file is not None and not file.is_file():
             raise FileNotFoundError(f"models: expected a file of weights, got none at {file}")
     check_seed(config.seed)
+    check_num_epochs(config.num_epochs)
     claim_file(config.out)
     rows = []
     for dataset_name in config.datasets:
@@ -84,7 +91,7 @@ def main(config: Config) -> None:
 def how(row: dict[str, Any]) -> str:
     """How a network came to its weights, in a few words."""
     if "weights" in row:
-        return f"published weights, {row['weights']}"
+        return f"weights of {row['weights']}"
     recipe = row["recipe"]
     optimizer = recipe["optimizer"]
     stopped = f", ended after epoch {row['epochs']}" if "epochs" in row else ""

@@ -11,8 +11,8 @@ from pathlib import Path
 import models
 from experiments.progress import say
 from experiments.record import claim_file, print_json, versions
-from experiments.victims import check_seed, check_victim, victim
-from models.weights import save
+from experiments.victims import check_num_epochs, check_seed, check_victim, victim
+from models.weights import check_savable, save
 from models.zoo import weights_path
 
 
@@ -23,7 +23,8 @@ class Config:
       dataset: digits (needs no download), mnist, fashion_mnist or cifar10.
       model: a network that has a recipe for these data.
       seed: of the start weights, of dropout, and of the order of the images.
-      num_epochs: stop behind so many, although the recipe has more; the same command goes on.
+      num_epochs: stop behind so many, if the recipe has more and they are not done yet; the same
+        command goes on, and only `out` keeps the weights.
       out: also write the weights and the card here, a path ending in .safetensors.
     """
 
@@ -38,9 +39,10 @@ def main(config: Config) -> None:
     """Trains unless it was trained before; the last line on standard output is JSON."""
     check_victim(config.model, config.dataset, None)
     check_seed(config.seed)
+    check_num_epochs(config.num_epochs)
     claim_file(config.out)
-    if config.out is not None and config.out.suffix != ".safetensors":
-        raise ValueError(f"out: expected a path ending in .safetensors, got {config.out}")
+    if config.out is not None:
+        check_savable(config.out, "out")
     recipe = models.recipe_for(config.model, config.dataset)
     say(f"recipe: {recipe.settings()}, after {recipe.source}")
     dataset = models.load_dataset(config.dataset)

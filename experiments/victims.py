@@ -39,9 +39,10 @@ def victim(
             "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
             "accuracy": models.accuracy(model, dataset.test_images, dataset.test_labels),
         }
+    early = f", after epoch {card['epochs']} of its training" if "epochs" in card else ""
     say(
         f"{name} classifies {card['accuracy']:.2%} of the {len(dataset.test_images)} test images "
-        f"of {dataset.name}"
+        f"of {dataset.name}{early}"
     )
     return model, card
 
@@ -59,6 +60,16 @@ def check_seed(seed: int, setting: str = "seed") -> None:
     """
     if not 0 <= seed < 2**32:
         raise ValueError(f"{setting}: expected a whole number in [0, 2**32), got {seed}")
+
+
+def check_num_epochs(num_epochs: int | None) -> None:
+    """Refuses less than one.
+
+    Raises:
+      ValueError: naming the setting.
+    """
+    if num_epochs is not None and num_epochs < 1:
+        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
 
 
 def check_victim(name: str, dataset: str, weights: Path | None) -> None:
@@ -109,6 +120,12 @@ def check_specs(specs: Sequence[str], dataset: str) -> None:
 
 
 def split_spec(spec: str) -> tuple[str, Path | None]:
-    """`NAME` or `NAME=FILE`."""
-    name, _, file = spec.partition("=")
+    """`NAME` or `NAME=FILE`.
+
+    Raises:
+      ValueError: there is nothing behind the equals sign.
+    """
+    name, equals, file = spec.partition("=")
+    if equals and not file:
+        raise ValueError(f"network: expected NAME or NAME=FILE, got {spec!r}")
     return name, Path(file) if file else None

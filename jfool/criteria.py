@@ -4,7 +4,6 @@ A criterion is `f(logits [K], label, targeted) -> bool`; those below are pytrees
 threshold meets the same compiled program. `fooled` is the bare question behind all of them.
 """
 
-import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 from jax.tree_util import Partial
@@ -12,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from jfool.base import Criterion, Label, Truth
 from jfool.expect import is_number
+from jfool.softmax import softmax
 
 
 def prediction(logits: Float[Array, " K"]) -> Int[Array, ""]:
@@ -22,7 +22,7 @@ def prediction(logits: Float[Array, " K"]) -> Int[Array, ""]:
 def confidence(logits: Float[Array, " K"], label: Label, targeted: bool) -> Float[Array, ""]:
     """Softmax probability, in float32, of the target; without a target, of the predicted class."""
     of = label if targeted else jnp.argmax(logits)
-    return jax.nn.softmax(logits.astype(jnp.float32))[of]
+    return softmax(logits)[of]
 
 
 def fooled(logits: Float[Array, " K"], label: Label, targeted: bool) -> Truth:

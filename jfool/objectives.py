@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jfool.base import Fitness, Images, Label, Logits, Model, Objective, pytree
+from jfool.softmax import log_softmax, softmax
 
 
 @pytree
@@ -23,7 +24,7 @@ class Confidence:
         return True
 
     def __call__(self, logits: Logits, label: Label) -> Fitness:
-        return jax.nn.softmax(logits.astype(jnp.float32))[..., label]
+        return softmax(logits)[..., label]
 
 
 @pytree
@@ -35,7 +36,7 @@ class LogConfidence:
         return True
 
     def __call__(self, logits: Logits, label: Label) -> Fitness:
-        return jax.nn.log_softmax(logits.astype(jnp.float32))[..., label]
+        return log_softmax(logits)[..., label]
 
 
 @pytree

@@ -41,7 +41,10 @@ class TenCrop(Network):
         crops = self.crops(images)
         logits = self.model(crops.reshape(-1, *crops.shape[2:]))
         log_probabilities = jax.nn.log_softmax(logits).reshape(*crops.shape[:2], -1)
-        yield "logits", jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(len(crops))
+        mean = jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(len(crops))
+        # XLA's CPU compiler may fuse an exponential with the network, and lose the network's NaN.
+        broken = jnp.isnan(logits).any(-1).reshape(crops.shape[:2]).any(0)
+        yield "logits", jnp.where(broken[:, None], jnp.nan, mean)
 
     def crops(self, images: jax.Array) -> jax.Array:
         """`[B, H, W, C]` to `[10, B, h, w, C]`: corners from the upper left, centre; mirrored."""

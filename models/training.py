@@ -42,13 +42,17 @@ def train(
       on_epoch: called behind each epoch with its number from 1, the mean loss over its batches, and
         the accuracy on the test split.
       progress: where to note each epoch that is done, and to go on from; None keeps no notes.
-      num_epochs: stop behind so many, although the recipe has more; by default behind all.
+      num_epochs: stop behind so many, if the recipe has more and they are not done yet; by default
+        behind all.
     Returns:
       The accuracy on the test split.
     Raises:
       FloatingPointError: the loss is NaN or infinite.
-      ValueError: fewer training images than one batch, or a damaged record of progress.
+      ValueError: fewer training images than one batch, fewer epochs than one, or a damaged record
+        of progress.
     """
+    if num_epochs is not None and num_epochs < 1:
+        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
     model.train()
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
     optimizer_state = recipe.optimizer.transformation().init(params)

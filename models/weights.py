@@ -32,12 +32,11 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
       path: of the weights, ending in `.safetensors`.
       card: what is known about the weights (JSON types), or None for no card.
     Raises:
-      ValueError: a weight is NaN or infinite, the path has another ending, or the card is not
-        JSON.
+      ValueError: a weight is NaN or infinite, the path has another ending, another file lies where
+        the card belongs, or the card is not JSON.
     """
     path, variables = Path(path), saved_variables(model)
-    if path.suffix != ".safetensors" or path.is_dir():
-        raise ValueError(f"path: expected a file ending in .safetensors, got {path}")
+    check_savable(path)
     if any(
         isinstance(variable.get_value(), jax.ShapeDtypeStruct) for variable in variables.values()
     ):
@@ -54,6 +53,23 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
     if card is not None:
         with replacing(card_path(path)) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def check_savable(path: Path, name: str = "path") -> None:
+    """Refuses paths that `save` cannot take.
+
+    Args:
+      name: what errors call it.
+    Raises:
+      ValueError: another ending, or a file that is no card lies where the card belongs.
+    """
+    if path.suffix != ".safetensors" or path.is_dir():
+        raise ValueError(f"{name}: expected a path ending in .safetensors, got {path}")
+    if card_path(path).exists() and not path.exists():
+        raise ValueError(
+            f"{name}: expected no file at {card_path(path)}, where the card belongs, "
+            "or the weights that it is the card of"
+        )
 
 
 def restore(model: nnx.Module, path: str | Path) -> None:

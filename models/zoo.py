@@ -179,7 +179,8 @@ def trained(
       dataset: what to train on.
       seed: of the start weights, of dropout and of the order of the images.
       on_epoch: see `train`; never called for a network out of the cache.
-      num_epochs: train no further than that, if the recipe has more epochs; another call goes on.
+      num_epochs: train no further than that, if the recipe has more epochs; another call goes on,
+        and what is done already stays.
     Returns:
       The network in evaluation mode, and its card: `model`, `dataset`, `num_train_images`,
       `num_test_images`, `recipe`, `source`, `seed`, `accuracy` (on the test images), `versions`,
@@ -209,11 +210,12 @@ def trained(
         return model, card
 
     progress = Progress(path.with_suffix(".progress.safetensors"), origin)
+    total = len(recipe.epoch_lengths(len(dataset.train_images)))
+    done = max(progress.num_epochs(), total if num_epochs is None else min(num_epochs, total))
     accuracy = train(model, dataset, recipe, seed, on_epoch, progress, num_epochs)
     versions = {package: version(package) for package in ("jax", "flax", "optax", "numpy")}
     card = {**origin, "source": recipe.source, "accuracy": accuracy, "versions": versions}
-    done = progress.num_epochs()
-    if done < len(recipe.epoch_lengths(len(dataset.train_images))):
+    if done < total:
         return model, {**card, "epochs": done}
     weights.save(model, path, card)
     progress.clear()
@@ -233,7 +235,7 @@ def _restore_if_alike(model: Network, path: Path, origin: dict[str, Any]) -> dic
     if not (path.exists() and weights.card_path(path).exists()):
         return None
     card = weights.read_card(path)
-    if not origin.items() <= card.items():
+    if "epochs" in card or not origin.items() <= card.items():  # or a training that ended early
         return None
     weights.restore(model, path)
     return card

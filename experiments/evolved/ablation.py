@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
 from jfool.base import Model, pytree
+from jfool.softmax import softmax
 
 
 @pytree
@@ -61,10 +62,8 @@ def ablate(
     masks = tiles(height, width, side)[None] == jnp.arange(count)[:, None, None]
 
     def confidence(images: Array) -> Array:
-        logits = model(images)
-        # Asked of the logits: a softmax that is fused with a network may lose their NaN.
-        broken = jnp.isnan(logits).any(1)
-        return jnp.where(broken, -jnp.inf, jax.nn.softmax(logits)[:, label])
+        confidence = softmax(model(images))[:, label]
+        return jnp.where(jnp.isnan(confidence), -jnp.inf, confidence)
 
     def step(now: tuple[Array, Ablation, Array]) -> tuple[Array, Ablation, Array]:
         number, done, _ = now

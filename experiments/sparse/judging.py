@@ -9,6 +9,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Float
 
+from jfool.softmax import softmax
+
 _BATCH = 100
 
 
@@ -24,7 +26,7 @@ def probabilities(model: Any, images: Float[np.ndarray, "N H W C"]) -> Float[np.
 @jax.jit
 def _probabilities(model: Any, batches: jax.Array) -> jax.Array:
     def judge(batch: jax.Array) -> jax.Array:
-        return jax.nn.softmax(model(batch).astype(jnp.float32))
+        return softmax(model(batch))
 
     return lax.map(judge, batches)
 

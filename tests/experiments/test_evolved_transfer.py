@@ -101,7 +101,7 @@ def twins(monkeypatch):
     monkeypatch.setattr(
         models,
         "trained",
-        lambda name, dataset, seed, **_: (networks[seed], {"accuracy": 0.5 + 0.25 * seed}),
+        lambda name, dataset, seed, *_: (networks[seed], {"accuracy": 0.5 + 0.25 * seed}),
     )
     return networks
 

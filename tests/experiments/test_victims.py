@@ -56,6 +56,16 @@ def test_a_trained_network_is_not_trained_again(stripes, capsys):
     assert "epoch 1" not in capsys.readouterr().err
 
 
+def test_a_file_where_the_card_belongs_is_not_overwritten(stripes, tmp_path):
+    other = tmp_path / "results.json"
+    other.write_text('{"important": 1}')
+    with pytest.raises(ValueError, match=r"out: expected no file at .*results\.json, where"):
+        train.main(train.Config(model="mlp", out=tmp_path / "results.safetensors"))
+    with pytest.raises(ValueError, match=r"path: expected no file at .*results\.json"):
+        models.save(models.create("mlp", (16, 16, 1), 2), tmp_path / "results.safetensors")
+    assert other.read_text() == '{"important": 1}'
+
+
 def test_a_training_that_ended_early_leaves_no_weights_but_those_asked_for(
     stripes, tmp_path, capsys
 ):
@@ -123,7 +133,7 @@ def test_table1_says_which_weights_are_published_and_which_training_ended_early(
     record = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert record["models"] == ["mlp=mine.safetensors"]
     assert record["rows"][0]["accuracy"] == card["accuracy"]
-    assert table1.how(record["rows"][0]) == "published weights, mine.safetensors"
+    assert table1.how(record["rows"][0]) == "weights of mine.safetensors"
 
     table1.main(table1.Config(datasets=("mnist",), models=("mlp",), seed=1, num_epochs=1))
     (row,) = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
@@ -136,6 +146,9 @@ def test_table1_says_which_weights_are_published_and_which_training_ended_early(
     ("config", "sentence"),
     [
         ({"models": ("mlp=no.safetensors",)}, "models: expected a file of weights, got none at no"),
+        ({"models": ("mlp=",)}, "network: expected NAME or NAME=FILE, got 'mlp='"),
+        ({"models": ("mlp", "mlp=a")}, "datasets, models: expected each once, got .* mlp mlp=a"),
+        ({"num_epochs": 0}, "num_epochs: expected at least 1, got 0"),
         ({"datasets": ("digits",)}, "datasets: expected mnist, .*, got 'digits'"),
         ({"datasets": ("mnist",), "models": ("nin",)}, "models: expected .*, got 'nin'"),
         ({"datasets": ()}, "datasets: expected at least one, got none"),

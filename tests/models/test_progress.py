@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from models import MLP, SGD, Adam, Recipe, accuracy, create, train, trained
+from models import MLP, SGD, Adam, Recipe, accuracy, create, save, train, trained
 from models.progress import Progress
 from models.zoo import weights_path
 
@@ -128,6 +128,19 @@ def test_a_training_may_end_early_and_go_on(stripes, cache, monkeypatch):
     assert_same(whole, late)
 
 
+def test_weights_of_a_training_that_ended_early_are_no_trained_ones(stripes, cache, monkeypatch):
+    recipe = Recipe(Adam(), num_steps=20, batch_size=10, source="made up")
+    monkeypatch.setattr("models.zoo.RECIPES", {"stripes": {"mlp": recipe}})
+    early, card = trained("mlp", stripes, num_epochs=1)
+    save(early, weights_path("mlp", "stripes", 0), card)
+    epochs = []
+    _, card = trained("mlp", stripes, on_epoch=lambda *report: epochs.append(report[0]))
+    assert epochs == [2, 3, 4]
+    assert "epochs" not in card
+
+
 def test_no_epochs_are_refused(stripes):
+    with pytest.raises(ValueError, match="num_epochs: expected at least 1, got 0"):
+        train(network(), stripes, RECIPE, 0, num_epochs=0)
     with pytest.raises(ValueError, match="num_epochs: expected at least 1, got 0"):
         trained("lenet", replace(stripes, name="mnist"), num_epochs=0)

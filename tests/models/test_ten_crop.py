@@ -32,6 +32,22 @@ def test_probabilities_are_the_mean_over_the_crops(model):
     np.testing.assert_allclose(ten(IMAGES), np.log(expected), rtol=1e-4, atol=1e-6)
 
 
+def test_one_broken_crop_is_a_broken_image(model):
+    class Broken(type(model)):
+        def walk(self, images):
+            for name, x in super().walk(images):
+                yield name, x
+            first = jnp.arange(len(images)) == 1  # the upper left crop of the second image
+            yield "logits", jnp.where(first[:, None], jnp.nan, x)
+
+    broken = Broken((10, 8, 1), 4, widths=(2, 2, 2), hidden=8, rngs=nnx.Rngs(0))
+    broken.eval()
+    ten = TenCrop(broken, (13, 12, 1))
+    found = np.asarray(jax.jit(lambda images: ten(images))(IMAGES))
+    assert np.isnan(found[1]).all()
+    assert np.isfinite(found[[0, 2]]).all()
+
+
 def test_the_mirror_image_of_an_image_has_the_same_logits(model):
     """The centre crop lies symmetrically here."""
     ten = TenCrop(model, (14, 12, 1))
