@@ -64,11 +64,11 @@ def check_savable(path: Path, name: str = "path") -> None:
       ValueError: another ending, or a file that is no card lies where the card belongs.
     """
     if path.suffix != ".safetensors" or path.is_dir():
-        raise ValueError(f"{name}: expected a path ending in .safetensors, got {path}")
-    if card_path(path).exists() and not path.exists():
+        raise ValueError(f"{name}: expected a file ending in .safetensors, got {path}")
+    if card_path(path).exists() and not path.exists() and not _is_card(path):
         raise ValueError(
-            f"{name}: expected no file at {card_path(path)}, where the card belongs, "
-            "or the weights that it is the card of"
+            f"{name}: expected no file but a card at {card_path(path)}, where that of the weights "
+            "belongs"
         )
 
 
@@ -125,6 +125,14 @@ def fill(model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path) -> 
 def card_path(path: str | Path) -> Path:
     """Where the card of a weights file lies."""
     return Path(path).with_suffix(".json")
+
+
+def _is_card(path: Path) -> bool:
+    """Whether what lies in the place of a card, without weights, tells of a network."""
+    try:
+        return isinstance(read_card(path).get("model"), str)
+    except ValueError:
+        return False
 
 
 def read_card(path: str | Path) -> dict[str, Any]:

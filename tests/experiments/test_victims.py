@@ -59,9 +59,9 @@ def test_a_trained_network_is_not_trained_again(stripes, capsys):
 def test_a_file_where_the_card_belongs_is_not_overwritten(stripes, tmp_path):
     other = tmp_path / "results.json"
     other.write_text('{"important": 1}')
-    with pytest.raises(ValueError, match=r"out: expected no file at .*results\.json, where"):
+    with pytest.raises(ValueError, match=r"out: expected no file but a card at .*results\.json"):
         train.main(train.Config(model="mlp", out=tmp_path / "results.safetensors"))
-    with pytest.raises(ValueError, match=r"path: expected no file at .*results\.json"):
+    with pytest.raises(ValueError, match=r"path: expected no file but a card at .*results"):
         models.save(models.create("mlp", (16, 16, 1), 2), tmp_path / "results.safetensors")
     assert other.read_text() == '{"important": 1}'
 
@@ -105,7 +105,7 @@ def test_what_cannot_work_is_refused_before_data_are_read(
 
 
 def test_train_refuses_another_kind_of_file(stripes, tmp_path):
-    with pytest.raises(ValueError, match=r"out: expected a path ending in \.safetensors"):
+    with pytest.raises(ValueError, match=r"out: expected a file ending in \.safetensors"):
         train.main(train.Config(model="mlp", out=tmp_path / "weights.pth"))
 
 
