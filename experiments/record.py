@@ -4,7 +4,6 @@ import json
 import math
 import platform
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +13,7 @@ import jax
 import numpy as np
 
 import jfool
-from models.cache import replacing
+from models.cache import check_writable, replacing
 
 RESULTS = "results.json"
 IMAGES = "images.npz"
@@ -83,13 +82,7 @@ def claim_folder(folder: Path, same: Mapping[str, Any], *, overwrite: bool) -> N
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out: expected a folder, got the file {folder}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = error.strerror or error
-        raise ValueError(f"out: expected a folder to write to, got {folder} ({reason})") from None
+    check_writable(folder, "out")
     held = [name for name in (RESULTS, IMAGES, GALLERY) if (folder / name).exists()]
     if held and not overwrite and not _holds(folder / RESULTS, json_safe(same)):
         raise ValueError(
@@ -108,13 +101,7 @@ def claim_file(path: Path | None) -> None:
         return
     if path.is_dir():
         raise ValueError(f"out: expected a file, got the folder {path}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        reason = error.strerror or error
-        raise ValueError(f"out: expected a file to write, got {path} ({reason})") from None
+    check_writable(path.parent, "out")
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from flax import nnx
 from models import weights
 from models.alexnet import AlexNet
 from models.allconv import AllConv
-from models.cache import cache_folder
+from models.cache import cache_folder, check_writable
 from models.caffenet import CaffeNet
 from models.capsnet import CapsNet
 from models.cifar_resnet import CifarResNet
@@ -186,7 +186,8 @@ def trained(
       `num_test_images`, `recipe`, `source`, `seed`, `accuracy` (on the test images), `versions`,
       and, if epochs of the recipe are left, how many `epochs` are done.
     Raises:
-      ValueError: unknown name, fewer epochs than one, or damaged files in the cache.
+      ValueError: unknown name, fewer epochs than one, or a cache with damaged files or that cannot
+        be written to.
     """
     if num_epochs is not None and num_epochs < 1:
         raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
@@ -209,6 +210,7 @@ def trained(
         model.eval()
         return model, card
 
+    check_writable(path.parent, "JFOOL_CACHE")
     progress = Progress(path.with_suffix(".progress.safetensors"), origin)
     total = len(recipe.epoch_lengths(len(dataset.train_images)))
     done = max(progress.num_epochs(), total if num_epochs is None else min(num_epochs, total))

@@ -1,7 +1,7 @@
 """Files that are there whole or not at all, on a disk or in an object store."""
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,15 @@ def write_whole(path: epath.Path, content: bytes) -> None:
         path.write_bytes(content)
         return
     folder = Path(path).parent
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+    temporary = folder / f".{secrets.token_hex(8)}.part"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -61,7 +61,7 @@ def test_settings_that_cannot_work_are_named(settings, message):
 
 def test_a_result_file_needs_a_place(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="out: expected a file to write"):
+    with pytest.raises(ValueError, match="out: expected a folder to write to"):
         peers.check(Config(out=tmp_path / "file" / "peers.json"))
 
 

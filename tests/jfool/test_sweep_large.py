@@ -152,3 +152,10 @@ def test_a_plan_counts_the_archive(dtype, tmp_path):
     archive = GENES * size + (2 + 1 + NUM_CLASSES) * per_cell + record
     lane = per_cell + 8 + 4 + 1 + 1 + 4 + 4  # the job, key, step, two flags, two counts
     assert report.checkpoint_bytes == 2 * (archive + children + 4 * CHILDREN + 4 + lane)
+
+
+def test_files_may_be_read_by_whom_the_mask_lets(tmp_path):
+    (tmp_path / "plain").touch()
+    write_whole(epath.Path(tmp_path / "whole"), b"content")
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain", "whole"]

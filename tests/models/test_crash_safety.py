@@ -42,3 +42,12 @@ def test_a_folder_that_preparing_left_half_done_is_passed_over(monkeypatch, tmp_
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="mnist is not prepared"):
         load_dataset("mnist")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".json"])
+def test_files_may_be_read_by_whom_the_mask_lets(suffix, tmp_path):
+    """Groups share their weights; the library that writes them would keep them to their owner."""
+    (tmp_path / "plain").touch()
+    save(network(), tmp_path / "mlp.safetensors", {"seed": 0})
+    written = (tmp_path / "mlp.safetensors").with_suffix(suffix)
+    assert written.stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -145,3 +145,14 @@ def test_lenet_learns_the_digits_to_97_percent(cache, full_compiler):
     _, card, num_epochs = reports_of("lenet", digits)
     assert num_epochs == 10
     assert card["accuracy"] >= 0.97
+
+
+def test_a_cache_that_cannot_be_written_is_refused_before_the_training(
+    stripes, recipes, monkeypatch, tmp_path
+):
+    (tmp_path / "file").write_text("precious")
+    monkeypatch.setenv("JFOOL_CACHE", str(tmp_path / "file"))
+    epochs = []
+    with pytest.raises(ValueError, match="JFOOL_CACHE: expected a folder to write to"):
+        trained("mlp", stripes, 0, lambda *report: epochs.append(report))
+    assert not epochs
