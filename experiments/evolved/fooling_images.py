@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 import models
-from experiments.evolved.methods import Runs, evolve
+from experiments.evolved.methods import Runs, every_class, evolve
 from experiments.retraining import as_bytes
 
 FOOLING = "fooling"  # the name of their class
@@ -94,11 +94,10 @@ def evolve_fooling(
             model,
             dataset.image_shape,
             model.num_classes,
-            cells=len(dataset.class_names),
+            every_class(len(dataset.class_names), runs + held_out),
             population=config.population,
             generations=config.generations,
             stop=stop,
-            runs=runs + held_out,
             first_run=first_run,
             seed=config.seed,
             lanes=config.lanes,

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 import jfool
 from experiments.progress import sweep_progress
@@ -48,7 +48,8 @@ TEXTS = MappingProxyType(
 
 @dataclass(frozen=True)
 class Runs:
-    """
+    """What evolved in R runs.
+
     Attributes:
       fitness: `[R, G + 1, cells]`, every champion's confidence after each generation.
       confidence: `[R, cells]`, recomputed from the last champions' images.
@@ -66,17 +67,21 @@ class Runs:
     num_queries: np.ndarray
 
 
+def every_class(num_cells: int, runs: int) -> Int[np.ndarray, "R cells"]:
+    """Runs of archives: each of the first classes has a cell in each run."""
+    return np.tile(np.arange(num_cells), (runs, 1))
+
+
 def evolve(
     method: str,
     model: Any,
     image_shape: Shape,
     num_classes: int,
+    labels: Int[np.ndarray, "R cells"],
     *,
-    cells: int | None = None,
     population: int,
     generations: int,
     stop: int | None = None,
-    runs: int,
     first_run: int = 0,
     seed: int,
     lanes: int,
@@ -86,33 +91,31 @@ def evolve(
 
     Args:
       num_classes: of the model.
-      cells: as many first classes have one; by default all.
+      labels: the classes of each run's cells.
       generations: of which the fitness is kept, behind the start.
       stop: the generation behind which runs end, by default the last; 0 is the start.
       first_run: the number of the first run; no two of different numbers have the same draws.
     """
-    cells = num_classes if cells is None else cells
     attack = jfool.EvolvedFooling(
         METHODS[method](image_shape),
         num_classes,
         jfool.MAPElites(population, record=generations + 1),
     )
-    jobs = jfool.EvolutionJob(np.tile(np.arange(cells), (runs, 1)))
     with sweep_progress(f"runs, {TEXTS[method]}") as on_progress:
         found = jfool.sweep(
             jax.random.key(seed),
             attack,
             model,
-            jobs,
+            jfool.EvolutionJob(labels),
             num_steps=generations if stop is None else stop,
             folder=folder,
-            lanes=min(lanes, runs),
+            lanes=min(lanes, len(labels)),
             chunk=population,
-            job_ids=first_run + np.arange(runs),
+            job_ids=first_run + np.arange(len(labels)),
             on_progress=on_progress,
         )
     genotypes = found.genotypes(attack, jfool.EvolutionJob)
-    full = np.zeros((runs, cells), bool)
+    full = np.zeros(labels.shape, bool)
     if isinstance(attack.encoding, jfool.CPPN):
         full = genotypes.active.all(-1) | genotypes.connected.all(-1)
     return Runs(

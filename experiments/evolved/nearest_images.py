@@ -24,6 +24,7 @@ from experiments.evolved.methods import (
     Runs,
     check_evolution,
     check_methods,
+    every_class,
     evolve,
     rows_of,
 )
@@ -104,9 +105,9 @@ def main(config: Config) -> None:
             model,
             dataset.image_shape,
             len(dataset.class_names),
+            every_class(len(dataset.class_names), config.runs),
             population=config.population,
             generations=config.generations,
-            runs=config.runs,
             seed=config.seed,
             lanes=config.lanes,
             folder=config.out / method,

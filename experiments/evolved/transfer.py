@@ -15,7 +15,14 @@ import tyro
 
 import models
 from experiments import section
-from experiments.evolved.methods import TEXTS, Runs, check_evolution, check_methods, evolve
+from experiments.evolved.methods import (
+    TEXTS,
+    Runs,
+    check_evolution,
+    check_methods,
+    every_class,
+    evolve,
+)
 from experiments.evolved.transfer_report import (
     Shown,
     draw_transferring,
@@ -137,9 +144,9 @@ def evolved(
         model,
         dataset.image_shape,
         len(dataset.class_names),
+        every_class(len(dataset.class_names), config.runs),
         population=config.population,
         generations=config.generations,
-        runs=config.runs,
         first_run=number * config.runs,
         seed=config.seed,
         lanes=config.lanes,

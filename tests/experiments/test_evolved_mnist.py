@@ -10,6 +10,7 @@ from PIL import Image
 from experiments.evolved import mnist
 from experiments.evolved.figures import percent
 from experiments.evolved.methods import METHODS, Runs
+from experiments.evolved.mnist_tables import alone_table, sure_table
 from tests.experiments.tiny_network import in_place_of_digits
 
 SMOKE = mnist.PRESETS["smoke"][1]
@@ -25,7 +26,7 @@ def network(monkeypatch):
 def test_the_section_tells_what_the_runs_found(network, tmp_path):
     mnist.main(dataclasses.replace(SMOKE, out=tmp_path))
     section = json.loads((tmp_path / "section.json").read_text())
-    medians, sure = section["tables"]
+    medians, sure, alone = section["tables"]
     assert medians["columns"] == ["after 5", "after 10", "lowest at the end", "runs"]
     assert medians["rows"] == ["direct", "direct, equal genes turn grey", "CPPN"]
     for row, method in zip(medians["measured"], METHODS, strict=True):
@@ -35,6 +36,9 @@ def test_the_section_tells_what_the_runs_found(network, tmp_path):
         assert row[2] == percent(final.min())
         assert float(row[0]) <= float(row[1])
     assert sure["measured"][0][0].endswith("of 2")
+    assert [row[0] for row in alone["measured"]] == [row[1] for row in medians["measured"]]
+    assert all(float(row[2]) <= float(row[1]) for row in alone["measured"])
+    assert all(row[3] == 1 for row in alone["measured"])
     assert "Smaller than in the paper: 2 of 50 runs." in section["notes"]
     for picture in section["pictures"]:
         with Image.open(tmp_path / picture["file"]) as image:
@@ -43,6 +47,25 @@ def test_the_section_tells_what_the_runs_found(network, tmp_path):
     before = (tmp_path / "section.json").read_bytes()
     mnist.main(dataclasses.replace(SMOKE, out=tmp_path))  # nothing is evolved again
     assert (tmp_path / "section.json").read_bytes() == before
+
+
+def test_classes_by_themselves_are_compared_at_equal_generations_and_at_equal_images():
+    """Two runs of three classes: an archive's 9 populations are three for each class."""
+
+    def runs(fitness):
+        return Runs(fitness, *[np.zeros(1)] * 5)
+
+    archive = np.linspace(0.1, 0.9, 12)[None, :, None].repeat(3, axis=2)
+    by_themselves = np.linspace(0.2, 0.97, 9)[None, :, None].repeat(6, axis=0)
+    table = alone_table({"cppn": runs(archive)}, {"cppn": runs(by_themselves)}, 8, 3)
+    assert table.columns == [
+        "archive, after 8",
+        "alone, after 8: 3 times the images",
+        "alone, after 2: the archive's images",
+        "runs, alone",
+    ]
+    values = (archive[0, 8, 0], 0.97, by_themselves[0, 2, 0])
+    assert table.measured == [[*map(percent, values), 2]]
 
 
 def test_when_runs_are_sure_is_counted_from_the_record():
@@ -56,7 +79,7 @@ def test_when_runs_are_sure_is_counted_from_the_record():
         fitness[0] > 1,
         fitness,
     )
-    table = mnist._sure(dataclasses.replace(SMOKE, marks=(5, 6, 10)), {"direct": runs})
+    table = sure_table((5, 6, 10), {"direct": runs})
     assert table.measured == [["0 of 2", "1 of 2", "1 of 2", 6.0]]
 
 
@@ -79,6 +102,12 @@ def test_percentages_are_rounded_down(confidence, text):
         ({"marks": (11,)}, "marks: expected generations up to 10"),
         ({"population": 7}, "population: expected an even number, got 7"),
         ({"runs": 0}, "runs: expected a number of at least 1, got 0"),
+        ({"alone": -1}, "alone: expected a number of at least 0, got -1"),
+        ({"alone_generations": 8}, "alone_generations: expected a number of at least 9, got 8"),
+        (
+            {"alone_generations": 11},
+            "alone_generations: expected at most those of the archives, 10, got 11",
+        ),
         ({"seed": -1}, "seed: expected a whole number"),
         ({"network": "resnet"}, "model: expected one of"),
     ],
