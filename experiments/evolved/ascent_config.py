@@ -26,6 +26,8 @@ class Config:
       classes: the classes sought.
       settings: out of fig13, no_noise, s3, s4, s5, s3_long, s4_long, s5_long; the last three, and
         no_noise, are not the paper's.
+      galleries: those of the settings of which the images of all classes are drawn; by default
+        all.
       starts: draws of noise for each class.
       stop: confidence at which an ascent without a regulariser ends.
       most_steps: of an ascent without a regulariser.
@@ -40,6 +42,7 @@ class Config:
     class_names: Path | None = None
     classes: tuple[int, ...] = CLASSES
     settings: tuple[str, ...] = tuple(SETTINGS)
+    galleries: tuple[str, ...] | None = None
     starts: int = 5
     stop: float = 0.9999
     most_steps: int = 5000
@@ -66,7 +69,13 @@ PRESETS: dict[str, tuple[str, Config]] = {
     ),
     "reduced": (
         "about 20 minutes on two cores for SqueezeNet: one start, a tenth of the regularised steps",
-        Config(network="squeezenet1_1", starts=1, share=0.1, preset="reduced"),
+        Config(
+            network="squeezenet1_1",
+            galleries=(FIGURE_13,),
+            starts=1,
+            share=0.1,
+            preset="reduced",
+        ),
     ),
     "paper": ("the paper's: CaffeNet, five starts", Config()),
 }
@@ -88,6 +97,9 @@ def check(config: Config) -> None:
     if FIGURE_13 not in config.settings:
         got = " ".join(config.settings) or "none"
         raise ValueError(f"settings: expected {FIGURE_13}, beside which others stand, got {got}")
+    if set(config.galleries or ()) - set(config.settings):
+        expected = ", ".join(config.settings)
+        raise ValueError(f"galleries: expected some of {expected}, got {config.galleries}")
     classes = config.classes
     if not classes or len(set(classes)) < len(classes) or not set(classes) <= set(range(1000)):
         raise ValueError(f"classes: expected some from 0 to 999, each once, got {classes}")

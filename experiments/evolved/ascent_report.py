@@ -38,7 +38,8 @@ def pictures(config: Config, found: Found, names: tuple[str, ...]) -> list[secti
     draw_settings(config.out / "enlarged.png", found, names, enlarge=True)
     draw_settings(config.out / "images.png", found, names, enlarge=False)
     draw_courses(config.out / "courses.png", found)
-    for name, ascents in found.items():
+    for name in config.settings if config.galleries is None else config.galleries:
+        ascents = found[name]
         draw_classes(config.out / f"{name}.png", SETTINGS[name].title, ascents, names)
         drawn.append(section.Picture(f"{name}.png", f"{SETTINGS[name].title}."))
         if name in _OF_STARTS and config.starts > 1:

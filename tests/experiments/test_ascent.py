@@ -139,8 +139,10 @@ def test_the_section_has_pictures_and_owns_up_to_what_is_smaller(whole):
 
 @pytest.mark.usefixtures("network")
 def test_who_fails_is_named_and_nothing_is_climbed_again(out):
-    changes = {"most_steps": 4, "starts": 1, "settings": ("fig13",), "classes": (207, 3)}
+    changes = {"most_steps": 4, "starts": 1, "classes": (207, 3)}
+    changes |= {"settings": ("fig13",), "galleries": ()}
     section = run(out, **changes)
+    assert [p["file"] for p in section["pictures"]] == ["enlarged.png", "images.png", "courses.png"]
     assert section["tables"][0]["measured"][0][:2] == ["0 of 2", "0 of 2"]
     assert len(section["tables"]) == 2  # nothing is regularised
     (failures,) = [note for note in section["notes"] if "not at 99.99 %" in note]
@@ -330,6 +332,10 @@ def test_the_classes_shown_are_spread_over_all(classes, rows):
         ({"classes": ()}, "classes: expected some"),
         ({"settings": ("fig13", "s9")}, "settings: expected some of fig13, .* got fig13 s9"),
         ({"settings": ("s3",)}, "settings: expected fig13, beside which others stand, got s3"),
+        (
+            {"settings": ("fig13", "s3"), "galleries": ("s4",)},
+            "galleries: expected some of fig13, s3, got .*s4",
+        ),
         ({"starts": 0}, "starts: expected a number of at least 1, got 0"),
         ({"most_steps": 0}, "most_steps: expected a number of at least 1, got 0"),
         ({"stop": 1.0}, r"stop: expected a confidence between 0 and 1, got 1\.0"),
