@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 import tyro
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 import models
 from experiments import section
-from experiments.evolved.figures import percent
 from experiments.evolved.methods import (
     TEXTS,
     Runs,
@@ -29,7 +28,7 @@ from experiments.evolved.methods import (
     rows_of,
 )
 from experiments.evolved.nearest import Nearest, nearest_of_class
-from experiments.gallery import Tile, draw_gallery
+from experiments.evolved.nearest_figure import as_floats, draw_nearest
 from experiments.sparse.feature_space import deep_features
 from experiments.sparse.shown import command, shown_settings
 from experiments.victims import check_seed, check_specs, victim_of
@@ -52,6 +51,7 @@ class Config:
       runs: of each method.
       seed: of the draws.
       lanes: runs side by side.
+      show_natural: draw the training images, which belong to the data set, below.
       out: folder of the section and of the sweeps.
     """
 
@@ -65,6 +65,7 @@ class Config:
     runs: int = 10
     seed: int = 0
     lanes: int = 10
+    show_natural: bool = True
     out: Path = Path("runs/nearest_images")
     preset: tyro.conf.Suppress[str] = "paper"
 
@@ -116,7 +117,8 @@ def main(config: Config) -> None:
     }
     spaces = neighbours(model, dataset, found, layer)
     for method, runs in found.items():
-        _draw(config.out / f"{method}.png", dataset, runs, spaces.evolved[method], layer)
+        path, near = config.out / f"{method}.png", spaces.evolved[method]
+        draw_nearest(path, dataset, runs, near, layer, show_natural=config.show_natural)
     section.publish(
         section.Section(
             name="nearest_images",
@@ -129,8 +131,9 @@ def main(config: Config) -> None:
             pictures=[
                 section.Picture(
                     f"{method}.png",
-                    f"{text}: of each class the champion nearest to its class in {layer}, and the "
-                    "training images of the class nearest to it.",
+                    f"{text}: of each class the champion nearest to its class in {layer}, and "
+                    + ("" if config.show_natural else "its distances to ")
+                    + "the training images of the class nearest to it.",
                 )
                 for method, text in zip(found, rows_of(found), strict=True)
             ],
@@ -169,7 +172,7 @@ def neighbours(
 ) -> Spaces:
     """Of champions and of test images, the nearest training images of their class."""
     spaces = {
-        PIXELS: lambda images: _floats(images).reshape(len(images), -1),
+        PIXELS: lambda images: as_floats(images).reshape(len(images), -1),
         layer: lambda images: _flat_features(model, images, layer),
     }
     evolved: dict[str, dict[str, Nearest]] = {method: {} for method in found}
@@ -217,43 +220,5 @@ def table(spaces: Spaces) -> section.Table:
     )
 
 
-def _draw(
-    path: Path, dataset: models.Dataset, runs: Runs, near: Mapping[str, Nearest], layer: str
-) -> None:
-    """Champions above their neighbours, classes across."""
-    cells = runs.confidence.shape[1]
-    distance = near[layer].distance.reshape(-1, cells)
-    chosen = distance.argmin(0) * cells + np.arange(cells)  # of all champions
-    evolved: list[Tile | None] = [
-        Tile(
-            runs.images.reshape(-1, *dataset.image_shape)[i],
-            f"{percent(float(runs.confidence.ravel()[i]))} %",
-            bool(runs.prediction.ravel()[i] == i % cells),
-        )
-        for i in chosen
-    ]
-    rows = [evolved]
-    for of in near.values():
-        rows.append(
-            [
-                Tile(_floats(dataset.train_images[of.index[i]]), f"{of.distance[i]:.3g}")
-                for i in chosen
-            ]
-        )
-    heads = ["evolved", *(f"nearest in\n{space}" for space in near)]
-    draw_gallery(
-        path,
-        rows,
-        heads,
-        dataset.class_names,
-        footnote="Below: confidence, and distances. Orange: another class is predicted.",
-    )
-
-
 def _flat_features(model: Any, images: Any, layer: str) -> Float[np.ndarray, "n D"]:
-    return deep_features(model, _floats(images), layer)
-
-
-def _floats(images: Int[np.ndarray, "..."] | Float[np.ndarray, "..."]) -> np.ndarray:
-    """Bytes, or floats in [0, 1], as such floats."""
-    return images / np.float32(255) if images.dtype == np.uint8 else images
+    return deep_features(model, as_floats(images), layer)

@@ -70,6 +70,25 @@ def test_the_section_tells_how_near_champions_and_test_images_are(dataset, tmp_p
             assert min(image.size) > 300
 
 
+def test_images_of_the_data_set_are_drawn_only_where_they_are_wanted(dataset, tmp_path):
+    drawn = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            "experiments.evolved.nearest_figure.draw_gallery", lambda *a, **_: drawn.append(a)
+        )
+        for show_natural in (True, False):
+            config = dataclasses.replace(SMOKE, methods=("direct",), show_natural=show_natural)
+            nearest_images.main(dataclasses.replace(config, out=tmp_path))
+    (_, shown, heads, _), (_, alone, head, _) = drawn
+    assert heads == ["evolved", "nearest in\npixels", "nearest in\nfeatures"]
+    assert head == ["evolved"]
+    training = {image.tobytes() for image in dataset.train_images}
+    for row in shown[1:]:
+        assert {np.rint(255 * tile.image).astype(np.uint8).tobytes() for tile in row} <= training
+    for number, tile in enumerate(alone[0]):
+        assert tile.caption.split("\n") == [row[number].caption for row in shown]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
