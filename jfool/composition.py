@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from jfool.base import Candidate, Evaluator, PRNGKey, pytree, static
-from jfool.expect import check_labels, is_whole
+from jfool.expect import check_labels, check_num_classes
 from jfool.objectives import Objective
 
 
@@ -53,10 +53,7 @@ class Composition:
         return Candidate(image, state.logits, state.fitness[i], genotype)
 
     def check(self, jobs: Any) -> None:
-        if not is_whole(self.num_classes, 1):
-            raise ValueError(
-                f"num_classes: expected a whole number of at least 1, got {self.num_classes!r}"
-            )
+        check_num_classes(self.num_classes)
         if not isinstance(getattr(self.objective, "targeted", None), bool):
             raise TypeError(
                 "objective: expected an objective such as jfool.Confidence(), "

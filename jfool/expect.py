@@ -18,6 +18,33 @@ def is_number(value: Any) -> TypeGuard[float]:
     return array.ndim == 0 and bool(real) and bool(np.isfinite(array))
 
 
+def check_num_classes(value: Any) -> None:
+    """Raises ValueError naming `num_classes`, if it is no number of classes."""
+    if not is_whole(value, 1):
+        raise ValueError(f"num_classes: expected a whole number of at least 1, got {value!r}")
+
+
+def check_targeted(objective: Any) -> None:
+    """Raises TypeError naming `objective`, if it does not seek a class."""
+    if getattr(objective, "targeted", None) is not True:
+        raise TypeError(
+            "objective: expected one that seeks a class, such as jfool.Confidence(), "
+            f"got {objective!r}"
+        )
+
+
+def check_part(name: str, part: Any, protocol: type, example: str) -> None:
+    """Refuses what is no part of an attack, a class in place of its instance among it.
+
+    Raises:
+      TypeError, ValueError: naming the part; or what its own `check()` says, if it has one.
+    """
+    if isinstance(part, type) or not isinstance(part, protocol):
+        raise TypeError(f"{name}: expected one such as {example}, got {part!r:.60}")
+    if callable(check := getattr(part, "check", None)):
+        check()
+
+
 def check_labels(label: Any, num_classes: int, axes: str = "N") -> None:
     """Refuses what are no classes, axis by axis as named.
 

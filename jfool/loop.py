@@ -145,7 +145,7 @@ class Loop:
         best = jax.vmap(self.attack.best)(lanes.job, lanes.state)
         return AttackResult(
             images=best.image,
-            **self._truths(best.image, lanes.job.label, asked),
+            **self._truths(best, lanes.job.label, asked),
             stopped=lanes.stopped,
             num_queries=lanes.num_queries,
             num_gradients=lanes.num_gradients,
@@ -157,12 +157,14 @@ class Loop:
 
     def _truths(
         self,
-        images: Float[Array, "lanes *cells H W C"],
+        best: Candidate,
         labels: Int[Array, " lanes *cells"],
         asked: Bool[Array, " lanes"],
     ) -> dict[str, Array]:
         """What the model says of the final images, and of their 8-bit roundings, at the loop's
-        batch shape and the highest matmul precision."""
+        batch shape and the highest matmul precision. What the search has no number for is no
+        answer."""
+        images: Float[Array, "lanes *cells H W C"] = best.image
         split = 1 if self.axis is None else lax.axis_size(self.axis)
         batch = batch_size(len(images) * max(self._calls) // split, self.chunk)
         flat = images.reshape(labels.size, *self.attack.image_shape)
@@ -174,6 +176,9 @@ class Loop:
                 self.model, Read(Pixels(), truth), _Answer(labels.ravel()), both, asked, batch
             )
         truths = {name: read.reshape(*labels.shape, 2) for name, read in truths.items()}
+        judged = (best.fitness > -jnp.inf)[..., None]
+        nothing = {"confidence": jnp.nan, "prediction": -1, "success": False}
+        truths = {name: jnp.where(judged, truths[name], nothing[name]) for name in truths}
         exact, rounded = ({name: truths[name][..., i] for name in truths} for i in range(2))
         return {
             **exact,

@@ -57,17 +57,23 @@ class Regularizers:
     def check(self) -> None:
         """Raises on numbers that cannot work."""
         if not (is_number(self.decay) and 0 <= self.decay <= 1):
-            raise ValueError(f"decay: expected a number in [0, 1], got {self.decay!r}")
+            raise ValueError(f"regularizers.decay: expected a number in [0, 1], got {self.decay!r}")
         if not (is_number(self.blur_radius) and self.blur_radius >= 0):
-            raise ValueError(f"blur_radius: expected a number >= 0, got {self.blur_radius!r}")
-        if not (is_number(self.blur_every) and self.blur_every >= 1):
-            raise ValueError(f"blur_every: expected at least 1, got {self.blur_every!r}")
+            got = self.blur_radius
+            raise ValueError(f"regularizers.blur_radius: expected a number >= 0, got {got!r}")
+        every = self.blur_every
+        if not (is_number(every) and every >= 1 and float(every).is_integer()):
+            raise ValueError(
+                f"regularizers.blur_every: expected a whole number of at least 1, got {every!r}"
+            )
         for name in ("small_norm", "small_benefit"):
             percentile = getattr(self, name)
             if not (is_number(percentile) and 0 <= percentile < 100):
-                raise ValueError(f"{name}: expected a percentile in [0, 100), got {percentile!r}")
+                raise ValueError(
+                    f"regularizers.{name}: expected a percentile in [0, 100), got {percentile!r}"
+                )
         if not is_whole(self.reach, 1):
-            raise ValueError(f"reach: expected at least 1 pixel, got {self.reach!r}")
+            raise ValueError(f"regularizers.reach: expected at least 1 pixel, got {self.reach!r}")
 
 
 def blur(image: Image, radius: ArrayLike, reach: int) -> Image:

@@ -19,8 +19,9 @@ class AttackResult:
 
     Attributes:
       images: `[N, H, W, C]` in [0, 1].
-      confidence: `[N]`, softmax probability of the target; untargeted, of the predicted class.
-      prediction: `[N]`, the predicted class; -1 where logits are NaN.
+      confidence: `[N]`, softmax probability of the target; untargeted, of the predicted class; NaN
+        where the model's logits are NaN, or were for all that the search showed it.
+      prediction: `[N]`, the predicted class; -1 where the confidence is NaN.
       success: `[N]`; targeted: the target is predicted and, if `until` asks for a confidence, has
         it; untargeted: the prediction is not the label. NaN logits are never a success.
       confidence_uint8, success_uint8: the same after rounding the images to 8 bits.

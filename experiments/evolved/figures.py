@@ -45,13 +45,14 @@ def draw_course(path: Path, methods: Mapping[str, Runs]) -> None:
     for color, (method, runs) in zip(_COLORS, methods.items(), strict=False):
         doubt = np.maximum(1 - runs.fitness, 1e-7)
         median, worst = np.quantile(doubt, (0.5, 0.9), axis=(0, 2))
-        generations = np.arange(len(median)) + 1
+        generations = np.arange(len(median))
         axes.plot(generations, median, color=color, label=TEXTS[method])
         axes.fill_between(generations, median, worst, color=color, alpha=0.15, lw=0)
-    axes.set(xscale="log", yscale="log", xlabel="generation (the start is 1)")
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set(yscale="log", xlabel="generation (the start is 0)")
     axes.set_ylabel("1 - confidence of the champions")
     axes.axhline(1e-4, color="#767676", lw=0.8, ls=":")
-    axes.annotate("99.99 %", (1, 1e-4), textcoords="offset points", xytext=(2, 3), color="#767676")
+    axes.annotate("99.99 %", (0, 1e-4), textcoords="offset points", xytext=(2, 3), color="#767676")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, title="median; shaded to the lowest tenth")
     save_figure(figure, path)

@@ -72,7 +72,7 @@ class Config:
 
 PRESETS: dict[str, tuple[str, Config]] = {
     "smoke": (
-        "seconds; LeNet on digits",
+        "a minute or two; LeNet on digits",
         Config(
             dataset="digits",
             population=20,

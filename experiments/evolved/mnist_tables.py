@@ -44,7 +44,8 @@ def sure_table(marks: Sequence[int], found: Found) -> Table:
         rows.append([*within, float(np.median(first)) if first.size else None])
     return Table(
         title="Runs in which every champion is at 99.99 %, and when a champion gets there",
-        columns=[f"after {mark}" for mark in marks] + ["median generation of those that do"],
+        columns=[f"after {mark}" for mark in marks]
+        + ["champions that get there: median generation"],
         rows=rows_of(found),
         measured=rows,
         paper=[
@@ -61,9 +62,9 @@ def alone_table(found: Found, alone: Found, generations: int, num_classes: int) 
     return Table(
         title="Median confidence (%) in an archive, and where every class evolves by itself",
         columns=[
-            f"archive, after {generations}",
-            f"alone, after {generations}: {num_classes} times the images",
-            f"alone, after {equal}: the archive's images",
+            f"archive, {generations} generations",
+            f"alone, {generations} generations: {num_classes} x the images",
+            f"alone, {equal} generations: as many images",
             "runs, alone",
         ],
         rows=rows_of(found),

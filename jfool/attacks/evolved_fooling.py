@@ -10,9 +10,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.base import Candidate, Evaluator, Objective, PRNGKey, pytree, static
-from jfool.expect import check_labels, is_whole
+from jfool.expect import check_labels, check_num_classes, check_part, check_targeted
 from jfool.objectives import Confidence
-from jfool.search.map_elites import Archive, MAPElites
+from jfool.search.map_elites import Archive, EvolvableEncoding, MAPElites
 
 
 @pytree
@@ -32,7 +32,8 @@ class EvolvedFooling:
     """An archive with one champion for each class, which images evolve to fill.
 
     Results have an axis of cells: `confidence [N, cells]` and so on; a run is stopped when `until`
-    holds in all cells. `notes` tells the lineage (`jfool.search.map_elites.Lineage`).
+    holds in all cells. A cell that nobody won shows an image of the start, and has no confidence,
+    prediction or success. `notes` tells the lineage (`jfool.search.map_elites.Lineage`).
 
     Paper 001 climbs the softmax confidence; for ImageNet its mean over ten crops
     (`models.TenCrop`). It runs 200 generations of 200 children on MNIST; on ImageNet 5 000 of 400
@@ -82,21 +83,13 @@ class EvolvedFooling:
 
     def check(self, jobs: EvolutionJob) -> None:
         """Raises on settings or jobs that cannot work."""
-        if not is_whole(self.num_classes, 1):
-            raise ValueError(
-                f"num_classes: expected a whole number of at least 1, got {self.num_classes!r}"
-            )
-        if not getattr(self.objective, "targeted", False):
-            raise TypeError(
-                "objective: expected one that seeks a class, such as jfool.Confidence(), "
-                f"got {self.objective!r}"
-            )
-        if not hasattr(self.encoding, "vary"):
-            raise TypeError(
-                "encoding: expected one that evolves, such as jfool.DirectPixels(...), "
-                f"got {self.encoding!r}"
-            )
-        if not isinstance(self.search, MAPElites):
-            raise TypeError(f"search: expected jfool.MAPElites(...), got {self.search!r}")
-        self.encoding.check()
+        if not isinstance(jobs, EvolutionJob):
+            raise TypeError(f"jobs: expected jfool.EvolutionJob, got {type(jobs).__name__}")
+        check_num_classes(self.num_classes)
+        check_targeted(self.objective)
+        check_part("encoding", self.encoding, EvolvableEncoding, "jfool.DirectPixels(...)")
+        check_part("search", self.search, MAPElites, "jfool.MAPElites(...)")
         check_labels(jobs.label, self.num_classes, "N, cells")
+        labels = np.sort(jobs.label)
+        if (labels[:, 1:] == labels[:, :-1]).any():
+            raise ValueError("jobs.label: expected different classes in a run, got some twice")

@@ -11,7 +11,14 @@ from jax.typing import ArrayLike
 
 from jfool.base import Candidate, Evaluator, Image, Objective, PRNGKey, pytree, static
 from jfool.encodings.pixels import Pixels
-from jfool.expect import check_labels
+from jfool.expect import (
+    check_image_shape,
+    check_labels,
+    check_num_classes,
+    check_part,
+    check_targeted,
+    is_number,
+)
 from jfool.objectives import Confidence, OfLogits
 from jfool.regularizers import Regularizers
 from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
@@ -47,6 +54,11 @@ class NearBase:
 
     def __call__(self, key: PRNGKey, base: Image) -> Image:
         return jnp.clip(base + self.noise * jax.random.normal(key, base.shape, jnp.float32), 0, 1)
+
+    def check(self) -> None:
+        """Raises ValueError on a noise that cannot be."""
+        if not (is_number(self.noise) and self.noise >= 0):
+            raise ValueError(f"start.noise: expected a number of at least 0, got {self.noise!r}")
 
 
 @pytree
@@ -111,19 +123,20 @@ class GradientFooling:
 
     def check(self, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""
-        if not getattr(self.objective, "targeted", False):
-            raise TypeError(
-                "objective: expected one that seeks a class, such as jfool.Confidence(), "
-                f"got {self.objective!r}"
-            )
-        optimizer = getattr(self.ascent.optimizer, "func", self.ascent.optimizer)
-        if optimizer is progress and not isinstance(self.objective, Confidence):
+        if not isinstance(jobs, AscentJob):
+            raise TypeError(f"jobs: expected jfool.AscentJob, got {type(jobs).__name__}")
+        check_image_shape(self.image_shape)
+        check_num_classes(self.num_classes)
+        check_targeted(self.objective)
+        check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02, progress)")
+        check_part("regularizers", self.regularizers, Penalty, "jfool.Regularizers()")
+        check_part("start", self.start, Start, "jfool.NearBase()")
+        check_part("encoding", self.encoding, Pixels, "jfool.Pixels()")
+        if self.ascent.aims_at_confidence() and not isinstance(self.objective, Confidence):
             raise ValueError(
                 "ascent: expected an optimiser of optax for an objective that is no probability "
                 f"(jfool.progress aims at gains of confidence), got progress for {self.objective!r}"
             )
-        if isinstance(self.regularizers, Regularizers):
-            self.regularizers.check()
         base = np.asarray(jobs.base)
         check_labels(jobs.label, self.num_classes)
         shapes = (self.image_shape, self.image_shape[2:])

@@ -54,7 +54,7 @@ def check_colors(colors: str, channels: int) -> None:
     """Raises:
     ValueError: an unknown name, or one for another number of channels.
     """
-    if colors not in COLORS:
+    if not isinstance(colors, str) or colors not in COLORS:
         raise ValueError(f"colors: expected one of {list(COLORS)}, got {colors!r}")
     needed = 1 if colors == "grey" else 3
     if channels != needed:

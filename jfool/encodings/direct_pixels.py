@@ -16,7 +16,7 @@ from jfool.encodings.variation import (
     PolynomialMutation,
     SimulatedBinaryCrossover,
 )
-from jfool.expect import check_image_shape
+from jfool.expect import check_image_shape, check_part
 
 Genotypes = Float[Array, "_ H W C"] | UInt8[Array, "_ H W C"]
 
@@ -72,8 +72,8 @@ class DirectPixels:
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""
-        self.mutation.check()
-        self.crossover.check()
+        check_part("mutation", self.mutation, Mutation, "jfool.PolynomialMutation()")
+        check_part("crossover", self.crossover, Crossover, "jfool.SimulatedBinaryCrossover()")
 
     def _genes(self, stored: Genotypes) -> Genes:
         return stored.astype(jnp.float32) / 255 if self.dtype == "uint8" else stored

@@ -184,7 +184,9 @@ def _check_mutation(mutation: PolynomialMutation | BoundedMutation) -> None:
     _check_positive("mutation.eta", mutation.eta)
     every = mutation.halve_every
     if every is not None and not is_whole(_item(every), 1):
-        raise ValueError(f"mutation.halve_every: expected None or at least 1, got {every!r}")
+        raise ValueError(
+            f"mutation.halve_every: expected None or a whole number of at least 1, got {every!r}"
+        )
 
 
 def _check_share(name: str, value: ArrayLike) -> None:

@@ -5,11 +5,14 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.base import Fitness, Image, Logits, pytree, static
+from jfool.expect import is_number
+from jfool.search.progress import progress
 
 Optimizer = Callable[..., optax.GradientTransformation]
 # Of one image: fitness [], its gradient [H, W, C], logits [K].
@@ -48,7 +51,8 @@ class AscentState:
 
 @pytree
 class GradientAscent:
-    """
+    """Steps of an optimiser up the fitness of one image.
+
     Attributes:
       learning_rate: of the optimiser; another one needs no new compilation.
       optimizer: makes one of optax from its learning rate: `optax.adam`, `optax.sgd`,
@@ -93,6 +97,37 @@ class GradientAscent:
             logits=jnp.where(better, logits.astype(jnp.float32), state.logits),
             step=state.step + 1,
         )
+
+    def check(self) -> None:
+        """Raises TypeError or ValueError on settings that cannot work."""
+        rates = np.ravel(self.learning_rate)  # several for an optimiser of several
+        if not all(is_number(rate) and rate > 0 for rate in rates):
+            raise ValueError(
+                f"ascent.learning_rate: expected a positive number, got {self.learning_rate!r:.60}"
+            )
+        image = jnp.zeros((1, 1, 1), jnp.float32)
+
+        def take_a_step() -> Any:
+            optimizer = self._optimizer()
+            return optimizer.update(image, optimizer.init(image), image, value=image.sum())
+
+        try:
+            with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+                updates, _ = jax.eval_shape(take_a_step)
+            if updates.shape != image.shape:
+                raise TypeError(f"an update of shape {updates.shape}")
+        except Exception as error:
+            if str(error).startswith("ascent."):
+                raise
+            raise TypeError(
+                "ascent.optimizer: expected a function from a learning rate to an optimiser of "
+                f"optax, such as optax.adam, got {self.optimizer!r:.80}"
+            ) from error
+
+    def aims_at_confidence(self) -> bool:
+        """Whether steps are those of `jfool.progress`, for which the fitness is a probability."""
+        update = self._optimizer().update
+        return update.__module__ == progress.__module__
 
     def _optimizer(self) -> optax.GradientTransformationExtraArgs:
         optimizer = self.optimizer(jnp.asarray(self.learning_rate, jnp.float32))

@@ -43,10 +43,12 @@ class Lineage:
 
     Attributes:
       born: `[cells]` int, the generation in which each champion won its cell; -1 for none.
-      parent: `[cells]` int, the cell whose champion was its (first) parent; -1 at the start.
+      parent: `[cells]` int, the cell whose champion was its (first) parent; -1 at the start, and as
+        long as all cells are empty.
       wins: `[G, cells]` int, per generation the parent's cell of who won the cell then; -1 for a
-        cell that was won by somebody of the start population, `NOT_WON` for one that was not won.
-        With it all ancestors of a champion can be told (`ancestors`). G is `MAPElites.record`.
+        cell that was won by somebody without a champion for a parent, `NOT_WON` for one that was
+        not won. With it all ancestors of a champion can be told (`ancestors`). G is
+        `MAPElites.record`.
       fitness: `[G, cells]`, the champions' after each generation; NaN for those to come.
     """
 
@@ -59,12 +61,12 @@ class Lineage:
 @pytree
 class Archive:
     """
-    genotypes: `[cells, ...]`, the champions.
+    genotypes: `[cells, ...]`, the champions; in an empty cell one of the start that won nothing.
     fitness: `[cells]`, their scores; -inf for an empty cell.
     logits: `[cells, K]`, what the model said of them; NaN for an empty cell.
     lineage: where they come from.
     children: `[P, ...]`, to be shown next.
-    parents: `[P]` int, the cell of each child's first parent; -1 at the start.
+    parents: `[P]` int, the cell of each child's first parent; -1 if that was no champion.
     generation: `[]` int, how many steps were taken; the first evaluates the start population.
     """
 
@@ -79,7 +81,8 @@ class Archive:
 
 @pytree
 class MAPElites:
-    """
+    """One champion for each class, and children of champions.
+
     Attributes:
       population_size: P, children per generation, in pairs; paper 001: 200 for MNIST, 400 (CPPN)
         and 200 (direct) for ImageNet.
@@ -104,9 +107,7 @@ class MAPElites:
         children = encoding.start(key, self.population_size)
         nobody = jnp.full(num_cells, -1, jnp.int32)
         return Archive(
-            genotypes=jax.tree.map(
-                lambda leaf: jnp.zeros((num_cells, *leaf.shape[1:]), leaf.dtype), children
-            ),
+            genotypes=_take(children, jnp.arange(num_cells) % self.population_size),
             fitness=jnp.full(num_cells, -jnp.inf, jnp.float32),
             logits=jnp.full((num_cells, num_classes), jnp.nan, jnp.float32),
             lineage=Lineage(
@@ -145,7 +146,7 @@ class MAPElites:
             children=encoding.vary(
                 vary_key, _take(genotypes, first), _take(genotypes, second), state.generation + 1
             ),
-            parents=jnp.concatenate([first, second]),
+            parents=jnp.where(jnp.isfinite(fitness).any(), jnp.concatenate([first, second]), -1),
             generation=state.generation + 1,
         )
 
@@ -184,7 +185,7 @@ def ancestors(
     """The champions that a champion descends from, by first parents, from itself to the start.
 
     Args:
-      wins: of one run's `Lineage`, as NumPy.
+      wins: of one run's `Lineage`, as NumPy; needs `MAPElites(record=...)`.
       cell: of the champion.
       generation: behind which it is the champion.
     Returns:
@@ -192,6 +193,13 @@ def ancestors(
     Raises:
       ValueError: the cell was empty then, or the record is too short.
     """
+    if wins.ndim != 2 or not wins.size:
+        raise ValueError(
+            "wins: expected the record [G, cells] of one run, as MAPElites(record=G) keeps it, "
+            f"got shape {list(wins.shape)}"
+        )
+    if not 0 <= cell < wins.shape[1]:
+        raise ValueError(f"cell: expected 0 to {wins.shape[1] - 1}, got {cell}")
     if not 0 <= generation < len(wins):
         raise ValueError(f"generation: expected 0 to {len(wins) - 1}, got {generation}")
     line = []

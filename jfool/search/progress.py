@@ -10,7 +10,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 from jax.typing import ArrayLike
+
+from jfool.expect import is_number
 
 
 def progress(
@@ -23,6 +26,9 @@ def progress(
       late: share of the missing confidence that a step gains at most (figure 13: 0.1).
       max_rate: of images in [0, 1]; the code's 1e7 is for bytes.
     """
+
+    if not isinstance(late, Tracer) and not (is_number(late) and late > 0):
+        raise ValueError(f"ascent.optimizer: expected a positive share late, got {late!r:.60}")
 
     def update(updates: Any, state: Any, params: Any = None, **known: Any) -> tuple[Any, Any]:
         del params

@@ -83,9 +83,10 @@ class RunFolder:
         held = self.settings()
         for name, value in json.loads(json.dumps(settings)).items():
             if held.get(name) != value:
+                came, old = _difference(json.dumps(value), json.dumps(held.get(name)))
                 raise ValueError(
                     f"folder: expected the settings that {self.path} was started with, got another "
-                    f"{name}: {_short(value)} instead of {_short(held.get(name))}"
+                    f"{name}: {came} instead of {old} (choose another folder)"
                 )
 
     def settings(self) -> dict[str, Any]:
@@ -217,6 +218,14 @@ def _explained(path: epath.Path) -> Iterator[None]:
         ) from error
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def _difference(one: str, other: str) -> tuple[str, str]:
+    """Two texts from shortly before the place where they part."""
+    pairs = enumerate(zip(one, other, strict=False))
+    same = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+    first = max(0, same - 30)
+
+    def cut(text: str) -> str:
+        shown = text[first : same + 40]
+        return f"{'...' if first else ''}{shown}{'...' if same + 40 < len(text) else ''}"
+
+    return cut(one), cut(other)

@@ -59,9 +59,9 @@ def test_classes_by_themselves_are_compared_at_equal_generations_and_at_equal_im
     by_themselves = np.linspace(0.2, 0.97, 9)[None, :, None].repeat(6, axis=0)
     table = alone_table({"cppn": runs(archive)}, {"cppn": runs(by_themselves)}, 8, 3)
     assert table.columns == [
-        "archive, after 8",
-        "alone, after 8: 3 times the images",
-        "alone, after 2: the archive's images",
+        "archive, 8 generations",
+        "alone, 8 generations: 3 x the images",
+        "alone, 2 generations: as many images",
         "runs, alone",
     ]
     values = (archive[0, 8, 0], 0.97, by_themselves[0, 2, 0])

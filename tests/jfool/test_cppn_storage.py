@@ -1,11 +1,15 @@
 """Genomes in files: what was saved comes back, what is damaged is refused in a sentence."""
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jfool.encodings.cppn import CPPN, Genome, describe, load_genome, save_genome
+import jfool
+from jfool.encodings.cppn import CPPN, Genome, describe, is_full, load_genome, save_genome
+from tests.jfool.helpers import unchecked
 
 ENCODING = CPPN((6, 5, 3), "hsv", max_nodes=12, max_connections=20)
 
@@ -52,6 +56,9 @@ def test_words_name_every_neuron_and_connection():
     ("change", "message"),
     [
         ({"format": 2}, "expected format 1, got 2"),
+        ({"format": np.array([1, 1])}, r"expected format 1, got \[1, 1\]"),
+        ({"format": "1"}, "expected format 1, got '1'"),
+        ({"active": np.array(True)}, "expected"),
         ({"colors": "hsl"}, "colors: expected one of"),
         ({"image_shape": np.array([6, 0, 3])}, "image_shape: expected"),
         ({"gene": np.full(20, np.nan, np.float32)}, r"got genes outside \[0, 1\]"),
@@ -93,6 +100,56 @@ def test_other_files_are_refused(tmp_path):
     np.savez(path, active=np.ones(3))
     with pytest.raises(ValueError, match="expected a genome, got a file without"):
         load_genome(path)
+    np.save(path.with_suffix(".npy"), np.ones(3))
+    with pytest.raises(ValueError, match="expected a genome, got a file that is none"):
+        load_genome(path.with_suffix(".npy"))
     np.save(tmp_path / "code.npy", np.array([print], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="expected a genome"):
         load_genome(tmp_path / "code.npy")
+
+
+def test_a_flipped_bit_is_refused_by_name_or_harmless(genome, tmp_path):
+    path = tmp_path / "genome.npz"
+    save_genome(path, ENCODING, genome)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        with contextlib.suppress(ValueError):  # and nothing else
+            load_genome(path)
+
+
+def test_what_cannot_be_painted_is_not_saved_and_nothing_is_lost(genome, tmp_path):
+    path = tmp_path / "genome.npz"
+    save_genome(str(path), ENCODING, genome)
+    before = path.read_bytes()
+    stack = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), genome)
+    wrong = {**arrays(genome), "function": np.full(12, 9, np.int32)}
+    for encoding, other, message in (
+        (ENCODING, stack, r"genome: expected one, got a stack of \(2,\)"),
+        (
+            ENCODING,
+            Genome(**wrong),
+            "genome: expected one that the encoding can paint, got an unkn",
+        ),
+        (jfool.DirectPixels((6, 5, 3), "hsv"), genome, r"encoding: expected a jfool\.CPPN"),
+    ):
+        with unchecked(), pytest.raises((TypeError, ValueError), match=message):
+            save_genome(path, encoding, other)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["genome.npz"]
+
+
+def test_stacks_of_genomes_and_sizes_of_no_pictures_are_refused(genome):
+    stack = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), genome)
+    for ask in (is_full, lambda g: describe(g, 3), lambda g: ENCODING.render(g, 6, 5)):
+        with pytest.raises(ValueError, match="genome: expected one, got a stack"):
+            ask(stack)
+    for size in (0, -3, 8.5):
+        with (
+            unchecked(),
+            pytest.raises(ValueError, match="width: expected a number of"),
+        ):
+            ENCODING.render(genome, 6, size)

@@ -1,5 +1,7 @@
 """Gradient ascent with paper 001's steps and regularisers, against re-statements in NumPy."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from scipy import ndimage
 
 import jfool
 from jfool.regularizers import blur
-from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, photos, softmax, weights
+from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, photos, softmax, unchecked, weights
 
 WEIGHTS = weights(3) * np.float32(0.1)  # so that no class is sure from the start
 BASE = photos(1, seed=2)
@@ -108,16 +110,84 @@ def test_starts_are_the_base_and_noise_or_uniform():
     [
         ({"decay": 1.5}, r"decay: expected a number in \[0, 1\], got 1\.5"),
         ({"blur_radius": -1.0}, "blur_radius: expected a number >= 0"),
-        ({"blur_every": 0}, "blur_every: expected at least 1, got 0"),
+        ({"blur_every": 0}, "blur_every: expected a whole number of at least 1, got 0"),
         ({"small_norm": 100.0}, r"small_norm: expected a percentile in \[0, 100\)"),
         ({"small_benefit": -1.0}, "small_benefit: expected a percentile"),
-        ({"reach": 0}, "reach: expected at least 1 pixel"),
+        ({"blur_every": 1.5}, "regularizers.blur_every: expected a whole number"),
+        ({"reach": 0}, "regularizers.reach: expected at least 1 pixel"),
     ],
     ids=str,
 )
 def test_regularisers_that_cannot_work_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         run(regularizers=jfool.Regularizers(**settings))
+
+
+RATE = 0.02
+
+
+def of_several_numbers(rate):
+    return optax.sgd(rate[0] + rate[1])
+
+
+@pytest.mark.parametrize(
+    ("part", "make", "message"),
+    [
+        ("start", lambda: jfool.NearBase(np.nan), r"start\.noise: expected .* 0, got nan"),
+        ("start", lambda: jfool.NearBase(-1.0), r"start\.noise: expected a number of at least 0"),
+        ("start", lambda: jfool.Uniform, "start: expected one such as .* got <class"),
+        ("start", lambda: None, "start: expected one such as .* got None"),
+        ("ascent", lambda: None, "ascent: expected one such as .* got None"),
+        ("ascent", lambda: optax.adam(0.1), "ascent: expected one such as"),
+        ("ascent", lambda: jfool.GradientAscent(np.nan), r"ascent\.learning_rate: expected a pos"),
+        ("ascent", lambda: jfool.GradientAscent(-0.1), r"ascent\.learning_rate: expected a pos"),
+        ("ascent", lambda: jfool.GradientAscent("a"), r"ascent\.learning_rate: expected a pos"),
+        ("ascent", lambda: jfool.GradientAscent(np.ones(2)), r"ascent\.optimizer: expected a func"),
+        ("ascent", lambda: jfool.GradientAscent(0.1, None), r"ascent\.optimizer: expected a func"),
+        (
+            "ascent",
+            lambda: jfool.GradientAscent(0.1, optax.adam(0.1)),
+            r"ascent\.optimizer: expected a function",
+        ),
+        (
+            "ascent",
+            lambda: jfool.GradientAscent(RATE, lambda rate: jfool.progress(rate, np.nan)),
+            r"ascent\.optimizer: expected a positive share late, got nan",
+        ),
+        ("regularizers", lambda: jfool.Regularizers, "regularizers: expected one such as"),
+        ("encoding", lambda: None, "encoding: expected one such as"),
+        ("objective", lambda: jfool.Confidence, "objective: expected one that seeks a class"),
+        ("num_classes", lambda: 4.0, r"num_classes: expected a whole number .* got 4\.0"),
+        ("num_classes", lambda: 0, "num_classes: expected a whole number of at least 1, got 0"),
+        ("image_shape", lambda: SHAPE[:2], "image_shape: expected"),
+        ("image_shape", lambda: list(SHAPE), "image_shape: expected"),
+    ],
+)
+def test_parts_that_cannot_work_are_refused(part, make, message):
+    attack = jfool.GradientFooling(SHAPE, NUM_CLASSES)
+    with unchecked(), pytest.raises((TypeError, ValueError), match=message):
+        dataclasses.replace(attack, **{part: make()}).check(JOBS)
+
+
+def test_an_optimiser_of_several_numbers_is_taken():
+    ascent = jfool.GradientAscent(np.full(2, RATE, np.float32), of_several_numbers)
+    both = run(ascent=jfool.GradientAscent(2 * RATE, optax.sgd))
+    np.testing.assert_allclose(run(ascent=ascent).images, both.images, rtol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", [jfool.progress, lambda rate: jfool.progress(rate, 0.1)])
+def test_steps_that_aim_at_confidence_are_refused_for_logits(optimizer):
+    """By whatever function they are made."""
+    ascent = jfool.GradientAscent(RATE, optimizer)
+    with pytest.raises(ValueError, match="ascent: expected an optimiser of optax"):
+        run(ascent=ascent, objective=jfool.Logit())
+
+
+def test_jobs_of_another_attack_are_refused():
+    attack = jfool.GradientFooling(SHAPE, NUM_CLASSES)
+    jobs = jfool.SparseJob(base=np.zeros((1, 3), np.float32), label=np.array([1]), k=np.array([1]))
+    with pytest.raises(TypeError, match=r"jobs: expected jfool\.AscentJob, got SparseJob"):
+        attack.check(jobs)
 
 
 @pytest.mark.parametrize(

@@ -185,8 +185,13 @@ def test_a_sweep_of_archives_finds_what_run_finds(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"encoding": jfool.Pixels()}, "encoding: expected one that evolves"),
-        ({"search": jfool.DifferentialEvolution()}, r"search: expected jfool\.MAPElites"),
+        ({"encoding": jfool.Pixels()}, "encoding: expected one such as"),
+        ({"encoding": jfool.DirectPixels}, "encoding: expected one such as .* got <class"),
+        (
+            {"search": jfool.DifferentialEvolution()},
+            r"search: expected one such as jfool\.MAPElites",
+        ),
+        ({"objective": jfool.Confidence}, "objective: expected one that seeks a class"),
         ({"num_classes": 0}, "num_classes: expected a whole number of at least 1"),
         ({"objective": jfool.Untargeted()}, "objective: expected one that seeks a class"),
     ],
@@ -197,18 +202,83 @@ def test_settings_that_cannot_work_are_refused(change, message):
         dataclasses.replace(ATTACK, **change).check(JOBS)
 
 
+def test_operators_that_are_none_are_refused():
+    for operator in ("mutation", "crossover"):
+        with unchecked(), pytest.raises(TypeError, match=f"{operator}: expected one .* got None"):
+            jfool.DirectPixels(SHAPE, "rgb", **{operator: None}).check()
+    with unchecked(), pytest.raises(TypeError, match=r"growth: expected one such as .* got None"):
+        jfool.CPPN(SHAPE, "rgb", growth=None).check()
+    with unchecked(), pytest.raises(ValueError, match="colors: expected one of"):
+        jfool.DirectPixels(SHAPE, ["grey"])
+
+
 @pytest.mark.parametrize(
     ("label", "message"),
     [
         (np.arange(4), r"jobs\.label: expected integers \[N, cells\], got int64 \(4,\)"),
         (np.zeros((2, 3)), r"jobs\.label: expected integers \[N, cells\], got float64"),
         (np.array([[0, 4]]), "jobs.label: expected classes 0 to 3, got 0 to 4"),
+        (np.array([[0, 1], [2, 2]]), "jobs.label: expected different classes in a run"),
     ],
     ids=str,
 )
 def test_jobs_that_cannot_work_are_refused(label, message):
     with pytest.raises((TypeError, ValueError), match=message):
         run(jobs=jfool.EvolutionJob(label))
+
+
+def test_jobs_of_another_attack_are_refused():
+    with (
+        unchecked(),
+        pytest.raises(TypeError, match=r"jobs: expected jfool\.EvolutionJob, got dict"),
+    ):
+        ATTACK.check({"label": np.zeros((1, 2), int)})
+
+
+def only_black(w, images):
+    """A model that breaks on every image but the black one, which it takes for class 0."""
+    black = (images == 0).all(axis=(1, 2, 3))
+    return jnp.where(black[:, None], jnp.array([9.0, 0, 0, 0]) + w, jnp.nan)
+
+
+def test_a_cell_that_nobody_won_is_no_success():
+    model = jfool.wrap(only_black, jnp.zeros(()))
+    record = jfool.MAPElites(4, record=3)
+    attack = jfool.EvolvedFooling(jfool.DirectPixels(SHAPE, "rgb"), NUM_CLASSES, record)
+    result = jfool.run(jax.random.key(0), attack, model, JOBS, num_steps=2)
+    assert (result.notes.born == -1).all()
+    assert not result.success.any()
+    assert not result.success_uint8.any()
+    assert np.isnan(result.confidence).all()
+    assert (result.prediction == -1).all()
+
+
+def test_children_of_an_empty_archive_descend_from_nobody():
+    """Two generations in which all scores are NaN, and then one without."""
+    search = MAPElites(4, record=3)
+    state = search.init(jax.random.key(0), Numbered(), 2, CLASSES)
+    for generation in range(3):
+        score = jnp.full((4, 2), np.nan if generation < 2 else 1.0)
+        found = lambda children, score=score: (score, jnp.zeros((4, CLASSES)))  # noqa: E731
+        state = search.step(jax.random.key(generation), Numbered(), found, state)
+    np.testing.assert_array_equal(state.lineage.wins, [[-2, -2], [-2, -2], [-1, -1]])
+    assert ancestors(np.asarray(state.lineage.wins), 1, 2) == [(1, 2)]
+    assert (state.parents >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("wins", "cell", "message"),
+    [
+        (np.zeros((2, 3, 4), int), 0, r"wins: expected the record .* got shape \[2, 3, 4\]"),
+        (np.zeros((0, 4), int), 0, "wins: expected the record"),
+        (np.full((3, 4), -1), 4, "cell: expected 0 to 3, got 4"),
+        (np.full((3, 4), -1), -1, "cell: expected 0 to 3, got -1"),
+    ],
+    ids=str,
+)
+def test_records_without_an_answer_are_refused(wins, cell, message):
+    with unchecked(), pytest.raises(ValueError, match=message):
+        ancestors(wins, cell, 0)
 
 
 def test_an_odd_population_is_refused():

@@ -155,7 +155,10 @@ def test_without_crossover_children_are_their_parents():
     [
         (PolynomialMutation(1.5), r"mutation\.rate: expected a number in \[0, 1\], got 1\.5"),
         (BoundedMutation(eta=0.0), r"mutation\.eta: expected a positive number, got 0\.0"),
-        (PolynomialMutation(halve_every=0), r"mutation\.halve_every: expected None or at least 1"),
+        (
+            PolynomialMutation(halve_every=0),
+            r"halve_every: expected None or a whole number",
+        ),
         (SimulatedBinaryCrossover(-0.1), r"crossover\.rate: expected a number in \[0, 1\]"),
         (SimulatedBinaryCrossover(eta=-1.0), r"crossover\.eta: expected a positive number"),
         (SimulatedBinaryCrossover(equal_genes=2.0), r"crossover\.equal_genes: expected a number"),

@@ -9,10 +9,10 @@ from jaxtyping import Int
 
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.colors import COLORS, check_colors
-from jfool.encodings.cppn.genome import INPUTS, Genome, initial
+from jfool.encodings.cppn.genome import INPUTS, Genome, check_single, initial
 from jfool.encodings.cppn.growth import Growth
 from jfool.encodings.cppn.rendering import grid, paint
-from jfool.expect import check_image_shape, is_whole
+from jfool.expect import check_image_shape, check_part, is_whole
 
 
 @pytree
@@ -74,7 +74,15 @@ class CPPN:
         return self.render(genotype, *self.image_shape[:2])
 
     def render(self, genotype: Genome, height: int, width: int) -> Image:
-        """The same picture at any size, `[height, width, C]` in [0, 1]."""
+        """The same picture at any size, `[height, width, C]` in [0, 1].
+
+        Raises:
+          ValueError: several genomes, or no size.
+        """
+        check_single(genotype)
+        for name, size in (("height", height), ("width", width)):
+            if not is_whole(size, 1):
+                raise ValueError(f"{name}: expected a number of pixels, got {size!r}")
         places = grid(self.image_shape[:2], (height, width))
         outputs = paint(genotype, places, self.image_shape[2])
         levels = jnp.floor(255 * jnp.abs(outputs))
@@ -82,4 +90,4 @@ class CPPN:
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""
-        self.growth.check()
+        check_part("growth", self.growth, Growth, "jfool.encodings.cppn.Growth()")

@@ -78,6 +78,16 @@ def _product(paths: Bool[Array, "M M"]) -> Bool[Array, "M M"]:
     return steps @ steps > 0
 
 
+def check_single(genome: Genome) -> None:
+    """Raises ValueError, if it is a stack of genomes."""
+    if jnp.ndim(genome.active) != 1:
+        raise ValueError(
+            f"genome: expected one, got a stack of {jnp.shape(genome.active)[:-1]} "
+            "(jax.vmap, or jax.tree.map(lambda leaf: leaf[i], genomes))"
+        )
+
+
 def is_full(genome: Genome) -> Bool[Array, ""]:
     """Whether it can no longer grow, for want of a node or of a connection."""
+    check_single(genome)
     return jnp.all(genome.active) | jnp.all(genome.connected)

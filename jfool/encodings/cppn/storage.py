@@ -1,13 +1,20 @@
 """Genomes in files, and in words."""
 
-import zipfile
+import io
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jfool.encodings.cppn.encoding import CPPN
-from jfool.encodings.cppn.genome import FUNCTIONS, INPUTS, MAX_WEIGHT, Genome
+from jfool.encodings.cppn.genome import (
+    FUNCTIONS,
+    INPUTS,
+    MAX_WEIGHT,
+    Genome,
+    check_single,
+)
 
 FORMAT = 1  # a file of another is refused
 _KINDS = {
@@ -20,15 +27,33 @@ _KINDS = {
 }
 
 
-def save_genome(path: Path, encoding: CPPN, genome: Genome) -> None:
-    """Writes one genome, and what is needed to paint it, as NumPy arrays (.npz)."""
+def save_genome(path: str | os.PathLike[str], encoding: CPPN, genome: Genome) -> None:
+    """Writes one genome, and what is needed to paint it, as NumPy arrays (.npz).
+
+    Raises:
+      TypeError, ValueError: no CPPN, or a genome that it cannot paint.
+      OSError: it cannot be written; an older file of that name is then as it was.
+    """
+    if not isinstance(encoding, CPPN):
+        raise TypeError(f"encoding: expected a jfool.CPPN(...), got {encoding!r:.60}")
+    check_single(genome)
     arrays: dict[str, Any] = {name: np.asarray(getattr(genome, name)) for name in _KINDS}
+    if (wrong := _wrong(Genome(**arrays), encoding.image_shape[2])) is not None:
+        raise ValueError(f"genome: expected one that the encoding can paint, got {wrong}")
     shape = np.array(encoding.image_shape)
-    with path.open("wb") as file:
-        np.savez(file, format=FORMAT, image_shape=shape, colors=encoding.colors, **arrays)
+    content = io.BytesIO()
+    np.savez(content, format=FORMAT, image_shape=shape, colors=encoding.colors, **arrays)
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_bytes(content.getvalue())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
-def load_genome(path: Path) -> tuple[CPPN, Genome]:
+def load_genome(path: str | os.PathLike[str]) -> tuple[CPPN, Genome]:
     """A genome, and the encoding that paints it, with growth by default.
 
     Raises:
@@ -38,18 +63,20 @@ def load_genome(path: Path) -> tuple[CPPN, Genome]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"{path}: expected a genome, got {error!r:.100}") from error
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged file is refused by any of several libraries
+        kind = type(error).__name__
+        raise ValueError(f"{path}: expected a genome, got a file that is none ({kind})") from error
     if missing := {"format", "image_shape", "colors", *_KINDS} - set(arrays):
         raise ValueError(f"{path}: expected a genome, got a file without {sorted(missing)}")
-    if arrays["format"] != FORMAT:
-        raise ValueError(f"{path}: expected format {FORMAT}, got {arrays['format']}")
+    if not np.array_equal(arrays["format"], FORMAT):
+        got = arrays["format"].tolist()
+        raise ValueError(f"{path}: expected format {FORMAT}, got {got!r:.60}")
     genome = Genome(**{name: arrays[name] for name in _KINDS})
-    shape, colors = tuple(arrays["image_shape"].tolist()), str(arrays["colors"])
+    shape, colors = tuple(arrays["image_shape"].ravel().tolist()), str(arrays["colors"])
     try:
-        encoding = CPPN(shape, colors, len(genome.active), len(genome.gene))
+        encoding = CPPN(shape, colors, genome.active.size, genome.gene.size)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
     if (wrong := _wrong(genome, shape[2])) is not None:
@@ -59,6 +86,7 @@ def load_genome(path: Path) -> tuple[CPPN, Genome]:
 
 def describe(genome: Genome, num_outputs: int) -> str:
     """Every neuron with its activation and what leads to it, a line each."""
+    check_single(genome)
     first_hidden = len(INPUTS) + num_outputs
     names = [*INPUTS, *(f"out{i}" for i in range(num_outputs))]
     names += [f"n{i}" for i in range(first_hidden, len(genome.active))]
