@@ -130,17 +130,17 @@ def recognised_by(network: Probed, outlier: int) -> Bool[np.ndarray, " N"]:
 
 
 def draw_scores(networks: Sequence[Probed], out: Path) -> section.Picture:
-    """What share of the champions has at least a confidence."""
+    """What share of the champions is at most so far from certainty."""
     figure = new_figure(5.2, 3)
     axes = figure.subplots()
     for i, network in enumerate(networks):
         color, style = _COLORS[i % len(_COLORS)], _STYLES[i % len(_STYLES)]
-        scores = 100 * network.found.scores.ravel()
-        axes.ecdf(scores, complementary=True, color=color, ls=style, label=network.name)
-    axes.set(xlabel="confidence above, %", ylabel="share of the champions")
-    axes.set(xlim=(-2, 102), ylim=(-0.02, 1.02))
+        doubt = np.maximum(1 - network.found.scores.ravel(), 1e-7)
+        axes.ecdf(doubt, color=color, ls=style, label=network.name)
+    axes.set(xlabel="1 - confidence, at most", ylabel="share of the champions")
+    axes.set(xscale="log", xlim=(5e-8, 1), ylim=(-0.02, 1.02))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
     save_figure(figure, out / _SCORES)
     return section.Picture(
         _SCORES, "How sure each network is of the last champions of all runs against it."
