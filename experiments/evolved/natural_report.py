@@ -140,7 +140,7 @@ def draw_scores(networks: Sequence[Probed], out: Path) -> section.Picture:
     axes.set(xlabel="1 - confidence, at most", ylabel="share of the champions")
     axes.set(xscale="log", xlim=(5e-8, 1), ylim=(-0.02, 1.02))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
     save_figure(figure, out / _SCORES)
     return section.Picture(
         _SCORES, "How sure each network is of the last champions of all runs against it."
