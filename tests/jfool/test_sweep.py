@@ -176,7 +176,7 @@ def test_other_settings_are_refused_by_name(change, name, tmp_path):
     ("index", "make", "name"),
     [
         (0, lambda old: jax.random.key(8), "key"),
-        (1, lambda old: sparse_fooling(boundary="wrap"), "attack"),
+        (1, lambda old: sparse_fooling(boundary="wrap"), "attack: .*wrap.* instead of .*clip"),
         (2, lambda old: program.FixedOrder(old.weights * 2), "model"),
         (3, lambda old: jfool.SparseJob(old.label, old.base * 0.5, old.k), "jobs"),
     ],
