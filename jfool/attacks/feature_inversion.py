@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 
 from jfool.base import Candidate, Evaluator, Image, PRNGKey, pytree, static
 from jfool.encodings.pixels import Pixels
-from jfool.expect import check_labels
+from jfool.expect import check_labels, check_num_classes, check_part
 from jfool.features import FeatureMatch
 from jfool.penalties import L1
 from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
@@ -91,6 +91,8 @@ class FeatureInversion:
         missing = [name for name in ("base", "features", "l1_weight") if not hasattr(jobs, name)]
         if missing:
             raise TypeError(f"jobs: expected jfool.InversionJob, got {type(jobs).__name__}")
+        check_num_classes(self.num_classes)
+        check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02)")
         base = np.asarray(jobs.base)
         check_labels(jobs.label, self.num_classes)
         if base.shape[1:] != self.image_shape[2:] or not np.issubdtype(base.dtype, np.floating):

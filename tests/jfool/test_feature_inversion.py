@@ -154,6 +154,24 @@ def test_bad_jobs_are_refused_by_name(name):
         )
 
 
+@pytest.mark.parametrize(
+    ("setting", "make", "message"),
+    [
+        ("ascent", lambda: None, "ascent: expected one such as"),
+        (
+            "ascent",
+            lambda: jfool.GradientAscent(-1.0),
+            r"ascent\.learning_rate: expected",
+        ),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(setting, make, message):
+    with unchecked(), pytest.raises((TypeError, ValueError), match=message):
+        attack(**{setting: make()}).check(jobs(0.0))
+    with unchecked(), pytest.raises(ValueError, match="num_classes: expected a whole number"):
+        jfool.FeatureInversion(SHAPE, 4.0, layer="hidden").check(jobs(0.0))
+
+
 def test_features_of_another_length_and_models_without_features_are_refused():
     short = jfool.InversionJob(LABELS, jobs(0.0).base, WANTED[:, :3], jobs(0.0).l1_weight)
     with unchecked(), pytest.raises(ValueError, match=r"jobs\.features: expected 7 numbers"):
