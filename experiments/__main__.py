@@ -108,8 +108,16 @@ def _configure_and_run(name: str, options: Sequence[str]) -> int:
         config = tyro.cli(module.Config, **shared)
     else:
         config = tyro.extras.overridable_config_cli(presets, **shared)
+        _check_folder(config.out or Path("runs"))
     module.main(config)
     return 0
+
+
+def _check_folder(out: Path) -> None:
+    """Refuses a folder that cannot be made or written to; makes none."""
+    existing = next(path for path in (out, *out.absolute().parents) if os.path.exists(path))
+    if not os.path.isdir(existing) or not os.access(existing, os.W_OK):
+        raise ValueError(f"out: expected a folder to write to, got {existing}")
 
 
 def _first_line(module: str) -> str:

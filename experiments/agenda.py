@@ -159,6 +159,6 @@ AGENDA = (
         "greedy",
         "Greedy choice of pixels instead of evolution",
         "of our own, beside paper 000",
-        f"{_RUN} greedy paper",
+        f"{_RUN} greedy paper --network cifar_resnet20=FILE --imagenet mobilenet_v2_tf=FILE",
     ),
 )

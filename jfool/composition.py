@@ -54,12 +54,13 @@ class Composition:
 
     def check(self, jobs: Any) -> None:
         check_num_classes(self.num_classes)
-        if not isinstance(getattr(self.objective, "targeted", None), bool):
+        targeted = getattr(self.objective, "targeted", None)
+        if isinstance(self.objective, type) or not isinstance(targeted, bool):
             raise TypeError(
                 "objective: expected an objective such as jfool.Confidence(), "
                 f"got {self.objective!r}"
             )
-        if not callable(getattr(self.search, "check", None)):
+        if isinstance(self.search, type) or not callable(getattr(self.search, "check", None)):
             raise TypeError(
                 "search: expected a search such as jfool.DifferentialEvolution(), "
                 f"got {self.search!r}"

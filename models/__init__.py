@@ -6,7 +6,14 @@ from models.caffenet import CaffeNet
 from models.capsnet import CapsNet
 from models.cifar_resnet import CifarResNet
 from models.cnn import CNN
-from models.datasets import DATASETS, Dataset, class_names, load_dataset, read_class_names
+from models.datasets import (
+    DATASETS,
+    Dataset,
+    class_names,
+    image_shape,
+    load_dataset,
+    read_class_names,
+)
 from models.lenet import LeNet
 from models.loading import load
 from models.mlp import MLP
@@ -48,6 +55,7 @@ __all__ = [
     "accuracy",
     "class_names",
     "create",
+    "image_shape",
     "in_precision",
     "load",
     "load_dataset",

@@ -34,7 +34,7 @@ _CLASS_NAMES = {
 }
 DATASETS = tuple(_CLASS_NAMES)
 
-_DIGITS_SIDE = 28
+_GREY_SIDE = 28
 _DIGITS_TEST_SHARE = 0.2
 _DIGITS_SPLIT_SEED = 0
 
@@ -94,6 +94,16 @@ def class_names(dataset: str) -> tuple[str, ...]:
     if dataset not in _CLASS_NAMES:
         raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, got {dataset!r}")
     return _CLASS_NAMES[dataset]
+
+
+def image_shape(dataset: str) -> tuple[int, int, int]:
+    """`(H, W, C)` of the images of a data set; reads no data.
+
+    Raises:
+      ValueError: unknown data set.
+    """
+    class_names(dataset)
+    return (32, 32, 3) if dataset == "cifar10" else (_GREY_SIDE, _GREY_SIDE, 1)
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...]:
@@ -160,7 +170,7 @@ def _digits() -> dict[str, np.ndarray]:
 
 def _enlarge(scan: np.ndarray) -> np.ndarray:
     """`[8, 8]` grey levels to uint8 `[28, 28, 1]`."""
-    size = (_DIGITS_SIDE, _DIGITS_SIDE)
+    size = (_GREY_SIDE, _GREY_SIDE)
     enlarged = Image.fromarray(scan.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
     return np.rint(np.asarray(enlarged)).astype(np.uint8)[..., None]
 

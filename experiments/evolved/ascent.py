@@ -15,7 +15,7 @@ from experiments.evolved.ascent_report import pictures, remarks
 from experiments.evolved.ascent_tables import certain, ends, equally_sure
 from experiments.evolved.ascents import SETTINGS, Ascents, ascend
 from experiments.sparse.imagenet_network import NUM_CLASSES, imagenet_names, imagenet_victim
-from experiments.sparse.shown import command, shown_settings
+from experiments.sparse.shown import command, preset_name, shown_settings
 
 
 def main(config: Config) -> None:
@@ -48,7 +48,7 @@ def main(config: Config) -> None:
             name="ascent",
             title=f"Fooling images by gradient ascent: {victim.title}",
             source="paper 001, figures 13 and S3 to S7, section 3.9 and supplement D",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("ascent", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=tables,

@@ -35,7 +35,7 @@ from experiments.sparse.imagenet_network import (
     imagenet_names,
     imagenet_victim,
 )
-from experiments.sparse.shown import command, shown_settings
+from experiments.sparse.shown import command, preset_name, shown_settings
 
 
 def main(config: Config) -> None:
@@ -73,7 +73,7 @@ def main(config: Config) -> None:
             name="evolved_imagenet",
             title=f"Evolved fooling images for the classes of ImageNet: {victim.title}",
             source="paper 001, figures 1 and 6 to 10, sections 3.3 and 3.4",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("evolved_imagenet", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[

@@ -27,7 +27,7 @@ from experiments.evolved.methods import (
     rows_of,
 )
 from experiments.evolved.mnist_tables import alone_table, medians_table, sure_table
-from experiments.sparse.shown import check_least, command, shown_settings
+from experiments.sparse.shown import check_least, command, preset_name, shown_settings
 from experiments.victims import check_seed, check_specs, victim_of
 
 _FEWEST_ALONE = 9  # as many populations as classes, the start among them
@@ -133,7 +133,7 @@ def main(config: Config) -> None:
             name="evolved_mnist",
             title=f"Evolved fooling images: {config.network.partition('=')[0]} on {config.dataset}",
             source="paper 001, figures 4, 5 and S2, section 3.1",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("evolved_mnist", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=tables,

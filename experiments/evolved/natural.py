@@ -33,7 +33,7 @@ from experiments.evolved.pictures import Pictures, check_pictures, read_pictures
 from experiments.progress import say
 from experiments.retraining import filled, measure, recipe_of, retrained, with_outliers
 from experiments.sparse.judging import probabilities
-from experiments.sparse.shown import check_least, command, shown_settings, smaller
+from experiments.sparse.shown import check_least, command, preset_name, shown_settings, smaller
 from experiments.victims import check_seed, check_victim
 
 _BUDGET = {
@@ -144,7 +144,7 @@ def main(config: Config) -> None:
             name="evolved_natural_retraining",
             title=f"Training {config.network} to recognise evolved images, on {config.dataset}",
             source="paper 001, sections 3.6, 3.8, supplement B.2, figure 12",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("evolved_natural_retraining", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=tables,

@@ -30,7 +30,7 @@ from experiments.evolved.methods import (
 from experiments.evolved.nearest import Nearest, nearest_of_class
 from experiments.evolved.nearest_figure import as_floats, draw_nearest
 from experiments.sparse.feature_space import deep_features
-from experiments.sparse.shown import command, shown_settings
+from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.victims import check_seed, check_specs, victim_of
 
 _USUAL = 0.99  # of the test images lie no farther
@@ -124,7 +124,7 @@ def main(config: Config) -> None:
             name="nearest_images",
             title=f"Training images nearest to evolved ones: {card['model']} on {config.dataset}",
             source="paper 001, figure 15, on MNIST",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("nearest_images", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[table(spaces)],

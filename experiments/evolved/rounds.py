@@ -20,7 +20,7 @@ from experiments.evolved.methods import check_evolution
 from experiments.evolved.rounds_report import Round, pictures, table_s2
 from experiments.progress import say
 from experiments.retraining import filled, measure, recipe_of, retrained, with_outliers
-from experiments.sparse.shown import check_least, command, shown_settings, smaller
+from experiments.sparse.shown import check_least, command, preset_name, shown_settings, smaller
 from experiments.victims import check_seed, check_victim
 
 _BUDGET = {
@@ -135,7 +135,7 @@ def main(config: Config) -> None:
             name="evolved_retraining",
             title=f"Training {config.network} to recognise evolved images, on {config.dataset}",
             source="paper 001, sections 3.6, 3.7, supplement B.1, table S2, figure 11",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("evolved_retraining", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[table_s2(rounds, beside_paper=like_paper)],

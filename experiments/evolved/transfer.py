@@ -31,7 +31,7 @@ from experiments.evolved.transfer_report import (
     table_s1,
 )
 from experiments.sparse.judging import probabilities
-from experiments.sparse.shown import command, shown_settings, smaller
+from experiments.sparse.shown import command, preset_name, shown_settings, smaller
 from experiments.victims import check_seed, check_victim, victim
 
 _TWINS = ("A", "B")
@@ -107,7 +107,7 @@ def main(config: Config) -> None:
             title=f"Transfer of evolved images between two trainings of {config.network} on "
             f"{config.dataset}",
             source="paper 001, section 3.5, supplement A, table S1, figure S1",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("evolved_transfer", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[

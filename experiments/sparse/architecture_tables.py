@@ -7,7 +7,7 @@ from typing import Any
 from experiments.section import Cell, Table, floored
 from experiments.sparse.fooled_network import Outcome
 from experiments.sparse.grid_search import Grid, smaller_note
-from experiments.sparse.published import ARCHITECTURES, GREYS, TABLE_OF, Fooled
+from experiments.sparse.published import ARCHITECTURES, GREYS, PAPER_K, TABLE_OF, Fooled
 
 NETWORKS = ("mlp", "cnn", "cnn_nopool", "capsnet")  # as the paper lists them
 
@@ -26,8 +26,9 @@ def tables(
       class_names: of the columns.
       outcomes: by architecture; at least one.
     """
-    paper = ARCHITECTURES.get(dataset, {})
-    number = f", as in table {TABLE_OF[dataset]}" if dataset in TABLE_OF else ""
+    like_paper = all(outcome.settings["k"] == PAPER_K for outcome in outcomes.values())
+    paper = ARCHITECTURES.get(dataset, {}) if like_paper else {}
+    number = f", as in table {TABLE_OF[dataset]}" if paper else ""
     made = [_highest(class_names, outcomes, paper, number), _summary(outcomes, paper)]
     if "capsnet" in outcomes:
         made.append(_capsules(class_names, outcomes["capsnet"]))
@@ -35,8 +36,8 @@ def tables(
 
 
 def most_vulnerable(counts: Mapping[str, int | None]) -> list[str]:
-    """Of the networks, those with the most cells at natural confidence."""
-    known = {name: count for name, count in counts.items() if count is not None}
+    """Of the networks, those with the most cells at natural confidence, if any has one."""
+    known = {name: count for name, count in counts.items() if count}
     return [name for name, count in known.items() if count == max(known.values())]
 
 

@@ -25,8 +25,8 @@ from experiments.sparse.fooled_network import (
     strongest,
 )
 from experiments.sparse.grid_search import check_grid, colors_of, search_grid
-from experiments.sparse.published import GREYS, TABLE_OF
-from experiments.sparse.shown import command, shown_settings
+from experiments.sparse.published import GREYS, PAPER_K, TABLE_OF
+from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.victims import check_seed, check_specs, split_spec, victim_of
 
 _GALLERY = "{}.png"
@@ -92,16 +92,16 @@ def main(config: Config) -> None:
     check(config)
     name = f"architectures_{config.dataset}"
     out = Path("runs") / name if config.out is None else config.out
-    read_outcomes(out, config.dataset)  # a damaged one is refused before the work
+    check_alike(config, read_outcomes(out, config.dataset))  # before the work
     dataset = models.load_dataset(config.dataset)
     for spec, seed in zip(config.networks, seeds_of(config), strict=True):
         attack(config, spec, seed, dataset, out)
     outcomes = in_order(read_outcomes(out, config.dataset))
-    number = TABLE_OF.get(config.dataset)
+    number = TABLE_OF.get(config.dataset) if config.k == PAPER_K else None
     section.publish(
         section.Section(
             name=name,
-            title=f"Which architecture sparse fooling images fool most easily: {config.dataset}",
+            title=f"Which architecture {config.k}-SFIs fool most easily: {config.dataset}",
             source=f"paper 000, table {number}" if number else "paper 000, as tables 14 and 15",
             preset=smallest_preset(outcomes),
             command="\n".join(dict.fromkeys(outcome.command for outcome in outcomes.values())),
@@ -134,13 +134,35 @@ def attack(config: Config, spec: str, seed: int, dataset: models.Dataset, out: P
         name=network,
         dataset=config.dataset,
         command=command("architectures", config, PRESETS[config.preset][1]),
-        settings={**shown_settings(config), "networks": [network], "training_seeds": [seed]},
+        settings={
+            **shown_settings(config),
+            "networks": [network],
+            "training_seeds": [seed],
+            "preset": preset_name(config, PRESETS["paper"][1]),
+        },
         card=card,
         natural_confidence=natural,
         true_confidence=true,
         bases=bases,
         **strongest(found, model, bases, len(dataset.class_names)),
     ).write(out / network)
+
+
+def check_alike(config: Config, outcomes: Mapping[str, Outcome]) -> None:
+    """Refuses to compare networks that were asked for different images.
+
+    Raises:
+      ValueError: the folder has an outcome with another k, or on other colours.
+    """
+    asked = config.k, [color.name for color in colors_of(config)]
+    again = {split_spec(spec)[0] for spec in config.networks}
+    for name, outcome in outcomes.items():
+        have = outcome.settings["k"], list(outcome.bases)
+        if name not in again and have != asked:
+            raise ValueError(
+                f"out: expected outcomes with k = {asked[0]} on {', '.join(asked[1])}, got one of "
+                f"{name} with k = {have[0]} on {', '.join(have[1])}"
+            )
 
 
 def in_order(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:

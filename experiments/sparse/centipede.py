@@ -30,7 +30,7 @@ from experiments.sparse.imagenet_network import (
     imagenet_names,
     imagenet_victim,
 )
-from experiments.sparse.shown import check_least, command, shown_settings
+from experiments.sparse.shown import check_least, command, preset_name, shown_settings
 
 CENTIPEDE = 79
 PAPER = 91  # percent
@@ -129,16 +129,16 @@ def main(config: Config) -> None:
     course = read_course(folder).then(row.num_steps, row.confidence)
     plain = plain_confidences(victim.model, [color], shape)[0, config.label]
     draw_image(config.out / _IMAGE, found, names)
-    draw_course(config.out / _CURVE, course, PAPER)
+    draw_course(config.out / _CURVE, course, PAPER if of_paper(config) else None)
     section.publish(
         section.Section(
             name="centipede",
             title=f"A {config.k}-SFI for {names[config.label]} through {victim.title}",
-            source="paper 000, figure 1",
-            preset=config.preset,
+            source="paper 000, " + ("figure 1" if of_paper(config) else "as figure 1"),
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("centipede", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
-            tables=[table(row, float(plain), names)],
+            tables=[table(config, row, float(plain), names)],
             pictures=[
                 section.Picture(_IMAGE, "The image; its altered pixels are single ones."),
                 section.Picture(_CURVE, "Confidence of the best candidate, at the checkpoints."),
@@ -150,9 +150,15 @@ def main(config: Config) -> None:
     )
 
 
-def table(row: Row, plain: float, names: tuple[str, ...]) -> section.Table:
-    """What was reached, beside the paper."""
-    paper = PRESETS["paper"][1]
+def of_paper(config: Config) -> bool:
+    """Whether it is the image that the paper shows: a centipede of ten pixels on grey."""
+    paper = Config()
+    return all(getattr(config, n) == getattr(paper, n) for n in ("label", "k", "color"))
+
+
+def table(config: Config, row: Row, plain: float, names: tuple[str, ...]) -> section.Table:
+    """What was reached, beside the paper if it has the same."""
+    paper = Config()
     sought = names[row.label]
     predicted = names[row.prediction] if row.prediction >= 0 else "NaN"
     confidence = section.floored(row.confidence)
@@ -177,7 +183,9 @@ def table(row: Row, plain: float, names: tuple[str, ...]) -> section.Table:
                 row.num_queries,
             ]
         ],
-        paper=[[PAPER, None, None, sought, paper.generations, _evaluations(paper)]],
+        paper=[[PAPER, None, None, sought, paper.generations, _evaluations(paper)]]
+        if of_paper(config)
+        else None,
     )
 
 

@@ -95,15 +95,16 @@ def following(
     yield look
 
 
-def draw_course(path: Path, course: Course, paper: float) -> None:
-    """Confidence over generations, beside the paper's at the end, in percent."""
+def draw_course(path: Path, course: Course, paper: float | None) -> None:
+    """Confidence over generations, beside the paper's at the end, in percent, if it has one."""
     figure = new_figure(7, 3.5)
     axis = figure.subplots()
     percent = [100 * confidence for confidence in course.confidences]
     axis.plot(course.generations, percent, ".-", color="#1f4e9c")
-    axis.axhline(paper, color="grey", linestyle="--", linewidth=1, label=f"paper: {paper:g} %")
+    if paper is not None:
+        axis.axhline(paper, color="grey", linestyle="--", linewidth=1, label=f"paper: {paper:g} %")
+        axis.legend(loc="best", fontsize="small")
     axis.set_yscale("log")
     axis.set_xlabel("generation")
     axis.set_ylabel("confidence (%)")
-    axis.legend(loc="best", fontsize="small")
     save_figure(figure, path)

@@ -23,7 +23,7 @@ from experiments.sparse import published
 from experiments.sparse.de_figures import draw_colors, draw_ks
 from experiments.sparse.grid_search import check_grid, colors_of, search_grid, smaller_note
 from experiments.sparse.mean_tables import tables
-from experiments.sparse.shown import command, shown_settings
+from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.tables import mean_table
 from experiments.victims import check_seed, check_victim, split_spec, victim_of
 
@@ -108,7 +108,7 @@ def main(config: Config) -> None:
             name=section_name,
             title=f"SFIs by differential evolution through {name} on {config.dataset}",
             source=source(name),
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("de_tables", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=tables(config.ks, bases, names, means, plain, paper),

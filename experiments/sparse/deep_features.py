@@ -19,7 +19,7 @@ from experiments.sparse.class_sfis import ClassSearch, budget_notes, check_class
 from experiments.sparse.feature_plane import Projected, draw, overall, per_class
 from experiments.sparse.feature_space import Groups, deep_features, pca
 from experiments.sparse.grid_search import search_grid
-from experiments.sparse.shown import check_least, command, shown_settings
+from experiments.sparse.shown import check_least, command, preset_name, shown_settings
 from experiments.victims import split_spec, victim_of
 
 _FIGURE = "pca.png"
@@ -97,7 +97,7 @@ def main(config: Config) -> None:
             name="deep_features",
             title=f"Deep features of natural images and SFIs: {name} on {config.dataset}",
             source="paper 000, figure 7 and section 5.3",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("deep_features", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[overall(projected), per_class(groups, found.rows, dataset.class_names)],

@@ -22,7 +22,14 @@ from experiments.retraining import filled, measure, recipe_of, retrained, with_o
 from experiments.search import Search
 from experiments.sparse.attack_sets import AttackSet, attacked, places_of_round
 from experiments.sparse.defence_report import pictures, table_16, table_17
-from experiments.sparse.shown import check_least, command, shown_settings, smaller
+from experiments.sparse.shown import (
+    check_least,
+    check_pixels,
+    command,
+    preset_name,
+    shown_settings,
+    smaller,
+)
 from experiments.victims import check_seed, check_victim
 
 _BUDGET = {
@@ -114,7 +121,6 @@ def main(config: Config) -> None:
     """Attacks and trains in turn, and publishes the section."""
     check(config)
     dataset = models.load_dataset(config.dataset)
-    config.search().attack(dataset.image_shape, len(dataset.class_names))  # so many pixels?
     black, white = parse_colors(["black", "white"], dataset.image_shape[2], dataset.name)
     model = trained(config, dataset, [])
     sets, measured = [], [measure(model, dataset)]
@@ -130,7 +136,7 @@ def main(config: Config) -> None:
             name="defence",
             title=f"Training {config.network} to recognise SFIs, on {config.dataset}",
             source="paper 000, section 5.7, tables 16 and 17",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("defence", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[table_16(measured, sets), table_17(sets, on_white, names, config.dataset)],
@@ -177,8 +183,8 @@ def notes(config: Config) -> list[str]:
     texts = [
         "The paper does not say whether M1 to M4 are trained from scratch: here they are, all with "
         "the recipe and the seed of M0.",
-        f"An attack has succeeded when it reaches {config.until:.0%} confidence, where its search "
-        "ends; all SFIs are trained on, those that failed too, rounded to 8 bits.",
+        f"An attack has succeeded when it reaches {100 * config.until:g} % confidence, where its "
+        "search ends; all SFIs are trained on, those that failed too, rounded to 8 bits.",
         "Combined accuracy counts the natural test images and the SFIs held out in all rounds so "
         "far: so the paper's numbers agree with each other.",
     ]
@@ -206,6 +212,7 @@ def check(config: Config) -> None:
     check_victim(config.network, config.dataset, None)
     least = ("rounds", "per_class", "held_out", "copies", "max_k", "num_steps", "lanes")
     check_least(config, {"population": 4, "generations": 0, **dict.fromkeys(least, 1)})
+    check_pixels("max_k", config.max_k, config.dataset)
     check_seed(config.seed)
     check_seed(config.training_seed, "training_seed")
     if config.held_out >= config.per_class:

@@ -31,7 +31,7 @@ from experiments.sparse.imagenet_network import (
     imagenet_victim,
 )
 from experiments.sparse.recorded import Outcomes, search_recorded
-from experiments.sparse.shown import command, shown_settings
+from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.victims import split_spec, victim_of
 
 _NUM_MARKS = 100
@@ -67,15 +67,20 @@ def main(config: Config) -> None:
             name="greedy",
             title=f"Greedy re-placement of pixels on {split_spec(config.network)[0]}",
             source="jfool's own search, on the cells of paper 000's tables for k = 5, figure 1",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("greedy", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[
                 *tables(config, small, dataset.class_names),
                 pilot_table(config, {variants[name].name: of for name, of in trials.items()}),
-                compared(config, large, names),
+                compared(config, large, names, victim.title),
             ],
-            pictures=pictures(config, small, large, dataset.class_names, config.out),
+            pictures=pictures(
+                {split_spec(config.network)[0]: small, victim.title: large},
+                (config.k, config.imagenet_k),
+                dataset.class_names,
+                config.out,
+            ),
             notes=notes(config, card, victim, len(trials), small),
             data={
                 "network": card,

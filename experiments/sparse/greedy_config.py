@@ -5,11 +5,12 @@ from pathlib import Path
 
 import tyro
 
+import models
 from experiments.colors import parse_colors
 from experiments.search import OBJECTIVES
 from experiments.sparse.greedy_methods import greedy
-from experiments.sparse.imagenet_network import NUM_CLASSES, check_network
-from experiments.sparse.shown import check_least
+from experiments.sparse.imagenet_network import NUM_CLASSES, check_network, imagenet_names
+from experiments.sparse.shown import check_least, check_pixels
 from experiments.victims import check_seed, check_specs
 
 
@@ -139,4 +140,6 @@ def check(config: Config) -> None:
         raise ValueError(
             f"until: expected at least threshold = {config.threshold}, got {config.until}"
         )
-    parse_colors(config.colors, 3 if config.dataset == "cifar10" else 1, config.dataset)
+    check_pixels("k", config.k, config.dataset)
+    parse_colors(config.colors, models.image_shape(config.dataset)[2], config.dataset)
+    imagenet_names(config.class_names)

@@ -19,15 +19,15 @@ _NUM_IMAGES = 10
 
 
 def pictures(
-    config: Any,
-    small: Mapping[str, Outcomes],
-    large: Mapping[str, Outcomes],
+    networks: Mapping[str, Mapping[str, Outcomes]],
+    ks: Sequence[int],
     class_names: Sequence[str],
     out: Path,
 ) -> list[section.Picture]:
-    """Draws all of them."""
-    titles = f"{config.k} pixels, {config.dataset}", f"{config.imagenet_k} pixels, ImageNet"
-    draw_curves(out / _CURVES, dict(zip(titles, (small, large), strict=True)))
+    """Curves of all networks, images of the first, whose classes are named."""
+    titles = [f"{name}, {k} pixels" for name, k in zip(networks, ks, strict=True)]
+    draw_curves(out / _CURVES, dict(zip(titles, networks.values(), strict=True)))
+    first, small = next(iter(networks.items()))
     draw_images(out / _IMAGES, small, class_names)
     return [
         section.Picture(
@@ -36,7 +36,7 @@ def pictures(
         ),
         section.Picture(
             _IMAGES,
-            f"{config.dataset}: the cells in which the searches differ most, with the confidence "
+            f"{first}: the cells in which the searches differ most, with the confidence "
             "that each reaches.",
         ),
     ]

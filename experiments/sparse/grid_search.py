@@ -9,7 +9,7 @@ from experiments.colors import Color, parse_colors
 from experiments.found import Found
 from experiments.progress import sweep_progress
 from experiments.search import Cell, Search, places_of, sweep_places
-from experiments.sparse.shown import check_least, smaller
+from experiments.sparse.shown import check_least, check_pixels, smaller
 from experiments.victims import check_seed
 
 _BUDGET = {
@@ -74,7 +74,7 @@ def colors_of(config: Grid) -> list[Color]:
     Raises:
       ValueError: see `parse_colors`.
     """
-    return parse_colors(config.colors, 3 if config.dataset == "cifar10" else 1, config.dataset)
+    return parse_colors(config.colors, models.image_shape(config.dataset)[2], config.dataset)
 
 
 def check_grid(config: Grid, ks: Sequence[int]) -> None:
@@ -85,6 +85,7 @@ def check_grid(config: Grid, ks: Sequence[int]) -> None:
     """
     if not ks or min(ks) < 1 or list(ks) != sorted(set(ks)):
         raise ValueError(f"ks: expected ascending numbers of at least 1, got {tuple(ks)}")
+    check_pixels("ks", max(ks), config.dataset)
     check_least(config, {"population": 4, "generations": 0, "repeats": 1, "lanes": 1})
     check_seed(config.seed)
     if config.until is not None and not 0 < config.until <= 1:

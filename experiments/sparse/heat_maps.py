@@ -12,16 +12,23 @@ from pathlib import Path
 
 import models
 from experiments import section
-from experiments.colors import Color, parse_colors
+from experiments.colors import parse_colors
 from experiments.record import write_arrays
 from experiments.sparse.class_sfis import ClassSearch, budget_notes, check_classes
 from experiments.sparse.grid_search import search_grid
 from experiments.sparse.heat_figures import draw, pixel_counts, shared_pixels
-from experiments.sparse.pixel_maps import THRESHOLD, Altered, joined, of_sweep, read_altered
-from experiments.sparse.shown import command, shown_settings
+from experiments.sparse.pixel_maps import (
+    THRESHOLD,
+    Inverted,
+    check_network_of,
+    joined,
+    of_sweep,
+    read_inverted,
+)
+from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.victims import split_spec, victim_of
 
-_FIGURE, _MAPS = "heat_maps.png", "maps.npz"
+_FIGURE, _MAPS, _SWEEP = "heat_maps.png", "maps.npz", "sweep"
 
 
 @dataclass(frozen=True)
@@ -71,13 +78,17 @@ def main(config: Config) -> None:
     dataset = models.load_dataset(config.dataset)
     shape, names = dataset.image_shape, dataset.class_names
     (color,) = parse_colors([config.color], shape[2], config.dataset)
+    model, _ = victim_of(config.network, dataset, config.training_seed)
     inverted = None
     if config.inversion is not None:
-        inverted = read_altered(config.inversion, shape, len(names))
+        inverted = read_inverted(config.inversion, color, shape, len(names))
+        check_network_of(inverted, model, f"inversion {config.inversion}")
     if config.de:
         evolved = joined([of_sweep(folder, config.k, color, shape) for folder in config.de])
+        check_network_of(evolved, model, f"de {' '.join(map(str, config.de))}")
     else:
-        evolved = _searched(config, dataset, color)
+        search_grid(config, [config.k], model, dataset, config.out / _SWEEP)
+        evolved = of_sweep(config.out / _SWEEP, config.k, color, shape)
     rows = {"DE": evolved} if inverted is None else {"DE": evolved, "inversion": inverted}
     maps = {method: altered.maps(len(names)) for method, altered in rows.items()}
     draw(config.out / _FIGURE, maps, names)
@@ -93,7 +104,7 @@ def main(config: Config) -> None:
             name="heat_maps",
             title=f"Where SFIs alter their pixels: {name} on {config.dataset}",
             source="paper 000, figure 10 and section 5.5",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("heat_maps", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=tables,
@@ -105,7 +116,7 @@ def main(config: Config) -> None:
                     "stands below it.",
                 )
             ],
-            notes=_notes(config),
+            notes=_notes(config, inverted),
         ),
         config.out,
     )
@@ -125,20 +136,18 @@ def check(config: Config) -> None:
         raise FileNotFoundError(f"inversion: expected a file, got none at {config.inversion}")
 
 
-def _searched(config: Config, dataset: models.Dataset, color: Color) -> Altered:
-    model, _ = victim_of(config.network, dataset, config.training_seed)
-    folder = config.out / "sweep"
-    search_grid(config, [config.k], model, dataset, folder)
-    return of_sweep(folder, config.k, color, dataset.image_shape)
-
-
-def _notes(config: Config) -> list[str]:
+def _notes(config: Config, inverted: Inverted | None) -> list[str]:
     notes = [
         "A pixel counts as altered where a channel differs from the base by more than "
         f"{THRESHOLD}: the paper only says intensity > 0.3.",
         f"By DE: {config.k}-SFIs on {config.color} that the network takes for their class; the "
         "paper names neither k nor colour for this figure.",
     ]
-    if config.inversion is None:
+    if inverted is None:
         notes.append("Deep feature inversion, the paper's second row, was not given (--inversion).")
+    else:
+        notes.append(
+            f"By inversion: on {config.color} too, with lambda = {inverted.l1_weight:g}; the "
+            "paper's is 1e-5."
+        )
     return notes if config.de else [*notes, *budget_notes(config)]

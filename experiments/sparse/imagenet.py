@@ -29,7 +29,7 @@ from experiments.sparse.imagenet_network import (
     imagenet_names,
     imagenet_victim,
 )
-from experiments.sparse.shown import check_least, command, shown_settings
+from experiments.sparse.shown import check_least, command, preset_name, shown_settings
 
 _CURVE, _BEST = "confidences.png", "best.png"
 
@@ -122,7 +122,7 @@ def main(config: Config) -> None:
             name="imagenet",
             title=title,
             source="paper 000, figure 6",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("imagenet", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[table(confidences)],

@@ -23,7 +23,7 @@ from experiments.section import Picture, Section, publish
 from experiments.sparse.inversion_figures import draw_curve, draw_pairs
 from experiments.sparse.inversion_tables import over_classes, over_lambdas
 from experiments.sparse.inverted import Found, measures, natural_cosine, natural_images
-from experiments.sparse.shown import check_least, command, shown_settings
+from experiments.sparse.shown import check_least, command, preset_name, shown_settings
 from experiments.victims import check_specs, split_spec, victim_of
 from jfool.features import show_features
 from jfool.penalties import L1, GroupL1
@@ -91,7 +91,6 @@ PRESETS = {
 def main(config: Config) -> None:
     """Inverts, measures, and writes the section."""
     check(config)
-    config.out.mkdir(parents=True, exist_ok=True)
     dataset = models.load_dataset(config.dataset)
     colors = parse_colors(config.colors, dataset.image_shape[2], config.dataset)
     model, card = victim_of(config.network, dataset, config.training_seed)
@@ -142,6 +141,8 @@ def main(config: Config) -> None:
         images=images[:, 0].reshape(-1, *dataset.image_shape),
         base=jobs.base.reshape(*shape, -1)[:, 0].reshape(-1, channels),
         labels=np.tile(labels, len(colors)),
+        confidence=found.confidence[:, 0].reshape(-1),
+        l1_weight=config.lambdas[0],
     )
     natural = natural_cosine(model, layer, dataset)
     publish(section(config, dataset, card, layer, originals, found, natural), config.out)
@@ -170,18 +171,20 @@ def section(
     """Tables and figures of what was found."""
     num_pixels = originals.shape[1] * originals.shape[2]
     name = split_spec(config.network)[0]
-    draw_curve(config.out / "curve.png", config.colors, config.lambdas, found, natural, num_pixels)
+    colors = parse_colors(config.colors, originals.shape[-1], config.dataset)
+    draw_curve(config.out / "curve.png", colors, config.lambdas, found, natural, num_pixels)
     pictures = [("curve.png", "Similarity of deep features against the share of altered pixels.")]
     names = dataset.class_names
-    for c, color in enumerate(config.colors):
-        only = names.index("automobile") if color == "blue" and "automobile" in names else None
+    for c, color in enumerate(colors):
+        is_car = color.name == "blue" and "automobile" in names
+        only = names.index("automobile") if is_car else None
         rows = rows_of(found.labels, only)
         lambdas = sorted({0, found.chosen(c)})
-        file = f"pairs_{color}.png"
+        file = f"pairs_{color.name.replace(',', '_')}.png"
         draw_pairs(
             config.out / file,
             originals if config.show_natural else None,
-            np.asarray(parse_colors([color], 3, config.dataset)[0].base(originals.shape[-1])),
+            np.asarray(color.base(originals.shape[-1])),
             names,
             config.lambdas,
             found,
@@ -190,12 +193,14 @@ def section(
             rows,
         )
         figure = "Fig. 9" if only is not None else "Fig. 8"
-        pictures.append((file, f"{color} base, as {figure} of the paper: cosine and confidence."))
+        pictures.append(
+            (file, f"{color.name} base, as {figure} of the paper: cosine and confidence.")
+        )
     return Section(
         name="inversion",
         title=f"Deep feature inversion, {name} on {config.dataset}, layer {layer}",
         source="paper 000, equation 1, figures 8 and 9",
-        preset=config.preset,
+        preset=preset_name(config, PRESETS["paper"][1]),
         command=command("inversion", config, PRESETS[config.preset][1]),
         settings=shown_settings(config) | {"layer": layer, "accuracy": card["accuracy"]},
         tables=[

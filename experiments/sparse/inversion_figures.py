@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.colors import Color
 from experiments.gallery import Tile, draw_gallery
 from experiments.section import floored
 from experiments.sparse.inverted import Found
@@ -15,7 +16,7 @@ _MOST = 10  # images side by side
 
 def draw_curve(
     path: Path,
-    colors: Sequence[str],
+    colors: Sequence[Color],
     lambdas: Sequence[float],
     found: Found,
     natural: float,
@@ -33,8 +34,8 @@ def draw_curve(
             (middle - low, high - middle),
             marker="o",
             capsize=2,
-            color={"white": "0.6"}.get(color, color),
-            label=f"{color} base",
+            color="0.6" if color.name == "white" else color.rgb,
+            label=f"{color.name} base",
         )
         if c == 0:
             for x, y, weight in zip(share, middle, lambdas, strict=True):
@@ -84,6 +85,7 @@ def draw_pairs(
         labels,
         names,
         subtitle="cosine of the deep features to the natural image's, confidence, altered pixels",
+        footnote="Orange: less than 50 % confidence.",
     )
 
 

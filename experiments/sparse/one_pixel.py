@@ -21,7 +21,7 @@ from experiments.progress import sweep_progress
 from experiments.sparse.judging import probabilities
 from experiments.sparse.one_pixel_report import RATE_LABELS, Attacks, pictures, rates_of, table
 from experiments.sparse.photographs import choose, job_ids, parts
-from experiments.sparse.shown import check_least, command, shown_settings
+from experiments.sparse.shown import check_least, check_pixels, command, preset_name, shown_settings
 from experiments.victims import check_seed, check_specs, split_spec, victim_of
 
 
@@ -96,7 +96,7 @@ def main(config: Config) -> None:
             name=f"one_pixel_{config.dataset}",
             title=f"One-pixel attack on {config.dataset}",
             source="paper 004, One Pixel Attack (Su et al.)",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("one_pixel", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[table(rates, accuracy, config.dataset)],
@@ -206,5 +206,6 @@ def check(config: Config) -> None:
     ks = config.ks
     if not ks or len(set(ks)) < len(ks) or min(ks) < 1:
         raise ValueError(f"ks: expected one or more different numbers from 1 on, got {ks}")
+    check_pixels("ks", max(ks), config.dataset)
     if not 0 < config.until <= 1:
         raise ValueError(f"until: expected a confidence in (0, 1], got {config.until}")

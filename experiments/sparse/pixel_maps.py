@@ -12,8 +12,10 @@ from jaxtyping import Bool, Float, Int
 
 import jfool
 from experiments.colors import Color
+from experiments.sparse.judging import probabilities
 
 THRESHOLD = 0.3  # paper 000, figure 10: an intensity above it is an altered pixel
+_ROUNDING = 1e-3  # of a confidence, from one machine to another
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +26,13 @@ class Altered:
       images: `[R, H, W, C]` in [0, 1].
       base: `[R, C]`, the colour of each.
       labels: `[R]`, the class of each.
+      confidence: `[R]`, in that class, as it was recorded.
     """
 
     images: Float[np.ndarray, "R H W C"]
     base: Float[np.ndarray, "R C"]
     labels: Int[np.ndarray, " R"]
+    confidence: Float[np.ndarray, " R"]
 
     def positions(self) -> Bool[np.ndarray, "R H W"]:
         """Whether any channel differs from the base by more than the threshold."""
@@ -42,25 +46,56 @@ class Altered:
         return np.stack([group.mean(0) if len(group) else empty for group in groups])
 
 
-def read_altered(path: Path, image_shape: tuple[int, int, int], num_classes: int) -> Altered:
-    """Images from a `.npz` with `images` `[R, H, W, C]`, `base` `[R, C]` and `labels` `[R]`.
+@dataclass(frozen=True, eq=False)
+class Inverted(Altered):
+    """
+    l1_weight: lambda of the inversions.
+    """
+
+    l1_weight: float
+
+
+def read_inverted(
+    path: Path, color: Color, image_shape: tuple[int, int, int], num_classes: int
+) -> Inverted:
+    """The images on a colour in what the experiment `inversion` left.
 
     Raises:
-      ValueError: the file is damaged, or holds something else.
+      ValueError: the file is damaged, or holds something else, or none on that colour.
     """
+    names = ("images", "base", "labels", "confidence", "l1_weight")
     try:
         with np.load(path, allow_pickle=False) as file:
-            altered = Altered(file["images"], file["base"], file["labels"])
+            images, base, labels, confidence, l1_weight = (file[name] for name in names)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"inversion: expected images, base, labels in {path}: {error}") from error
-    count = len(altered.images)
-    shapes = altered.images.shape, altered.base.shape, altered.labels.shape
-    expected = (count, *image_shape), (count, image_shape[2]), (count,)
-    if shapes != expected:
+        raise ValueError(f"inversion: expected {', '.join(names)} in {path}: {error}") from error
+    count = len(images)
+    shapes = [images.shape, base.shape, labels.shape, confidence.shape]
+    expected = [(count, *image_shape), (count, image_shape[2]), (count,), (count,)]
+    if shapes != expected or l1_weight.shape:
         raise ValueError(f"inversion: expected shapes {expected} in {path}, got {shapes}")
-    if count and not 0 <= altered.labels.min() <= altered.labels.max() < num_classes:
+    if count and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(f"inversion: expected classes 0 to {num_classes - 1} in {path}")
-    return altered
+    mine = np.isclose(base, color.base(image_shape[2])).all(1)
+    if not mine.any():
+        raise ValueError(f"inversion: expected images on {color.name} in {path}, got none")
+    return Inverted(images[mine], base[mine], labels[mine], confidence[mine], float(l1_weight))
+
+
+def check_network_of(altered: Altered, model: Any, source: str) -> None:
+    """Refuses images whose recorded confidences are not this network's.
+
+    Raises:
+      ValueError: naming where they came from.
+    """
+    each = np.arange(len(altered.labels))
+    measured = probabilities(model, altered.images)[each, altered.labels]
+    if not np.allclose(measured, altered.confidence, atol=_ROUNDING):
+        worst = np.abs(measured - altered.confidence).argmax()
+        raise ValueError(
+            f"{source}: expected images that this network is as confident of as was recorded, "
+            f"got {measured[worst]:.3f} instead of {altered.confidence[worst]:.3f}"
+        )
 
 
 def of_sweep(folder: Path, k: int, color: Color, shape: tuple[int, int, int]) -> Altered:
@@ -82,7 +117,8 @@ def of_sweep(folder: Path, k: int, color: Color, shape: tuple[int, int, int]) ->
     # Genotypes lie inside the image already, whatever rule for its boundary brought them there.
     attack: Any = jfool.SparseFooling(shape, 1, max_k=results.column("genotype").shape[1])
     images = results.images(attack, jfool.SparseJob, rows)
-    return Altered(images, results.column("job.base")[rows], results.column("job.label")[rows])
+    told = ("job.base", "job.label", "confidence")
+    return Altered(images, *(results.column(name)[rows] for name in told))
 
 
 def joined(parts: list[Altered]) -> Altered:
@@ -90,7 +126,7 @@ def joined(parts: list[Altered]) -> Altered:
     return Altered(
         *(
             np.concatenate([getattr(part, name) for part in parts])
-            for name in ("images", "base", "labels")
+            for name in ("images", "base", "labels", "confidence")
         )
     )
 

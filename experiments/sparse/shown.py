@@ -8,11 +8,14 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+import models
 from experiments.record import json_safe
 from experiments.victims import split_spec
 from models.cache import replacing
 
 _DPI = 150
+# Parts of the names of settings that change nothing of what the paper did, or stand in the title.
+_NO_BUDGET = ("seed", "lanes", "chunk", "split", "seconds", "network", "destination")
 
 
 def shown_settings(config: Any) -> dict[str, Any]:
@@ -60,6 +63,19 @@ def check_least(config: Any, least: dict[str, int]) -> None:
             raise ValueError(f"{name}: expected a number of at least {smallest}, got {value}")
 
 
+def check_pixels(setting: str, k: int, dataset: str) -> None:
+    """Refuses to alter more pixels than images have.
+
+    Raises:
+      ValueError: naming the setting.
+    """
+    height, width, _ = models.image_shape(dataset)
+    if k > height * width:
+        raise ValueError(
+            f"{setting}: expected at most the {height * width} pixels of {dataset}, got {k}"
+        )
+
+
 def smaller(config: Any, paper: Any, texts: Mapping[str, str]) -> list[str]:
     """What of a configuration is less than the paper's, in words.
 
@@ -71,6 +87,30 @@ def smaller(config: Any, paper: Any, texts: Mapping[str, str]) -> list[str]:
         for name, text in texts.items()
         if getattr(config, name) < getattr(paper, name)
     ]
+
+
+def preset_name(config: Any, paper: Any) -> str:
+    """What a run is called: by its preset; the paper's also by what is not as in the paper."""
+    if config.preset != "paper":
+        return config.preset
+    numbers = [
+        f.name
+        for f in dataclasses.fields(config)
+        if not any(word in f.name for word in _NO_BUDGET)
+        and _is_budget(getattr(paper, f.name), getattr(config, f.name))
+    ]
+    return f"paper, other {', '.join(numbers)}" if numbers else "paper"
+
+
+def _is_budget(paper: Any, value: Any) -> bool:
+    """Whether a number, or numbers or names to go through, differ from the paper's."""
+    return value != paper and (_counts(value) or _counts(paper))
+
+
+def _counts(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and not any(isinstance(item, Path) for item in value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def command(name: str, config: Any, preset: Any) -> str:

@@ -20,7 +20,7 @@ import models
 from experiments.progress import say
 from experiments.search import Search
 from experiments.section import Picture, Section, publish
-from experiments.sparse.shown import command, shown_settings
+from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.sparse.theory_config import PRESETS, Config, check
 from experiments.sparse.theory_growth import Curve, draw_growth
 from experiments.sparse.theory_models import MODELS, Model, logits_of, only, start, trained
@@ -72,7 +72,7 @@ def main(config: Config) -> None:
         name="theory",
         title="Where sparse fooling images exist: Theorems 1 to 3",
         source="paper 000, section 4",
-        preset=config.preset,
+        preset=preset_name(config, PRESETS["paper"][1]),
         command=command("theory", config, PRESETS[config.preset][1]),
         settings=shown_settings(config),
         tables=[

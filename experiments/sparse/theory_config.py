@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from experiments.sparse.shown import check_least
 from experiments.sparse.theory_models import MODELS
 from experiments.victims import check_seed
 
@@ -118,11 +119,13 @@ def check(config: Config) -> list[tuple[int, int]]:
         ks = getattr(config, setting)
         if not ks or len(set(ks)) < len(ks) or not 1 <= min(ks) <= max(ks) <= 784:
             raise ValueError(f"{setting}: expected different numbers from 1 to 784, got {ks}")
-    for setting in ("hidden", "num_steps", "kernel_steps", "batch_size", "generations", "lanes"):
-        if getattr(config, setting) < 1:
-            raise ValueError(f"{setting}: expected at least 1, got {getattr(config, setting)}")
-    if config.population < 4:
-        raise ValueError(f"population: expected at least 4, got {config.population}")
+    ones = ("hidden", "num_steps", "kernel_steps", "batch_size", "generations", "lanes")
+    check_least(config, {**dict.fromkeys(ones, 1), "population": 4})
+    if min(config.widths, default=1) < 1:
+        raise ValueError(f"widths: expected numbers of at least 1, got {config.widths}")
+    for setting in ("kernel_rate", "exact_seconds"):
+        if not 0 < (value := getattr(config, setting)) < float("inf"):
+            raise ValueError(f"{setting}: expected a number above 0, got {value}")
     check_seed(config.seed)
     if not config.pairs or len(set(config.pairs)) < len(config.pairs):
         raise ValueError(f"pairs: expected one or more different ones, got {config.pairs}")

@@ -47,7 +47,7 @@ def pairs_table(studies: Mapping[str, Sequence[Study]], confidence: float) -> Ta
                 ]
             )
     title = (
-        f"Two classes: the fewest pixels that give {floored(confidence)} %; linear model, "
+        f"Two classes: the fewest pixels that give {100 * confidence:g} %; linear model, "
         "hidden layer, kernel machine"
     )
     return Table(title, columns, rows, measured)
@@ -70,7 +70,7 @@ def classes_table(studies: Sequence[Study], confidence: float) -> Table:
                 measured.append(cells)
     names = [studies[0].class_names[label] for label in studies[0].labels]
     count = len(studies[0].class_names)
-    title = f"{count} classes: the fewest pixels that give {floored(confidence)} %"
+    title = f"{count} classes: the fewest pixels that give {100 * confidence:g} %"
     return Table(title, names, rows, measured)
 
 
@@ -162,7 +162,8 @@ def draw_certificates(path: Path, studies: Sequence[Study]) -> None:
                 tile(found.image, found.k, found.confidence) for found in study.evolved[CROSSED]
             ]
     names = [studies[0].class_names[label] for label in studies[0].labels]
-    draw_gallery(path, list(rows.values()), list(rows), names)
+    footnote = "Orange: no number of pixels that was tried gives the class the confidence sought."
+    draw_gallery(path, list(rows.values()), list(rows), names, footnote=footnote)
 
 
 def tile(image: np.ndarray, k: int, confidence: float) -> Tile:

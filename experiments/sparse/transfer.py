@@ -23,7 +23,7 @@ from experiments.progress import say
 from experiments.sparse.grid_search import check_grid, search_grid, smaller_note
 from experiments.sparse.judging import probabilities
 from experiments.sparse.published import COLORS, GREYS
-from experiments.sparse.shown import command, shown_settings
+from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.sparse.transfer_report import PAPER, Shown, counted, draw, tables
 from experiments.victims import check_seed, check_specs, split_spec, victim_of
 
@@ -111,10 +111,10 @@ def main(config: Config) -> None:
             name="transfer",
             title=f"Transfer of {config.k}-SFIs between networks on {config.dataset}",
             source="paper 000, section 5.8, table 18",
-            preset=config.preset,
+            preset=preset_name(config, PRESETS["paper"][1]),
             command=command("transfer", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
-            tables=tables(counts),
+            tables=tables(counts, config.k),
             pictures=draw(counts, shown, dataset.class_names, config.out),
             notes=notes(config, {name: card for name, (_, card) in victims.items()}),
             data={
@@ -156,8 +156,8 @@ def notes(config: Config, cards: dict[str, dict[str, Any]]) -> list[str]:
         texts.append(f"The paper's {', '.join(missing)} are not among the networks of this run.")
     if config.until is not None:
         texts.append(
-            f"A search ends at {config.until:.0%} confidence, where the paper's run on: fewer may "
-            "transfer."
+            f"A search ends at {100 * config.until:g} % confidence, where the paper's run on: "
+            "fewer may transfer."
         )
     return [text for text in texts if text is not None]
 

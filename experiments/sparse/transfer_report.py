@@ -1,5 +1,6 @@
 """How many SFIs transfer, beside table 18 of paper 000."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from experiments import section
 from experiments.found import Found
 from experiments.gallery import Tile, draw_gallery
 from experiments.sparse.matrix import draw_matrix
+from experiments.sparse.published import PAPER_K
 
 # Table 18: by source, the number of SFIs and its ratio to the source's, by destination.
 PAPER = {
@@ -64,8 +66,8 @@ def ratio(count: int, total: int) -> str | None:
     return f"{count * 100 // total / 100:.2f}" if total else None
 
 
-def tables(counts: Counts) -> list[section.Table]:
-    """The numbers of SFIs, and their ratios to the source's own."""
+def tables(counts: Counts, k: int) -> list[section.Table]:
+    """The numbers of k-SFIs, and their ratios to the source's own; the paper's are for k = 5."""
     columns = list(next(iter(counts.values())))
     ratios = [
         [ratio(count, row[source]) for count in row.values()] for source, row in counts.items()
@@ -79,9 +81,13 @@ def tables(counts: Counts) -> list[section.Table]:
     title = f"with more than {HIGH:.0%} on source (row) and destination (column)"
     rows = list(counts)
     made = [
-        section.Table(f"SFIs {title}", columns, rows, numbers, paper(0)),
-        section.Table(f"Ratio to the source's, of SFIs {title}", columns, rows, ratios, paper(1)),
+        section.Table(f"{k}-SFIs {title}", columns, rows, numbers, paper(0)),
+        section.Table(
+            f"Ratio to the source's, of {k}-SFIs {title}", columns, rows, ratios, paper(1)
+        ),
     ]
+    if k != PAPER_K:
+        return [dataclasses.replace(table, paper=None) for table in made]
     if not set(rows) >= set(PAPER):
         texts = [[f"{n} ({share})" for n, share in row.values()] for row in PAPER.values()]
         nothing = [[None] * len(PAPER) for _ in PAPER]

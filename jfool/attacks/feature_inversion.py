@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 
 from jfool.base import Candidate, Evaluator, Image, PRNGKey, pytree, static
 from jfool.encodings.pixels import Pixels
-from jfool.expect import check_labels, check_num_classes, check_part
+from jfool.expect import check_image_shape, check_labels, check_num_classes, check_part
 from jfool.features import FeatureMatch
 from jfool.penalties import L1
 from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
@@ -77,7 +77,7 @@ class FeatureInversion:
         del key
 
         def differentiate(image: Image) -> tuple[Array, Image, Array]:
-            of_one = evaluate.gradient(Pixels(), FeatureMatch(self.layer), job, image[None])
+            of_one = evaluate.gradient(self.encoding, FeatureMatch(self.layer), job, image[None])
             return jax.tree.map(lambda leaf: leaf[0], of_one)
 
         return self.ascent.step(differentiate, self.penalty, job, state)
@@ -91,8 +91,11 @@ class FeatureInversion:
         missing = [name for name in ("base", "features", "l1_weight") if not hasattr(jobs, name)]
         if missing:
             raise TypeError(f"jobs: expected jfool.InversionJob, got {type(jobs).__name__}")
+        check_image_shape(self.image_shape)
         check_num_classes(self.num_classes)
         check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02)")
+        check_part("penalty", self.penalty, Penalty, "jfool.penalties.L1()")
+        check_part("encoding", self.encoding, Pixels, "jfool.Pixels()")
         base = np.asarray(jobs.base)
         check_labels(jobs.label, self.num_classes)
         if base.shape[1:] != self.image_shape[2:] or not np.issubdtype(base.dtype, np.floating):

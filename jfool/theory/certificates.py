@@ -8,6 +8,8 @@ from 0. Logits y = f(z) without biases give class 1 of two the confidence
 `D` pixels, `K` classes, `F` constructions of which the best counts, `n` the most pixels altered.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,6 +36,8 @@ class Certificates:
       log_odds: `[F, n + 1]`, predicted ln(p / (1 - p)) of each k-SFI; for two classes the gap of
         the logits y_1 - y_2. Never falls with k.
       num_pixels: D.
+
+    Certificates that `vmap` made have its axes in front of these, and so has all they return.
     """
 
     base: Array
@@ -43,23 +47,25 @@ class Certificates:
     num_pixels: int = static()
 
     @property
-    def bound(self) -> Float[Array, " n_plus_1"]:
+    def bound(self) -> Float[Array, "*batch n_plus_1"]:
         """ln(p / (1 - p)) that k pixels reach, for k = 0..n."""
-        return self.log_odds.max(0)
+        return self.log_odds.max(-2)
 
-    def smallest_k(self, confidence: ArrayLike) -> Int[Array, ""]:
+    def smallest_k(self, confidence: ArrayLike) -> Int[Array, "*batch"]:
         """The fewest pixels whose certificate has the confidence: 0 where the colour alone has it,
         -1 where no k up to n does."""
         return smallest_k(self.bound, log_odds_of(confidence))
 
-    def confidence(self, k: ArrayLike) -> Float[Array, ""]:
+    def confidence(self, k: ArrayLike) -> Float[Array, "*batch"]:
         """Predicted for `image(k)`."""
         self._check(k)
-        return jax.nn.sigmoid(self.bound[k])
+        return jax.nn.sigmoid(self.bound[..., k])
 
-    def image(self, k: ArrayLike) -> Float[Array, " D"]:
+    def image(self, k: ArrayLike) -> Float[Array, "*batch D"]:
         """The certificate itself: z = z_b 1 + alpha of the best construction."""
         self._check(k)
+        if self.log_odds.ndim > 2:
+            return jax.vmap(lambda one: one.image(k))(self)
         best = jnp.argmax(self.log_odds[:, k])
         altered = jnp.where(
             jnp.arange(self.pixels.shape[1]) < k, self.pixels[best], self.num_pixels
@@ -69,7 +75,7 @@ class Certificates:
 
     def _check(self, k: ArrayLike) -> None:
         most = self.pixels.shape[-1]
-        if not isinstance(k, Tracer) and not 0 <= np.asarray(k) <= most:
+        if not isinstance(k, Tracer) and not is_index(k, most + 1):
             raise ValueError(f"k: expected 0 to {most}, got {k}")
 
 
@@ -77,21 +83,28 @@ def log_odds_of(confidence: ArrayLike) -> Float[Array, ""]:
     """L = ln(M / (1 - M)), what y_1 - y_2 must reach for the confidence M of class 1 of two."""
     if not isinstance(confidence, Tracer) and not (is_number(confidence) and 0 < confidence < 1):
         raise ValueError(f"confidence: expected a number in (0, 1), got {confidence!r}")
-    confidence = jnp.asarray(confidence, jnp.float32)
-    return jnp.log(confidence) - jnp.log1p(-confidence)
+    if isinstance(confidence, Tracer):
+        return jnp.log(confidence) - jnp.log1p(-confidence)
+    p = float(confidence)  # in float32, 1 - 1e-8 would be 1
+    return jnp.float32(math.log(p) - math.log1p(-p))
 
 
 def log_odds(logits: Float[Array, "*batch K"], label: ArrayLike) -> Float[Array, "*batch"]:
-    """ln(p / (1 - p)) of the label: y_label - ln sum_{j != label} e^{y_j}."""
+    """ln(p / (1 - p)) of the label: y_label - ln sum_{j != label} e^{y_j}.
+
+    Raises:
+      ValueError: the label is no class.
+    """
+    check_class(label, logits.shape[-1])
     is_label = jnp.arange(logits.shape[-1]) == label
     others = jnp.where(is_label.reshape((1,) * (logits.ndim - 1) + (-1,)), -jnp.inf, logits)
     return logits[..., label] - jax.nn.logsumexp(others, axis=-1)
 
 
-def smallest_k(bound: Float[Array, " n_plus_1"], gap: ArrayLike) -> Int[Array, ""]:
+def smallest_k(bound: Float[Array, "*batch n_plus_1"], gap: ArrayLike) -> Int[Array, "*batch"]:
     """The first k at which `bound` reaches `gap`; -1 where none does."""
-    reached: Bool[Array, " n_plus_1"] = bound >= gap
-    return jnp.where(reached.any(), jnp.argmax(reached), NONE).astype(jnp.int32)
+    reached: Bool[Array, "*batch n_plus_1"] = bound >= gap
+    return jnp.where(reached.any(-1), jnp.argmax(reached, -1), NONE).astype(jnp.int32)
 
 
 def weights(name: str, value: ArrayLike, *axes: str) -> Array:
@@ -103,7 +116,25 @@ def weights(name: str, value: ArrayLike, *axes: str) -> Array:
     shape = np.shape(value)
     if len(shape) != len(axes) or 0 in shape:
         raise ValueError(f"{name}: expected an array [{', '.join(axes)}], got {list(shape)}")
+    if not isinstance(value, Tracer) and not np.isfinite(np.asarray(value)).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinite ones")
     return jnp.asarray(value, jnp.float32)
+
+
+def is_index(value: ArrayLike, size: int) -> bool:
+    """One whole number from 0 to size - 1, whatever holds it."""
+    array = np.asarray(value)
+    return array.shape == () and np.issubdtype(array.dtype, np.integer) and bool(0 <= array < size)
+
+
+def check_class(label: ArrayLike, num_classes: int) -> None:
+    """Refuses what is no class.
+
+    Raises:
+      ValueError: naming the argument.
+    """
+    if not isinstance(label, Tracer) and not is_index(label, num_classes):
+        raise ValueError(f"label: expected a class from 0 to {num_classes - 1}, got {label}")
 
 
 def check_range(r: ArrayLike, R: ArrayLike) -> None:

@@ -15,14 +15,14 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
-from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
+from jfool.expect import is_whole
 from jfool.theory.certificates import (
     Certificates,
+    check_class,
     check_range,
     count_of,
     log_odds,
@@ -40,7 +40,13 @@ def necessary_gap(confidence: ArrayLike) -> Float[Array, ""]:
 
 
 def sufficient_gap(confidence: ArrayLike, num_classes: int) -> Float[Array, ""]:
-    """What it suffices that every y_label - y_j reaches: ln((K - 1) M / (1 - M))."""
+    """What it suffices that every y_label - y_j reaches: ln((K - 1) M / (1 - M)).
+
+    Raises:
+      ValueError: an argument that cannot work.
+    """
+    if not is_whole(num_classes, 2):
+        raise ValueError(f"num_classes: expected at least 2 classes, got {num_classes!r}")
     return log_odds_of(confidence) + jnp.log(jnp.float32(num_classes - 1))
 
 
@@ -64,7 +70,7 @@ def linear_among(
       ValueError: an argument that cannot work.
     """
     W = _several("W", W, "K", "D")
-    _check_label(label, len(W))
+    check_class(label, len(W))
     check_range(r, R)
     r, R = jnp.asarray(r, jnp.float32), jnp.asarray(R, jnp.float32)
     n = count_of(max_k, W.shape[1])
@@ -103,7 +109,7 @@ def hidden_layer_among(
     U, V = weights("U", U, "D_h", "D"), _several("V", V, "K", "D_h")
     if V.shape[1] != len(U):
         raise ValueError(f"V: expected the {len(U)} hidden units of U, got {V.shape[1]}")
-    _check_label(label, len(V))
+    check_class(label, len(V))
     check_range(0, R)
     R = jnp.asarray(R, jnp.float32)
     return _hidden_layer(U, V, label, R, count_of(max_k, U.shape[1]))
@@ -134,7 +140,7 @@ def polynomial_among(
     Q = _several("Q", Q, "K", "D", "D")
     if Q.shape[1] != Q.shape[2]:
         raise ValueError(f"Q: expected square matrices, got {list(Q.shape)}")
-    _check_label(label, len(Q))
+    check_class(label, len(Q))
     check_range(0, R)
     R = jnp.asarray(R, jnp.float32)
     return _polynomial((Q + Q.mT) / 2, label, R, count_of(max_k, Q.shape[1]))
@@ -174,7 +180,7 @@ def linear_bounds_on_k(
     """
     W = _several("W", W, "K", "D")
     K = len(W)
-    _check_label(label, K)
+    check_class(label, K)
     own = jnp.arange(K) == label
     mean = (W.sum(0) - W[label]) / (K - 1)
     others = jnp.where(own[:, None], mean[None], W)  # the mean in the label's own row
@@ -190,8 +196,3 @@ def _several(name: str, value: ArrayLike, *axes: str) -> Array:
     if len(array) < 2:
         raise ValueError(f"{name}: expected at least 2 classes, got {len(array)}")
     return array
-
-
-def _check_label(label: ArrayLike, num_classes: int) -> None:
-    if not isinstance(label, Tracer) and not 0 <= np.asarray(label) < num_classes:
-        raise ValueError(f"label: expected a class from 0 to {num_classes - 1}, got {label}")

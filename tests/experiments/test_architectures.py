@@ -116,7 +116,23 @@ def test_the_papers_cells_stand_beside_those_of_their_base():
     made = tables("mnist", [str(i) for i in range(10)], {"mlp": outcome(best=best)})
     assert made[0].paper == [[69, 100, 55, 13, 91, 100, 99, 99, 50, 97]]
     assert made[1].paper[0][:4] == [98, 99, "12 of 30", "yes"]
-    assert made[1].measured[0][:4] == [98.0, 98.5, "0 of 10", "yes"]
+    assert made[1].measured[0][:4] == [98.0, 98.5, "0 of 10", "no"]  # none is fooled at all
+
+
+def test_the_paper_has_nothing_to_set_beside_another_k():
+    best = ((0.5,) * 10,)
+    made = tables("mnist", [str(i) for i in range(10)], {"mlp": outcome(best=best, k=25)})
+    assert [table.paper for table in made] == [None, None]
+    assert "table" not in made[0].title
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("changes", [{"k": 3}, {"colors": ("black",)}])
+def test_networks_that_were_asked_for_other_images_are_not_compared(out, changes):
+    run(out, networks=("mlp",))
+    with pytest.raises(ValueError, match=r"out: expected outcomes with k = .* got one of mlp with"):
+        run(out, networks=("cnn",), **changes)
+    assert not (out / "cnn").exists()
 
 
 def test_capsnet_tells_the_lengths_of_its_capsules():
@@ -165,6 +181,7 @@ def test_damaged_outcomes_and_those_of_other_data_are_refused(out):
         ),
         ({"training_seeds": ()}, "training_seeds: expected one, or 2"),
         ({"training_seeds": (-1,)}, "training_seeds: expected a whole number"),
+        ({"k": 785}, "ks: expected at most the 784 pixels of digits, got 785"),
         ({"k": 0}, "ks: expected ascending numbers of at least 1"),
         ({"colors": ("blue",)}, "colors: expected black, grey, white"),
     ],

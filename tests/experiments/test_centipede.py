@@ -82,6 +82,8 @@ def test_the_table_sets_the_paper_beside_what_was_measured(out):
     (table,) = run(out)["tables"]
     assert table["paper"] == [[91, None, None, "class 79", 30000, 30001000]]
     assert table["measured"][0][4:] == [20, 8 * 21]
+    (other,) = run(out.with_name("other"), label=78)["tables"]
+    assert other["paper"] is None
     for name in ("centipede.png", "course.png"):
         assert Image.open(out / name).size[0] > 80
 

@@ -1,5 +1,6 @@
 """The command line, from outside."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as cli
+from experiments.sparse import de_tables, heat_maps
+from experiments.sparse.shown import preset_name
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,3 +76,28 @@ def test_a_bug_keeps_its_trace(monkeypatch):
     monkeypatch.setattr(cli, "_run", broken)
     with pytest.raises(ValueError, match="invalid literal"):
         cli.main(["demo"])
+
+
+def test_a_folder_that_cannot_be_is_refused_before_the_work(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert cli.main(["de_tables", "smoke", "--out", str(out)]) == 2
+        assert f"out: expected a folder to write to, got {tmp_path / 'file'}" in (
+            capsys.readouterr().err
+        )
+    assert (tmp_path / "file").read_text() == "mine"
+    assert cli.main(["de_tables", "smoke", "--ks", "0", "--out", str(tmp_path / "new")]) == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_is_called_the_papers_only_with_all_of_the_papers_numbers():
+    paper = de_tables.Config()
+    same = dataclasses.replace(paper, seed=3, lanes=2, network="nin", training_seed=1)
+    assert preset_name(same, paper) == "paper"
+    other = dataclasses.replace(paper, generations=5, until=0.9, colors=("black",))
+    assert preset_name(other, paper) == "paper, other colors, generations, until"
+    smoke = de_tables.PRESETS["smoke"][1]
+    assert preset_name(smoke, paper) == "smoke"
+    heat = heat_maps.Config()
+    given = dataclasses.replace(heat, de=(Path("one"),), inversion=Path("two"))
+    assert preset_name(given, heat) == "paper"

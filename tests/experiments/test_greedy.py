@@ -12,7 +12,7 @@ from experiments.colors import parse_colors
 from experiments.search import Cell, jobs_of, places_of
 from experiments.sparse import greedy
 from experiments.sparse.greedy_methods import evolution
-from experiments.sparse.greedy_tables import compared, score, tables
+from experiments.sparse.greedy_tables import compared, notes, score, tables
 from experiments.sparse.imagenet_network import ImageNetVictim
 from experiments.sparse.recorded import Outcomes, carried_on, search_recorded
 from tests.experiments.tiny_network import TinyNetwork
@@ -120,8 +120,26 @@ def test_the_tables_count_unreached_cells_at_the_budget():
 
 
 def test_imagenet_counts_the_classes_that_either_reaches():
-    table = compared(SMOKE, {"DE": THEIRS, "ours": OURS}, list("NESW"))
+    table = compared(SMOKE, {"DE": THEIRS, "ours": OURS}, list("NESW"), "oak")
+    assert table.title.startswith("oak: 10 pixels on grey")
     assert "in 4 of the 7 classes in which either reaches 10 %, and in 4 of all 8" in table.title
+
+
+def test_the_papers_question_is_answered_as_it_was_found():
+    config = dataclasses.replace(SMOKE, dataset="cifar10", network="oak")
+    (blue,) = parse_colors(["blue"], 3, "cifar10")
+    card, victim = {"accuracy": 0.9}, ImageNetVictim("oak", TinyNetwork((5, 5, 3), 10), None, None)
+    for predicted, said in ((True, "here they are one with 98.0 %"), (False, "nor here: at most")):
+        places = [(Cell(blue, 1), 5, 0)] * 8
+        of = dataclasses.replace(OURS, places=places, predicted=np.full(8, predicted))
+        of = dataclasses.replace(of, confidence=np.full(8, 0.98))
+        asked = [t for t in notes(config, card, victim, 1, {"a": of, "b": of}) if "paper asks" in t]
+        assert len(asked) == 1
+        assert said in asked[0]
+    three = dataclasses.replace(config, k=3)
+    assert not any(
+        "paper asks" in text for text in notes(three, card, victim, 1, {"a": of, "b": of})
+    )
 
 
 def test_variants_rank_by_cells_at_the_threshold_then_by_the_mean():
@@ -177,6 +195,7 @@ def test_the_centipede_is_among_the_classes_and_the_others_are_drawn_with_the_se
         ({"until": 0.5}, "until: expected at least threshold = 0.9, got 0.5"),
         ({"colors": ("blue",)}, "colors: expected black, grey, white"),
         ({"seed": -1}, "seed: expected a whole number"),
+        ({"k": 785}, "k: expected at most the 784 pixels of digits, got 785"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(given, message):

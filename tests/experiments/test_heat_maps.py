@@ -11,11 +11,20 @@ import jfool
 from experiments.colors import parse_colors
 from experiments.sparse import heat_maps
 from experiments.sparse.heat_figures import shared_pixels
-from experiments.sparse.pixel_maps import Altered, of_sweep, overlap, read_altered
-from tests.experiments.tiny_network import in_place_of_digits
+from experiments.sparse.judging import probabilities
+from experiments.sparse.pixel_maps import (
+    Altered,
+    Inverted,
+    check_network_of,
+    of_sweep,
+    overlap,
+    read_inverted,
+)
+from tests.experiments.tiny_network import TinyNetwork, in_place_of_digits
 
 SMOKE = heat_maps.PRESETS["smoke"][1]
 SHAPE, NUM_CLASSES = (6, 6, 1), 3
+BLACK = parse_colors(["black"], 1, "digits")
 
 
 @pytest.fixture
@@ -25,15 +34,16 @@ def network(monkeypatch):
 
 
 @pytest.fixture
-def inverted():
+def inverted(network):
     """Images of two of the three classes, on black."""
-    random = np.random.default_rng(5)
+    images = np.random.default_rng(5).random((5, *SHAPE)).astype(np.float32)
     labels = np.array([0, 0, 0, 1, 1])
-    return Altered(random.random((5, *SHAPE)).astype(np.float32), np.zeros((5, 1)), labels)
+    confidence = probabilities(network, images)[np.arange(5), labels]
+    return Inverted(images, np.zeros((5, 1)), labels, confidence, 1e-5)
 
 
-def write(path, altered):
-    np.savez(path, images=altered.images, base=altered.base, labels=altered.labels)
+def write(path, inverted):
+    np.savez(path, **vars(inverted))
     return path
 
 
@@ -44,7 +54,7 @@ def run(out, **changes):
 
 def test_a_pixel_is_altered_where_a_channel_is_far_from_the_base():
     images = np.array([[[[0.5, 0.5, 0.5], [0.5, 0.85, 0.5], [0.1, 0.5, 0.5], [0.25, 0.75, 0.7]]]])
-    altered = Altered(images, np.full((1, 3), 0.5), np.array([0]))
+    altered = Altered(images, np.full((1, 3), 0.5), np.array([0]), np.array([1.0]))
     assert altered.positions().tolist() == [[[False, True, True, False]]]
 
 
@@ -100,7 +110,31 @@ def test_both_methods_are_compared_where_both_are_given(out, tmp_path, inverted)
     found = overlap(maps["DE"][0], maps["inversion"][0])
     assert shared["measured"][0][2] == pytest.approx(found.correlation)
     assert all(row[1] <= SMOKE.k for row in de["measured"] if row[0])
+    assert any("on black too, with lambda = 1e-05" in note for note in section["notes"])
     assert str(tmp_path) not in json.dumps(section)
+
+
+@pytest.mark.usefixtures("network")
+def test_only_inversions_on_the_colour_count(out, tmp_path, inverted):
+    both = Inverted(
+        *(np.concatenate([getattr(inverted, n)] * 2) for n in ("images", "base", "labels")),
+        np.concatenate([inverted.confidence] * 2),
+        inverted.l1_weight,
+    )
+    both.base[5:] = 1
+    alone = run(out, inversion=write(tmp_path / "one.npz", inverted))
+    mixed = run(out.with_name("mixed"), inversion=write(tmp_path / "both.npz", both))
+    assert mixed["tables"] == alone["tables"]
+    (grey,) = parse_colors(["grey"], 1, "digits")
+    with pytest.raises(ValueError, match=r"inversion: expected images on grey in .*, got none"):
+        read_inverted(tmp_path / "both.npz", grey, SHAPE, NUM_CLASSES)
+
+
+def test_images_of_another_network_are_refused(network, inverted):
+    check_network_of(inverted, network, "inversion")
+    other = TinyNetwork(SHAPE, NUM_CLASSES, seed=1)
+    with pytest.raises(ValueError, match="inversion: expected images that this network is as"):
+        check_network_of(inverted, other, "inversion")
 
 
 def test_sfis_of_a_finished_sweep_are_those_of_its_colour_and_k_that_fool(network, tmp_path, key):
@@ -142,17 +176,21 @@ def test_a_sweep_that_is_given_is_not_searched_again(network, out, monkeypatch):
 def test_images_that_do_not_fit_are_refused(name, value, sentence, inverted, tmp_path):
     path = write(tmp_path / "images.npz", dataclasses.replace(inverted, **{name: value}))
     with pytest.raises(ValueError, match=sentence):
-        read_altered(path, SHAPE, NUM_CLASSES)
+        read_inverted(path, *BLACK, SHAPE, NUM_CLASSES)
 
 
 def test_another_kind_of_file_is_refused(tmp_path):
     path = tmp_path / "images.npz"
     np.savez(path, images=np.zeros(3))
-    with pytest.raises(ValueError, match="inversion: expected images, base, labels in"):
-        read_altered(path, SHAPE, NUM_CLASSES)
+    with pytest.raises(
+        ValueError, match="inversion: expected images, base, labels, confidence, l1_weight"
+    ):
+        read_inverted(path, *BLACK, SHAPE, NUM_CLASSES)
     path.write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="inversion: expected images, base, labels in"):
-        read_altered(path, SHAPE, NUM_CLASSES)
+    with pytest.raises(
+        ValueError, match="inversion: expected images, base, labels, confidence, l1_weight"
+    ):
+        read_inverted(path, *BLACK, SHAPE, NUM_CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import tyro
 import models
 from experiments.sparse import inversion
 from experiments.sparse.inverted import Found, natural_cosine, natural_images
+from experiments.sparse.judging import probabilities
 from experiments.sparse.shown import command
 from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork
@@ -55,6 +56,9 @@ def test_it_writes_a_section_with_the_images_that_the_tables_speak_of(network, t
     assert held["images"].shape == (3, *SHAPE)
     assert held["base"].tolist() == [[0.5]] * 3
     assert held["labels"].tolist() == [0, 1, 2]
+    shown = probabilities(network[0], held["images"])[np.arange(3), held["labels"]]
+    np.testing.assert_allclose(held["confidence"], shown, rtol=1e-5)
+    assert held["l1_weight"] == 0
     for picture in written["pictures"]:
         assert (tmp_path / picture["file"]).read_bytes().startswith(b"\x89PNG")
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["experiment"] == "inversion"
@@ -124,3 +128,14 @@ def test_the_command_of_a_section_is_one_that_the_command_line_takes():
     assert words[:4] == ["python", "-m", "experiments", "inversion"]
     parsed = tyro.extras.overridable_config_cli(inversion.PRESETS, args=words[4:])
     assert parsed == config
+
+
+@pytest.mark.usefixtures("network")
+def test_a_colour_without_a_name_is_drawn(tmp_path):
+    inversion.main(dataclasses.replace(SMOKE, out=tmp_path, colors=("0.2", "white")))
+    written = json.loads((tmp_path / "section.json").read_text())
+    assert [p["file"] for p in written["pictures"]] == [
+        "curve.png",
+        "pairs_0.2.png",
+        "pairs_white.png",
+    ]

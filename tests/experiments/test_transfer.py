@@ -13,7 +13,7 @@ import models
 from experiments.found import Found, Row
 from experiments.sparse import transfer
 from experiments.sparse.judging import probabilities, wilson
-from experiments.sparse.transfer_report import PAPER, Shown, counted, ratio, transferring
+from experiments.sparse.transfer_report import PAPER, Shown, counted, ratio, tables, transferring
 from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork
 
@@ -71,6 +71,14 @@ def test_probabilities_are_those_of_each_image_whatever_the_number(networks):
 def test_wilson_is_what_scipy_says(successes, trials):
     expected = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     assert wilson(successes / trials, trials) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_papers_figures_stand_beside_five_pixels_alone():
+    counts = {"nin": {"nin": 3, "cifar_vgg16": 1}, "cifar_vgg16": {"nin": 2, "cifar_vgg16": 5}}
+    five, other = tables(counts, 5), tables(counts, 25)
+    assert five[0].paper == [[1170, 338], [202, 1947]]
+    assert [table.paper for table in other] == [None, None]
+    assert other[0].title.startswith("25-SFIs")
 
 
 def test_ratios_are_cut_off_as_the_paper_prints_them():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jfool
-from tests.jfool.helpers import Linear, weights
+from tests.jfool.helpers import Linear, unchecked, weights
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, 1.5, -np.inf])
@@ -45,10 +45,18 @@ def test_ragged_values_are_refused():
         grid(base=[[0.5], [0.5, 0.5]])
 
 
-def test_an_attack_without_a_search_is_refused():
-    attack = dataclasses.replace(jfool.SparseFooling((4, 5, 3), 7, max_k=3), search=None)
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("search", None, r"search: expected a search such as .*, got None"),
+        ("search", jfool.GreedyPixels, r"search: expected a search such as .*, got <class"),
+        ("objective", jfool.Confidence, r"objective: expected an objective such as .*, got <class"),
+    ],
+)
+def test_an_attack_without_a_part_is_refused(part, value, message):
+    attack = dataclasses.replace(jfool.SparseFooling((4, 5, 3), 7, max_k=3), **{part: value})
     jobs = jfool.grid(jfool.SparseJob, base=[[0.5] * 3], label=[1], k=1)
-    with pytest.raises(TypeError, match=r"search: expected a search such as .*, got None"):
+    with unchecked(), pytest.raises(TypeError, match=message):
         jfool.run(jax.random.key(0), attack, Linear(weights()), jobs, num_steps=1)
 
 

@@ -1,5 +1,6 @@
 """Deep feature inversion on a network whose layers are worked out by hand."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -163,11 +164,16 @@ def test_bad_jobs_are_refused_by_name(name):
             lambda: jfool.GradientAscent(-1.0),
             r"ascent\.learning_rate: expected",
         ),
+        ("penalty", lambda: 0.1, r"penalty: expected one such as jfool\.penalties\.L1\(\), got"),
+        ("penalty", lambda: L1, r"penalty: expected one such as jfool\.penalties\.L1\(\), got"),
+        ("encoding", lambda: jfool.SparsePixels(SHAPE, 1), "encoding: expected one such as"),
+        ("image_shape", lambda: [2, 2, 3], r"image_shape: expected \(height, width, channels\)"),
+        ("image_shape", lambda: (2, 2), r"image_shape: expected \(height, width, channels\)"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(setting, make, message):
     with unchecked(), pytest.raises((TypeError, ValueError), match=message):
-        attack(**{setting: make()}).check(jobs(0.0))
+        dataclasses.replace(attack(), **{setting: make()}).check(jobs(0.0))
     with unchecked(), pytest.raises(ValueError, match="num_classes: expected a whole number"):
         jfool.FeatureInversion(SHAPE, 4.0, layer="hidden").check(jobs(0.0))
 

@@ -92,7 +92,19 @@ def test_they_can_be_vmapped_over_classes():
     W = whole(np.random.default_rng(2), K, D)
     together = jax.vmap(lambda c: theory.linear_among(W, c, 4))(np.arange(K, dtype=np.int32))
     for label in range(K):
-        assert np.array_equal(together.log_odds[label], theory.linear_among(W, label, 4).log_odds)
+        alone = theory.linear_among(W, label, 4)
+        assert np.array_equal(together.log_odds[label], alone.log_odds)
+        assert np.array_equal(together.bound[label], alone.bound)
+        assert np.array_equal(together.confidence(3)[label], alone.confidence(3))
+        assert np.array_equal(together.image(3)[label], alone.image(3))
+        for confidence in (0.3, 0.6, 0.9):
+            assert together.smallest_k(confidence)[label] == alone.smallest_k(confidence)
+
+
+def test_confidences_next_to_0_and_1_have_finite_odds():
+    for confidence, odds in ((1 - 1e-8, 18.42068), (1e-50, -115.12925)):
+        assert float(theory.log_odds_of(confidence)) == pytest.approx(odds, rel=1e-6)
+    assert int(theory.linear(10 * ones(4)).smallest_k(1 - 1e-8)) == 0
 
 
 @pytest.mark.parametrize("num_classes", [2, 3, 10])
@@ -138,6 +150,16 @@ def ones(*shape):
         (lambda: theory.linear(ones(3)).smallest_k(1.0), r"confidence: expected a number in \(0, "),
         (lambda: theory.linear(ones(3)).image(4), "k: expected 0 to 3, got 4"),
         (lambda: theory.linear(ones(3)).confidence(-1), "k: expected 0 to 3, got -1"),
+        (lambda: theory.linear(ones(3)).image(np.arange(2)), r"k: expected 0 to 3, got \[0 1\]"),
+        (lambda: theory.linear(np.inf * ones(3)), "delta_w: expected finite numbers, got NaN"),
+        (lambda: theory.polynomial(np.nan * ones(2, 2)), "Q: expected finite numbers, got NaN"),
+        (lambda: theory.linear_among(np.nan * ones(2, 2), 0), "W: expected finite numbers, got"),
+        (lambda: theory.linear_among(ones(2, 2), 1.5), "label: expected a class .*, got 1.5"),
+        (
+            lambda: theory.log_odds(jax.numpy.ones(10), 12),
+            "label: expected a class from 0 to 9, got 12",
+        ),
+        (lambda: theory.sufficient_gap(0.9, 1), "num_classes: expected at least 2 classes, got 1"),
     ],
 )
 def test_what_cannot_work_is_refused(call, message):
