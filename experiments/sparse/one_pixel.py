@@ -19,7 +19,14 @@ import models
 from experiments import section
 from experiments.progress import sweep_progress
 from experiments.sparse.judging import probabilities
-from experiments.sparse.one_pixel_report import RATE_LABELS, Attacks, pictures, rates_of, table
+from experiments.sparse.one_pixel_report import (
+    RATE_LABELS,
+    Attacks,
+    galleries,
+    pictures,
+    rates_of,
+    table,
+)
 from experiments.sparse.photographs import choose, job_ids, parts
 from experiments.sparse.shown import check_least, check_pixels, command, preset_name, shown_settings
 from experiments.victims import check_seed, check_specs, split_spec, victim_of
@@ -37,6 +44,7 @@ class Config:
       population, generations: of each search.
       until: a search ends at this confidence.
       seed: of the choice of images, and of the searches.
+      show_natural: draw images before and behind; both belong to the data set.
       lanes: searches side by side.
       chunk: images per call of the network; by default as many as `population`.
       out: folder of the section and of the sweeps, which go on when started again.
@@ -51,6 +59,7 @@ class Config:
     generations: int = 100
     until: float = 0.9
     seed: int = 0
+    show_natural: bool = True
     lanes: int = 9
     chunk: int | None = None
     out: Path = Path("runs/one_pixel")
@@ -91,6 +100,7 @@ def main(config: Config) -> None:
     rates = {
         (name, k): rates_of(attacks.of(k)) for name, attacks in found.items() for k in config.ks
     }
+    shown = found, config.ks, dataset.class_names, config.out
     section.publish(
         section.Section(
             name=f"one_pixel_{config.dataset}",
@@ -100,7 +110,7 @@ def main(config: Config) -> None:
             command=command("one_pixel", config, PRESETS[config.preset][1]),
             settings=shown_settings(config),
             tables=[table(rates, accuracy, config.dataset)],
-            pictures=pictures(found, config.ks, dataset.class_names, config.out),
+            pictures=pictures(*shown) + (galleries(*shown) if config.show_natural else []),
             notes=notes(config, found),
             data={
                 "rates": [

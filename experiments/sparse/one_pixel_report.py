@@ -11,6 +11,7 @@ from experiments import section
 from experiments.gallery import Tile, draw_gallery
 from experiments.section import floored
 from experiments.sparse.judging import wilson
+from experiments.sparse.matrix import draw_matrix
 
 # Percent: accuracy, targeted, untargeted, confidence, by network and number of pixels.
 PAPER = {
@@ -133,6 +134,40 @@ def _interval(rate: float, num_images: int) -> str:
 
 
 def pictures(
+    found: Mapping[str, Attacks], ks: Sequence[int], names: Sequence[str], out: Path
+) -> list[section.Picture]:
+    """For each network and k, which classes are turned into which."""
+    made = []
+    for network, attacks in found.items():
+        for k in ks:
+            file = f"{network}_{k}.png"
+            draw_pairs(out / file, attacks.of(k), names)
+            made.append(
+                section.Picture(
+                    file,
+                    f"{network}, k = {k}: of the images of each class, how many are turned into "
+                    "each other class.",
+                )
+            )
+    return made
+
+
+def draw_pairs(path: Path, attacks: Attacks, names: Sequence[str]) -> None:
+    """Attacks that succeed, of all, by the class of the image and the class sought."""
+    classes = range(len(names))
+    shares, texts = np.full((len(names), len(names)), np.nan), []
+    for label in classes:
+        texts.append([""] * len(names))
+        for target in classes:
+            hits = attacks.success[(attacks.label == label) & (attacks.target == target)]
+            if len(hits):
+                shares[label, target] = hits.mean()
+                texts[label][target] = f"{hits.sum()} of {len(hits)}"
+    titles = {"row_title": "class of the image", "column_title": "class sought"}
+    draw_matrix(path, shares.tolist(), texts, names, names, **titles)
+
+
+def galleries(
     found: Mapping[str, Attacks], ks: Sequence[int], names: Sequence[str], out: Path
 ) -> list[section.Picture]:
     """For each network that was fooled, images before and behind."""

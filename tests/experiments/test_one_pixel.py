@@ -10,8 +10,14 @@ from PIL import Image
 
 import jfool
 import models
-from experiments.sparse import one_pixel
-from experiments.sparse.one_pixel_report import Attacks, most_confident, rates_of, table
+from experiments.sparse import one_pixel, one_pixel_report
+from experiments.sparse.one_pixel_report import (
+    Attacks,
+    draw_pairs,
+    most_confident,
+    rates_of,
+    table,
+)
 from experiments.sparse.photographs import choose, job_ids, parts
 from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork
@@ -110,6 +116,27 @@ def test_nothing_is_said_of_the_confidence_where_no_attack_succeeds():
     assert table({("nin", 1): rates}, {"nin": 0.5}, "cifar10").paper[0][1] == 23.15
 
 
+def test_pairs_of_classes_are_counted(monkeypatch, out):
+    drawn = {}
+    monkeypatch.setattr(
+        one_pixel_report,
+        "draw_matrix",
+        lambda path, shares, texts, *_, **__: drawn.update(shares=np.array(shares), texts=texts),
+    )
+    zeros = np.zeros(5)
+    images = np.zeros((5, *SHAPE), np.float32)
+    label, target = np.array([0, 0, 0, 0, 2]), np.array([1, 1, 2, 2, 0])
+    prediction = np.array([1, 0, 2, 2, 2])
+    attacks = Attacks(
+        np.ones(5, int), np.arange(5), label, target, prediction, zeros, zeros, label, images,
+        images,
+    )  # fmt: skip
+    draw_pairs(out / "pairs.png", attacks, ["a", "b", "c"])
+    nan = np.nan
+    np.testing.assert_array_equal(drawn["shares"], [[nan, 0.5, 1], [nan, nan, nan], [0, nan, nan]])
+    assert drawn["texts"] == [["", "1 of 2", "2 of 2"], ["", "", ""], ["0 of 1", "", ""]]
+
+
 def test_the_section_says_what_the_attacked_images_are_taken_for(data, out):
     network, dataset = data
     section = run(out, num_images=4, generations=30)
@@ -130,8 +157,13 @@ def test_the_section_says_what_the_attacked_images_are_taken_for(data, out):
         assert measured[1] == pytest.approx(100 * success[of_k].mean())
         fooled = {n for n, hit in zip(image[of_k], success[of_k], strict=True) if hit}
         assert measured[3] == pytest.approx(100 * len(fooled) / 4)
-    assert Image.open(out / "mlp.png").size[0] > 200
-    assert run(out, num_images=4, generations=30)["tables"] == section["tables"]
+    files = [picture["file"] for picture in section["pictures"]]
+    assert files == ["mlp_1.png", "mlp_5.png", "mlp.png"]
+    for file in files:
+        assert Image.open(out / file).size[0] > 200
+    again = run(out, num_images=4, generations=30, show_natural=False)
+    assert again["tables"] == section["tables"]
+    assert [picture["file"] for picture in again["pictures"]] == files[:2]
 
 
 @pytest.mark.parametrize(
