@@ -5,7 +5,8 @@ from pathlib import Path
 
 from experiments.sparse.shown import new_figure, save_figure
 
-_CELL = 0.95  # inches
+_CELL, _SMALL_CELL = 0.95, 0.62  # inches
+_FEW = 6
 
 
 def draw_matrix(
@@ -27,9 +28,10 @@ def draw_matrix(
       rows, columns: heads.
       row_title, column_title: what rows and columns are.
     """
-    figure = new_figure(2.2 + _CELL * len(columns), 1.3 + _CELL * len(rows))
+    cell = _CELL if len(columns) <= _FEW else _SMALL_CELL
+    figure = new_figure(2.2 + cell * len(columns), 1.3 + cell * len(rows))
     axes = figure.subplots()
-    shades = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    shades = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(columns)), columns, fontsize=8, rotation=20, ha="right")
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
     axes.tick_params(length=0)
@@ -40,7 +42,7 @@ def draw_matrix(
         for j, text in enumerate(row):
             color = "white" if shares[i][j] > 0.6 else "#1a1a1a"
             axes.text(j, i, text, ha="center", va="center", fontsize=8, color=color)
-    bar = figure.colorbar(shades, ax=axes, fraction=0.045)
+    bar = figure.colorbar(shades, ax=axes, aspect=30, pad=0.02)
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)
     save_figure(figure, path)
