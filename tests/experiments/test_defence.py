@@ -224,6 +224,6 @@ def test_what_cannot_work_is_refused_before_anything_is_read(changes, sentence, 
 
 @pytest.mark.usefixtures("stripes")
 def test_more_pixels_than_there_are_is_refused_before_a_network_is_trained(out):
-    with pytest.raises(ValueError, match="max_k: expected 1 to 64"):
-        run(out, max_k=65)
+    with pytest.raises(ValueError, match="max_k: expected at most the 784 pixels of digits"):
+        run(out, max_k=785)
     assert not out.exists()
