@@ -91,12 +91,13 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "reduced": (
-        "about two hours on two cores: a shorter pilot, and 3 000 images for each ImageNet class",
+        "about two hours on two cores: a shorter pilot, SqueezeNet with 6 000 images for each class",
         Config(
             until=0.995,
             pilot_budget=15_000,
+            imagenet="squeezenet1_1",
             imagenet_population=50,
-            imagenet_budget=3_000,
+            imagenet_budget=6_000,
             preset="reduced",
         ),
     ),
