@@ -91,7 +91,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "reduced": (
-        "about two hours on two cores: a shorter pilot, SqueezeNet with 6 000 images for each class",
+        "about two hours on two cores: a shorter pilot; 6 000 images for each class of SqueezeNet",
         Config(
             until=0.995,
             pilot_budget=15_000,
