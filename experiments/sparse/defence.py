@@ -109,7 +109,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             held_out=5,
             copies=20,
             population=100,
-            generations=200,
+            generations=100,
             preset="reduced",
         ),
     ),

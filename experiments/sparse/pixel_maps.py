@@ -69,10 +69,10 @@ def read_inverted(
             images, base, labels, confidence, l1_weight = (file[name] for name in names)
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"inversion: expected {', '.join(names)} in {path}: {error}") from error
-    count = len(images)
-    shapes = [images.shape, base.shape, labels.shape, confidence.shape]
-    expected = [(count, *image_shape), (count, image_shape[2]), (count,), (count,)]
-    if shapes != expected or l1_weight.shape:
+    count = len(labels) if labels.ndim else 0
+    shapes = [images.shape, base.shape, labels.shape, confidence.shape, l1_weight.shape]
+    expected = [(count, *image_shape), (count, image_shape[2]), (count,), (count,), ()]
+    if shapes != expected:
         raise ValueError(f"inversion: expected shapes {expected} in {path}, got {shapes}")
     if count and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(f"inversion: expected classes 0 to {num_classes - 1} in {path}")

@@ -170,6 +170,8 @@ def test_a_sweep_that_is_given_is_not_searched_again(network, out, monkeypatch):
     ("name", "value", "sentence"),
     [
         ("images", np.zeros((5, 6, 6, 3), np.float32), "inversion: expected shapes"),
+        ("images", np.float32(0), r"inversion: expected shapes .*, got \[\(\)"),
+        ("l1_weight", np.zeros(2), r"inversion: expected shapes .* got .*, \(2,\)\]"),
         ("labels", np.array([0, 0, 0, 1, 3]), "inversion: expected classes 0 to 2"),
     ],
 )
