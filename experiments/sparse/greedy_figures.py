@@ -56,8 +56,9 @@ def draw_curves(path: Path, panels: Mapping[str, Mapping[str, Outcomes]]) -> Non
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel("evaluations")
         axis.grid(alpha=0.3, lw=0.5)
-        axis.legend(fontsize="small", loc="upper left")
     axes[0].set_ylabel("confidence (%)")
+    curves, names = axes[0].get_legend_handles_labels()
+    figure.legend(curves, names, loc="outside upper center", ncols=len(names), frameon=False)
     save_figure(figure, path)
 
 
