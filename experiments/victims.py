@@ -1,7 +1,7 @@
 """The network that an experiment attacks: trained here, or with weights that the user brings."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,12 @@ def victim(
         f"of {dataset.name}{early}"
     )
     return model, card
+
+
+def tested(name: str, card: Mapping[str, Any]) -> str:
+    """What a network classifies, of how many test images: those at hand may not be all."""
+    percent, total = 100 * card["accuracy"], card["num_test_images"]
+    return f"{name} classifies {percent:.1f} % of {total} test images"
 
 
 def say_epoch(epoch: int, loss: float, accuracy: float) -> None:

@@ -25,7 +25,7 @@ from experiments.sparse.grid_search import check_grid, colors_of, search_grid, s
 from experiments.sparse.mean_tables import tables
 from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.tables import mean_table
-from experiments.victims import check_seed, check_victim, split_spec, victim_of
+from experiments.victims import check_seed, check_victim, split_spec, tested, victim_of
 
 _FIGURE_4, _FIGURE_5 = "colours.png", "ks.png"
 _K_OF_FIGURE_4, _CLASS_OF_FIGURE_5 = 5, 0
@@ -168,7 +168,7 @@ def notes(config: Config, card: dict[str, Any]) -> list[str]:
     name, weights = split_spec(config.network)
     origin = f"weights of {weights.name}" if weights else f"trained here, seed {card.get('seed')}"
     texts = [
-        f"{name} ({origin}) classifies {100 * card['accuracy']:.1f} % of the test images at hand.",
+        f"{tested(f'{name} ({origin})', card)}.",
         smaller_note(config, Config()),
         "The paper leaves open what becomes of positions that leave the image: they are clipped.",
     ]

@@ -10,7 +10,7 @@ from experiments.section import Cell, floored
 from experiments.sparse.imagenet_network import ImageNetVictim
 from experiments.sparse.published import PAPER_K
 from experiments.sparse.recorded import Outcomes
-from experiments.victims import split_spec
+from experiments.victims import split_spec, tested
 
 _REACHED = 0.1  # a confidence below it is no fooling image of ImageNet by either search
 
@@ -153,7 +153,7 @@ def notes(
     name, weights = split_spec(config.network)
     origin = f"weights of {weights.name}" if weights else f"trained here, seed {card.get('seed')}"
     texts = [
-        f"{name} ({origin}) classifies {100 * card['accuracy']:.1f} % of the test images at hand.",
+        f"{tested(f'{name} ({origin})', card)}.",
         victim.note,
         "GreedyPixels is jfool's own, from no paper. It asks for no gradients; both searches are "
         "charged one evaluation for each image they show to the network.",

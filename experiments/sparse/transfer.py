@@ -25,7 +25,7 @@ from experiments.sparse.judging import probabilities
 from experiments.sparse.published import COLORS, GREYS
 from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.sparse.transfer_report import PAPER, Shown, counted, draw, tables
-from experiments.victims import check_seed, check_specs, split_spec, victim_of
+from experiments.victims import check_seed, check_specs, split_spec, tested, victim_of
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "reduced": (
-        "about an hour on two cores with three small ResNets: on black, grey and white",
+        "about an hour on two cores: two small CNNs and a ResNet, on black, grey and white",
         Config(
-            networks=("cifar_resnet20", "cifar_resnet32", "cifar_resnet44"),
+            networks=("cnn", "cnn_nopool", "cifar_resnet20"),
             colors=GREYS,
             population=50,
             generations=100,
             until=0.95,
-            repeats=10,
+            repeats=12,
             preset="reduced",
         ),
     ),
@@ -142,9 +142,8 @@ def judged(found: Found, networks: dict[str, Any]) -> dict[str, Float[np.ndarray
 
 def notes(config: Config, cards: dict[str, dict[str, Any]]) -> list[str]:
     """What differs from the paper, and what it leaves open."""
-    accuracies = ", ".join(f"{name} {100 * card['accuracy']:.1f} %" for name, card in cards.items())
     texts = [
-        f"Test accuracy: {accuracies}.",
+        f"{', '.join(tested(name, card) for name, card in cards.items())}.",
         smaller_note(dataclasses.replace(config, until=None), Config()),
         "Colours that are taken for a class as they are count too, with some pixels altered.",
         "An SFI counts for a destination when it is as confident of the same class; ratios are cut "

@@ -40,7 +40,13 @@ def tiny(monkeypatch: pytest.MonkeyPatch, linear_model: Any) -> None:
     images, labels = np.zeros((4, 6, 6, 1), np.uint8), np.arange(4, dtype=np.int32)
     names = ("north", "east", "south", "west")
     dataset = Dataset("digits", images, labels, images, labels, names)
-    card = {"model": "lenet", "dataset": "digits", "seed": 0, "accuracy": 0.75}
+    card = {
+        "model": "lenet",
+        "dataset": "digits",
+        "seed": 0,
+        "accuracy": 0.75,
+        "num_test_images": 4,
+    }
     monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
     monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (linear_model, card))
 

@@ -128,7 +128,10 @@ def test_imagenet_counts_the_classes_that_either_reaches():
 def test_the_papers_question_is_answered_as_it_was_found():
     config = dataclasses.replace(SMOKE, dataset="cifar10", network="oak")
     (blue,) = parse_colors(["blue"], 3, "cifar10")
-    card, victim = {"accuracy": 0.9}, ImageNetVictim("oak", TinyNetwork((5, 5, 3), 10), None, None)
+    card, victim = (
+        {"accuracy": 0.9, "num_test_images": 10},
+        ImageNetVictim("oak", TinyNetwork((5, 5, 3), 10), None, None),
+    )
     for predicted, said in ((True, "here they are one with 98.0 %"), (False, "nor here: at most")):
         places = [(Cell(blue, 1), 5, 0)] * 8
         of = dataclasses.replace(OURS, places=places, predicted=np.full(8, predicted))

@@ -33,7 +33,7 @@ def networks(monkeypatch):
         network.eval()
     images, labels = np.zeros((3, *SHAPE), np.uint8), np.arange(3, dtype=np.int32)
     dataset = Dataset("digits", images, labels, images, labels, NAMES)
-    card = {"dataset": "digits", "accuracy": 0.5}
+    card = {"dataset": "digits", "accuracy": 0.5, "num_test_images": 3}
     monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
     monkeypatch.setattr(models, "trained", lambda name, *args, **kwargs: (networks[name], card))
     return networks
@@ -155,6 +155,9 @@ def test_destinations_are_not_searched(out):
     assert section["tables"][0]["rows"] == ["mlp"]
     assert section["tables"][0]["columns"] == ["mlp", "cnn_nopool"]
     assert [folder.name for folder in (out / "searches").iterdir()] == ["mlp"]
+    assert section["notes"][0] == (
+        "mlp classifies 50.0 % of 3 test images, cnn_nopool classifies 50.0 % of 3 test images."
+    )
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def in_place_of_digits(monkeypatch, name: str, shape, num_classes) -> TinyNetwor
     labels = np.arange(num_classes, dtype=np.int32)
     class_names = ("low", "middle", "high")[:num_classes]
     dataset = models.Dataset("digits", images, labels, images, labels, class_names)
-    card = {"model": name, "dataset": "digits", "accuracy": 0.5}
+    card = {"model": name, "dataset": "digits", "accuracy": 0.5, "num_test_images": num_classes}
     monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
     monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (network, card))
     return network
