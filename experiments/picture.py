@@ -18,7 +18,7 @@ _DATASETS = {
     "cifar10": "CIFAR-10",
 }
 _PAPER_POPULATION = 500
-_PAPER_GENERATIONS = {"cifar10": 3000}  # 1000 elsewhere
+_PAPER_GENERATIONS = {"mnist": 1000, "fashion_mnist": 1000, "cifar10": 3000}
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _FAILED = "Orange: not fooled; the class predicted instead, and (confidence in the class sought)."
 _RETRIED = "(log): searched again for the log-confidence."
@@ -61,10 +61,12 @@ def _model_name(name: str) -> str:
 def budget(settings: Mapping[str, Any]) -> str:
     """Population x generations, and the paper's where it allows more."""
     population, generations = settings["population"], settings["generations"]
-    paper = _PAPER_GENERATIONS.get(settings["dataset"], 1000)
+    dataset = settings["dataset"]
+    where = "" if dataset in _PAPER_GENERATIONS else " on MNIST"
+    paper = _PAPER_GENERATIONS.get(dataset, _PAPER_GENERATIONS["mnist"])
     text = f"{population} candidates {_TIMES} {generations} generations"
     if population < _PAPER_POPULATION or generations < paper:
-        text += f" (reduced; the paper: {_PAPER_POPULATION} {_TIMES} {paper})"
+        text += f" (reduced; the paper{where}: {_PAPER_POPULATION} {_TIMES} {paper})"
     return text
 
 

@@ -17,7 +17,7 @@ from experiments.agenda import AGENDA
 from experiments.record import claim_file, print_json
 from experiments.report_page import Entry, page
 from experiments.section import SECTION, Section, Table, read_section
-from experiments.table1 import how
+from experiments.victims import how
 from models.cache import replacing
 
 _PNG = b"\x89PNG\r\n\x1a\n"

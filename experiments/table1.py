@@ -15,7 +15,7 @@ from rich.table import Table
 import models
 from experiments.progress import say
 from experiments.record import claim_file, print_json, versions, write_json
-from experiments.victims import check_num_epochs, check_seed, split_spec, victim
+from experiments.victims import check_num_epochs, check_seed, how, split_spec, victim
 
 # Percent. Of Table 1; the two CNNs apart as in Tables 14 and 15, whose other values differ from
 # Table 1's by a point or two.
@@ -86,19 +86,6 @@ def main(config: Config) -> None:
     if config.out is not None:
         write_json(config.out, record)
     print_json(record)
-
-
-def how(row: dict[str, Any]) -> str:
-    """How a network came to its weights, in a few words."""
-    if "weights" in row:
-        return f"weights of {row['weights']}"
-    recipe = row["recipe"]
-    optimizer = recipe["optimizer"]
-    stopped = f", ended after epoch {row['epochs']}" if "epochs" in row else ""
-    return (
-        f"{optimizer['name']} {optimizer['learning_rate']:g}, {recipe['num_steps']} steps "
-        f"of {recipe['batch_size']}{stopped}"
-    )
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -53,6 +53,19 @@ def tested(name: str, card: Mapping[str, Any]) -> str:
     return f"{name} classifies {percent:.1f} % of {total} test images"
 
 
+def how(card: Mapping[str, Any]) -> str:
+    """How a network came to its weights, in a few words."""
+    if "weights" in card:
+        return f"weights of {card['weights']}"
+    recipe = card["recipe"]
+    optimizer = recipe["optimizer"]
+    stopped = f", ended after epoch {card['epochs']}" if "epochs" in card else ""
+    return (
+        f"{optimizer['name']} {optimizer['learning_rate']:g}, {recipe['num_steps']} steps "
+        f"of {recipe['batch_size']}{stopped}"
+    )
+
+
 def say_epoch(epoch: int, loss: float, accuracy: float) -> None:
     """One line per epoch of a training."""
     say(f"epoch {epoch}: loss {loss:.4f}, test accuracy {accuracy:.2%}")

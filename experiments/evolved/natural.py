@@ -149,7 +149,7 @@ def main(config: Config) -> None:
             settings=shown_settings(config),
             tables=tables,
             pictures=drawn,
-            notes=notes(config, known, shown),
+            notes=notes(config, known, shown, len(dataset.test_images)),
             data={
                 "measured": {n.name: dataclasses.asdict(n.measured) for n in networks},
                 "scores": {n.name: n.found.scores.tolist() for n in networks},
@@ -201,7 +201,9 @@ def judged(model: models.Network, shown: Pictures | None) -> Float[np.ndarray, "
     return None if shown is None else probabilities(model, shown.images / 255)
 
 
-def notes(config: Config, known: FoolingImages, shown: Pictures | None) -> list[str]:
+def notes(
+    config: Config, known: FoolingImages, shown: Pictures | None, num_test_images: int
+) -> list[str]:
     """What differs from the paper, and what it leaves open."""
     texts = [
         f"{config.dataset} stands in for ImageNet, with {known.scores.shape[1]} classes instead of "
@@ -210,7 +212,8 @@ def notes(config: Config, known: FoolingImages, shown: Pictures | None) -> list[
         "n-fold: the new class has n times as many training images as an average class; the "
         "paper's 9 000 are about 7 times 1 300. Fooled: the share of the last champions that is "
         "taken for its class; at 99 %: the share with that confidence. Recognised: the share of "
-        "the images held out that is taken for fooling; flagged: of the natural test images.",
+        f"the images held out that is taken for fooling; flagged: of the {num_test_images} natural "
+        "test images, on which accuracies are too.",
         f"The {len(known.trained)} images to train on, of which with the {len(known.tested)} held "
         f"out {known.num_distinct} are distinct, are the champions of the first and of the last "
         "generation of runs against DNN_1. Assumption: they are repeated until the class has as "

@@ -8,6 +8,7 @@ from experiments.section import Cell, Table, floored
 from experiments.sparse.fooled_network import Outcome
 from experiments.sparse.grid_search import Grid, smaller_note
 from experiments.sparse.published import ARCHITECTURES, GREYS, PAPER_K, TABLE_OF, Fooled
+from experiments.victims import how, tested
 
 NETWORKS = ("mlp", "cnn", "cnn_nopool", "capsnet")  # as the paper lists them
 
@@ -39,6 +40,11 @@ def most_vulnerable(counts: Mapping[str, int | None]) -> list[str]:
     """Of the networks, those with the most cells at natural confidence, if any has one."""
     known = {name: count for name, count in counts.items() if count}
     return [name for name, count in known.items() if count == max(known.values())]
+
+
+def _is_one_of(first: Sequence[str], name: str) -> str:
+    """Whether a network is the most vulnerable one, alone or beside others."""
+    return "no" if name not in first else "yes" if len(first) == 1 else "as others"
 
 
 def bold(outcome: Outcome) -> list[list[bool]]:
@@ -88,7 +94,7 @@ def _summary(outcomes: Mapping[str, Outcome], paper: Paper) -> Table:
                 100 * outcome.card["accuracy"],
                 100 * outcome.natural_confidence,
                 f"{counts[name]} of {cells}",
-                "yes" if name in first else "no",
+                _is_one_of(first, name),
                 f"{sum(map(sum, outcome.predicted))} of {cells}",
                 outcome.evaluations,
                 outcome.settings["repeats"],
@@ -101,7 +107,7 @@ def _summary(outcomes: Mapping[str, Outcome], paper: Paper) -> Table:
                 row.accuracy,
                 row.confidence,
                 f"{theirs[name]} of {sum(len(c) for c in row.best)}",
-                "yes" if name in paper_first else "no",
+                _is_one_of(paper_first, name),
                 None,
                 *_OF_THE_PAPER,
             ]
@@ -144,9 +150,12 @@ def notes(dataset: str, outcomes: Mapping[str, Outcome], of_paper: Grid) -> list
         "Natural confidence is the mean over the test images of the confidence of the predicted "
         "class; a cell reaches it (bold) where it does so in whole percent, both rounded down.",
         "The widths of MLP and CNNs, numbers of epochs and batch sizes are not in the paper: ours "
-        "are assumptions.",
+        "are assumptions, and how long a network was trained changes how easily it is fooled.",
         "The paper leaves open what becomes of positions that leave the image: they are clipped.",
     ]
+    for name, outcome in outcomes.items():
+        source = f"; {outcome.card['source']}" if "source" in outcome.card else ""
+        texts.append(f"{tested(name, outcome.card)}: {how(outcome.card)}{source}.")
     if "capsnet" in outcomes:
         texts.append(
             "The logits of CapsNet are the lengths of its capsules, so that its confidence cannot "

@@ -179,7 +179,10 @@ def notes(config: Config, card: dict[str, Any]) -> list[str]:
                 f"The paper did not attack {name}: its figures for {title} stand beside ours for "
                 "orientation only."
             )
-        texts.append("? marks a figure of the paper whose digits are lost in the copy at hand.")
+        texts.append(
+            "? marks a figure of the paper whose digits are lost in the copy at hand; its means "
+            "are over the others."
+        )
     return [text for text in texts if text is not None]
 
 

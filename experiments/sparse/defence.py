@@ -141,7 +141,7 @@ def main(config: Config) -> None:
             settings=shown_settings(config),
             tables=[table_16(measured, sets), table_17(sets, on_white, names, config.dataset)],
             pictures=pictures(measured, sets, on_white, names, config.out),
-            notes=notes(config),
+            notes=notes(config, len(dataset.test_images)),
             data={
                 "measured": [dataclasses.asdict(m) for m in measured],
                 "success": [s.success_rate for s in (*sets, on_white)],
@@ -177,7 +177,7 @@ def attack(
     return found
 
 
-def notes(config: Config) -> list[str]:
+def notes(config: Config, num_test_images: int) -> list[str]:
     """What differs from the paper, and what it leaves open."""
     paper = Config()
     texts = [
@@ -185,8 +185,8 @@ def notes(config: Config) -> list[str]:
         "the recipe and the seed of M0.",
         f"An attack has succeeded when it reaches {100 * config.until:g} % confidence, where its "
         "search ends; all SFIs are trained on, those that failed too, rounded to 8 bits.",
-        "Combined accuracy counts the natural test images and the SFIs held out in all rounds so "
-        "far: so the paper's numbers agree with each other.",
+        f"Combined accuracy counts the {num_test_images} natural test images and the SFIs held out "
+        "in all rounds so far: so the paper's numbers agree with each other.",
     ]
     less = smaller(config, paper, _BUDGET)
     if config.num_steps is not None:

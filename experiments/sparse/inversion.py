@@ -24,7 +24,7 @@ from experiments.sparse.inversion_figures import draw_curve, draw_pairs
 from experiments.sparse.inversion_tables import over_classes, over_lambdas
 from experiments.sparse.inverted import Found, measures, natural_cosine, natural_images
 from experiments.sparse.shown import check_least, command, preset_name, shown_settings
-from experiments.victims import check_specs, split_spec, victim_of
+from experiments.victims import check_specs, split_spec, tested, victim_of
 from jfool.features import show_features
 from jfool.penalties import L1, GroupL1
 
@@ -209,6 +209,7 @@ def section(
         ],
         pictures=[Picture(file, caption) for file, caption in pictures],
         notes=[
+            f"{tested(name, card)}.",
             f"The median cosine between natural test images of the same class is {natural:.3f}.",
             "Assumptions, as the paper does not say: Adam, its rate and steps, start at the plain "
             "colour, images kept in [0, 1], orthant-wise steps for exact zeros.",

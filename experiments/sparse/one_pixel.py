@@ -111,7 +111,7 @@ def main(config: Config) -> None:
             settings=shown_settings(config),
             tables=[table(rates, accuracy, config.dataset)],
             pictures=pictures(*shown) + (galleries(*shown) if config.show_natural else []),
-            notes=notes(config, found),
+            notes=notes(config, found, len(dataset.test_images)),
             data={
                 "rates": [
                     {"network": name, "k": k, **vars(rate)} for (name, k), rate in rates.items()
@@ -171,7 +171,7 @@ def attacked(config: Config, name: str, model: models.Network, dataset: models.D
     )
 
 
-def notes(config: Config, found: dict[str, Attacks]) -> list[str]:
+def notes(config: Config, found: dict[str, Attacks], num_test_images: int) -> list[str]:
     """What is measured, and what differs from the paper."""
     numbers = {name: attacks.num_images for name, attacks in found.items()}
     texts = [
@@ -179,7 +179,7 @@ def notes(config: Config, found: dict[str, Attacks]) -> list[str]:
         + ", ".join(f"{number} images of {name}" for name, number in numbers.items())
         + ", drawn at random from the test images that the network classifies correctly.",
         "Success is the prediction of the target, however confident; confidence is the target's, "
-        "over the successes. Accuracy is that on all test images at hand.",
+        f"over the successes. Accuracy is that on {num_test_images} test images.",
         "Intervals are Wilson's, 95 %, with the images as units, also for targeted attacks: the "
         "nine of an image are not independent, and taken as one, which makes the interval wide.",
         "What becomes of positions that leave the image is left open: they are clipped.",

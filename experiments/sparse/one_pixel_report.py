@@ -112,7 +112,7 @@ def table(
         of_all, targeted, untargeted, confidence = paper.get(row, (None,) * 4)
         theirs.append([of_all, targeted, None, untargeted, None, confidence])
     heads = [f"{name}, {k} pixel{'s' * (k > 1)}" for name, k in rows]
-    title = "Attacks on photographs, %"
+    title = "Attacks on test images, %"
     return section.Table(title, _COLUMNS, heads, measured, theirs if paper else None)
 
 

@@ -43,7 +43,7 @@ def means_table(
 def orderings_table(colors: Sequence[str], measured: Cells, paper: Cells | None) -> Table:
     """Whether the paper's orderings hold."""
     orderings: dict[str, Callable[[Cells], Held]] = {
-        "higher for each larger k": rises_with_k,
+        "higher for each larger k (singly: not lower)": rises_with_k,
         "black, grey, white above red, green, blue": lambda cells: greys_above_hues(cells, colors),
     }
 

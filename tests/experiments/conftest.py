@@ -46,6 +46,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, linear_model: Any) -> None:
         "seed": 0,
         "accuracy": 0.75,
         "num_test_images": 4,
+        "weights": "made_up.safetensors",
     }
     monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
     monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (linear_model, card))

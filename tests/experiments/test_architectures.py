@@ -32,7 +32,7 @@ def outcome(name="mlp", natural=0.985, best=((0.99, 0.98, 0.97),), **settings):
         dataset="mnist",
         command="python",
         settings=dataclasses.asdict(dataclasses.replace(Config(), **settings)),
-        card={"accuracy": 0.98},
+        card={"accuracy": 0.98, "num_test_images": 50, "weights": "w.safetensors"},
         natural_confidence=natural,
         true_confidence=0.97,
         bases=["black"],
@@ -109,6 +109,11 @@ def test_the_papers_most_vulnerable_network_is_the_one_with_max_pooling():
 def test_ties_are_all_most_vulnerable():
     assert most_vulnerable({"a": 3, "b": 3, "c": 1}) == ["a", "b"]
     assert most_vulnerable({}) == []
+    outcomes = {name: outcome(name, best=((0.99, 0.985, 0.5),)) for name in ("mlp", "cnn")}
+    _, summary = tables("other", ["a", "b", "c"], outcomes)
+    assert [row[2:4] for row in summary.measured] == [["2 of 3", "as others"]] * 2
+    _, summary = tables("other", ["a", "b", "c"], outcomes | {"mlp": outcome(natural=0.995)})
+    assert [row[2:4] for row in summary.measured] == [["1 of 3", "no"], ["2 of 3", "yes"]]
 
 
 def test_the_papers_cells_stand_beside_those_of_their_base():
@@ -151,6 +156,7 @@ def test_other_budgets_are_declared():
     assert "NOT attacked with the same number of evaluations" in told
     assert "cnn: smaller than in the paper: 100 of 1000 generations." in told
     assert "NOT attacked" not in " ".join(notes("mnist", {"mlp": outcome()}, Config()))
+    assert "mlp classifies 98.0 % of 50 test images: weights of w.safetensors." in told
 
 
 def test_reduced_has_twenty_thousand_evaluations():

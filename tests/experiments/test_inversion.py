@@ -28,7 +28,7 @@ def network(monkeypatch):
     labels = predicted(network, images)
     labels[np.flatnonzero(labels == 0)[0]] = 1
     dataset = Dataset("digits", images, labels, images, labels, ("low", "middle", "high"))
-    card = {"model": "lenet", "dataset": "digits", "accuracy": 0.5}
+    card = {"model": "lenet", "dataset": "digits", "accuracy": 0.5, "num_test_images": 4}
     monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
     monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (network, card))
     return network, dataset

@@ -11,7 +11,7 @@ import pytest
 import models
 from experiments import networks, picture, record, sfi, table1, train
 from experiments.bench import precision
-from experiments.victims import check_victim, victim
+from experiments.victims import check_victim, how, victim
 from models import SGD, Dataset, Recipe
 
 RECIPE = Recipe(SGD(), num_steps=6, batch_size=10, source="made up")
@@ -133,12 +133,12 @@ def test_table1_says_which_weights_are_published_and_which_training_ended_early(
     record = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert record["models"] == ["mlp=mine.safetensors"]
     assert record["rows"][0]["accuracy"] == card["accuracy"]
-    assert table1.how(record["rows"][0]) == "weights of mine.safetensors"
+    assert how(record["rows"][0]) == "weights of mine.safetensors"
 
     table1.main(table1.Config(datasets=("mnist",), models=("mlp",), seed=1, num_epochs=1))
     (row,) = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
     assert row["epochs"] == 1
-    assert table1.how(row).endswith(", ended after epoch 1")
+    assert how(row).endswith(", ended after epoch 1")
     assert "epochs" not in card
 
 
