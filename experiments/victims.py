@@ -91,22 +91,27 @@ def check_num_epochs(num_epochs: int | None) -> None:
         raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
 
 
-def check_victim(name: str, dataset: str, weights: Path | None) -> None:
+def check_victim(name: str, dataset: str, weights: Path | None, setting: str = "model") -> None:
     """Refuses what cannot work, before anything is read or trained.
+
+    Args:
+      name, dataset, weights: as for `victim`.
+      setting: what the user calls the network.
 
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
-    for setting, value, known in (
+    for named, value, known in (
         ("dataset", dataset, models.DATASETS),
-        ("model", name, models.ARCHITECTURES),
+        (setting, name, models.ARCHITECTURES),
     ):
         if value not in known:
-            raise ValueError(f"{setting}: expected one of {', '.join(known)}, got {value!r}")
+            raise ValueError(f"{named}: expected one of {', '.join(known)}, got {value!r}")
     if weights is None:
         models.recipe_for(name, dataset)
     elif not weights.is_file():
-        raise FileNotFoundError(f"weights: expected a file, got none at {weights}")
+        file = "weights: expected a file" if setting == "model" else f"{setting}: expected a file"
+        raise FileNotFoundError(f"{file}, got none at {weights}")
 
 
 def victim_of(
@@ -122,20 +127,25 @@ def victim_of(
     return victim(name, dataset, seed, weights)
 
 
-def check_specs(specs: Sequence[str], dataset: str) -> None:
+def check_specs(specs: Sequence[str], dataset: str, setting: str = "networks") -> None:
     """Refuses networks that cannot be had, before anything is read or trained.
+
+    Args:
+      specs: `NAME` or `NAME=FILE`.
+      dataset: as for `victim`.
+      setting: what the user calls them.
 
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
     if not specs:
-        raise ValueError("networks: expected at least one, got none")
+        raise ValueError(f"{setting}: expected at least one, got none")
     names = [split_spec(spec)[0] for spec in specs]
     if len(set(names)) < len(names):
-        raise ValueError(f"networks: expected different ones, got {' '.join(names)}")
+        raise ValueError(f"{setting}: expected different ones, got {' '.join(names)}")
     for spec in specs:
         name, weights = split_spec(spec)
-        check_victim(name, dataset, weights)
+        check_victim(name, dataset, weights, setting)
 
 
 def split_spec(spec: str) -> tuple[str, Path | None]:

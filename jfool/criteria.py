@@ -1,4 +1,4 @@
-"""When an attack has got what it wants, judged from logits `[K]`. NaN logits never count.
+"""When an attack has got what it wants, judged from logits `[K]`. Broken logits never count.
 
 A criterion is `f(logits [K], label, targeted) -> bool`; those below are pytrees, so that another
 threshold meets the same compiled program. `fooled` is the bare question behind all of them.
@@ -11,12 +11,12 @@ from jaxtyping import Array, Float, Int
 
 from jfool.base import Criterion, Label, Truth
 from jfool.expect import is_number
-from jfool.softmax import softmax
+from jfool.softmax import broken, softmax
 
 
 def prediction(logits: Float[Array, " K"]) -> Int[Array, ""]:
-    """The class of the largest logit, or -1 where any logit is NaN (argmax would pick the NaN)."""
-    return jnp.where(jnp.isnan(logits).any(), -1, jnp.argmax(logits).astype(jnp.int32))
+    """The class of the largest logit, or -1 where logits have no softmax: NaN, or infinite."""
+    return jnp.where(broken(logits)[0], -1, jnp.argmax(logits).astype(jnp.int32))
 
 
 def confidence(logits: Float[Array, " K"], label: Label, targeted: bool) -> Float[Array, ""]:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jfool.base import Fitness, Images, Label, Logits, Model, Objective, pytree
-from jfool.softmax import log_softmax, softmax
+from jfool.softmax import broken, log_softmax, softmax
 
 
 @pytree
@@ -48,7 +48,7 @@ class Logit:
         return True
 
     def __call__(self, logits: Logits, label: Label) -> Fitness:
-        return logits.astype(jnp.float32)[..., label]
+        return _sound(logits)[..., label]
 
 
 @pytree
@@ -60,10 +60,15 @@ class Margin:
         return True
 
     def __call__(self, logits: Logits, label: Label) -> Fitness:
-        logits = logits.astype(jnp.float32)
+        logits = _sound(logits)
         is_label = jnp.arange(logits.shape[-1]) == label
         other = jnp.where(is_label.reshape((1,) * (logits.ndim - 1) + (-1,)), -jnp.inf, logits)
         return logits[..., label] - other.max(-1)
+
+
+def _sound(logits: Logits) -> Logits:
+    """In float32; all NaN, and so never chosen, where softmax is."""
+    return jnp.where(broken(logits), jnp.nan, logits.astype(jnp.float32))
 
 
 @pytree

@@ -12,15 +12,16 @@ from jaxtyping import Array, Bool, Float
 def softmax(logits: Float[Array, "*batch K"]) -> Float[Array, "*batch K"]:
     """Probabilities in float32; all NaN where a logit is NaN or infinite, or all are -infinite."""
     logits = logits.astype(jnp.float32)
-    return jnp.where(_broken(logits), jnp.nan, jax.nn.softmax(logits))
+    return jnp.where(broken(logits), jnp.nan, jax.nn.softmax(logits))
 
 
 def log_softmax(logits: Float[Array, "*batch K"]) -> Float[Array, "*batch K"]:
     """Their logarithms."""
     logits = logits.astype(jnp.float32)
-    return jnp.where(_broken(logits), jnp.nan, jax.nn.log_softmax(logits))
+    return jnp.where(broken(logits), jnp.nan, jax.nn.log_softmax(logits))
 
 
-def _broken(logits: Float[Array, "*batch K"]) -> Bool[Array, "*batch 1"]:
+def broken(logits: Float[Array, "*batch K"]) -> Bool[Array, "*batch 1"]:
+    """Whether they have no softmax: one is NaN or infinite, or all are -infinite."""
     none = (logits == -jnp.inf).all(-1, keepdims=True)
     return none | (jnp.isnan(logits) | (logits == jnp.inf)).any(-1, keepdims=True)

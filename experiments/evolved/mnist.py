@@ -157,7 +157,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
-    check_specs([config.network], config.dataset)
+    check_specs([config.network], config.dataset, "network")
     check_seed(config.training_seed, "training_seed")
     check_evolution(config)
     check_methods(config.methods)

@@ -243,7 +243,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
-    check_victim(config.network, config.dataset, None)
+    check_victim(config.network, config.dataset, None, "network")
     check_evolution(config)
     check_least(config, dict.fromkeys(("held_out", "probes", "num_steps"), 1))
     check_seed(config.training_seed, "training_seed")

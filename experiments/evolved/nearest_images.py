@@ -29,9 +29,9 @@ from experiments.evolved.methods import (
 )
 from experiments.evolved.nearest import Nearest, nearest_of_class
 from experiments.evolved.nearest_figure import as_floats, draw_nearest
-from experiments.sparse.feature_space import deep_features
-from experiments.sparse.shown import command, preset_name, shown_settings
+from experiments.sparse.shown import check_layer, command, preset_name, shown_settings
 from experiments.victims import check_seed, check_specs, victim_of
+from jfool.features import show_features
 
 _USUAL = 0.99  # of the test images lie no farther
 PIXELS = "pixels"
@@ -98,8 +98,6 @@ def main(config: Config) -> None:
     dataset = models.load_dataset(config.dataset)
     model, card = victim_of(config.network, dataset, config.training_seed)
     layer = model.layers[-2] if config.layer is None else config.layer
-    if layer not in model.layers:
-        raise ValueError(f"layer: expected one of {', '.join(model.layers)}, got {layer!r}")
     found = {
         method: evolve(
             method,
@@ -161,10 +159,11 @@ def check(config: Config) -> None:
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
-    check_specs([config.network], config.dataset)
+    check_specs([config.network], config.dataset, "network")
     check_evolution(config)
     check_methods(config.methods)
     check_seed(config.training_seed, "training_seed")
+    check_layer(config.layer, config.network, config.dataset)
 
 
 def neighbours(
@@ -221,4 +220,4 @@ def table(spaces: Spaces) -> section.Table:
 
 
 def _flat_features(model: Any, images: Any, layer: str) -> Float[np.ndarray, "n D"]:
-    return deep_features(model, as_floats(images), layer)
+    return show_features(model, as_floats(images), layer).astype(np.float64)

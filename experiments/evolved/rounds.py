@@ -214,7 +214,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: naming the setting, what was expected and what came.
     """
-    check_victim(config.network, config.dataset, None)
+    check_victim(config.network, config.dataset, None, "network")
     check_evolution(config)
     least = ("rounds", "first_runs", "first_held_out", "held_out", "first_images", "images")
     check_least(config, dict.fromkeys((*least, "num_steps"), 1))

@@ -192,7 +192,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: naming the setting, what was expected and what came.
     """
-    check_victim(config.network, config.dataset, None)
+    check_victim(config.network, config.dataset, None, "network")
     check_evolution(config)
     check_methods(config.methods)
     for seed in config.training_seeds:

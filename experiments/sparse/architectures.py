@@ -197,4 +197,4 @@ def check(config: Config) -> None:
         )
     for seed in config.training_seeds:
         check_seed(seed, "training_seeds")
-    check_grid(config, [config.k])
+    check_grid(config, [config.k], "k")

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import tyro
 
 from experiments.sparse.grid_search import check_grid, smaller_note
-from experiments.sparse.shown import check_least
 from experiments.victims import check_seed, check_specs
 
 
@@ -50,9 +49,8 @@ def check_classes(config: ClassSearch) -> None:
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
-    check_specs([config.network], config.dataset)
-    check_least(config, {"k": 1})
-    check_grid(config, [config.k])
+    check_specs([config.network], config.dataset, "network")
+    check_grid(config, [config.k], "k")
     check_seed(config.training_seed, "training_seed")
 
 

@@ -193,6 +193,6 @@ def check(config: Config) -> None:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
     name, weights = split_spec(config.network)
-    check_victim(name, config.dataset, weights)
+    check_victim(name, config.dataset, weights, "network")
     check_seed(config.training_seed, "training_seed")
     check_grid(config, config.ks)

@@ -17,10 +17,17 @@ from experiments import section
 from experiments.colors import parse_colors
 from experiments.sparse.class_sfis import ClassSearch, budget_notes, check_classes
 from experiments.sparse.feature_plane import Projected, draw, overall, per_class
-from experiments.sparse.feature_space import Groups, deep_features, pca
+from experiments.sparse.feature_space import Groups, pca
 from experiments.sparse.grid_search import search_grid
-from experiments.sparse.shown import check_least, command, preset_name, shown_settings
+from experiments.sparse.shown import (
+    check_layer,
+    check_least,
+    command,
+    preset_name,
+    shown_settings,
+)
 from experiments.victims import split_spec, victim_of
+from jfool.features import show_features
 
 _FIGURE = "pca.png"
 
@@ -78,13 +85,11 @@ def main(config: Config) -> None:
     colors = parse_colors(config.bases, dataset.image_shape[2], config.dataset)
     model, card = victim_of(config.network, dataset, config.training_seed)
     layer = model.layers[-2] if config.layer is None else config.layer
-    if layer not in model.layers:
-        raise ValueError(f"layer: expected one of {', '.join(model.layers)}, got {layer!r}")
     found = search_grid(config, [config.k], model, dataset, config.out / "sweep")
 
     bases = [np.broadcast_to(c.base(dataset.image_shape[2]), dataset.image_shape) for c in colors]
     natural, sfis, colours = (
-        deep_features(model, images, layer)
+        show_features(model, images, layer).astype(np.float64)
         for images in (dataset.test_images[chosen] / np.float32(255), found.images, np.stack(bases))
     )
     sfi_labels = np.array([row.label for row in found.rows])
@@ -141,11 +146,15 @@ def check(config: Config) -> None:
     """
     check_classes(config)
     check_least(config, {"naturals": 2})
+    check_layer(config.layer, config.network, config.dataset)
+    if not config.bases:
+        raise ValueError("bases: expected at least one colour, got none")
     parse_colors(config.bases, 3, config.dataset)
 
 
 def _notes(config: Config) -> list[str]:
     return [
+        f"{config.k}-SFIs on {config.color}.",
         f"Natural images are the first {config.naturals} test images of each class, whatever the "
         "network takes them for; the paper does not say which.",
         "Distances are Euclidean, in units of the mean distance between two natural images of the "

@@ -209,7 +209,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: naming the setting, what was expected and what came.
     """
-    check_victim(config.network, config.dataset, None)
+    check_victim(config.network, config.dataset, None, "network")
     least = ("rounds", "per_class", "held_out", "copies", "max_k", "num_steps", "lanes")
     check_least(config, {"population": 4, "generations": 0, **dict.fromkeys(least, 1)})
     check_pixels("max_k", config.max_k, config.dataset)

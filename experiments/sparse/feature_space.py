@@ -4,28 +4,11 @@
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-_BATCH = 250
-
 Points = Float[np.ndarray, "n D"]
-
-
-def deep_features(model: Any, images: Float[np.ndarray, "n H W C"], layer: str) -> Points:
-    """Activations of a layer, flattened."""
-
-    @jax.jit
-    def features(model: Any, images: jax.Array) -> jax.Array:
-        return model.features(images, layer).reshape(len(images), -1)
-
-    batches = range(0, len(images), _BATCH)
-    parts = [features(model, jnp.asarray(images[i : i + _BATCH], jnp.float32)) for i in batches]
-    return np.concatenate([np.asarray(part, np.float64) for part in parts])
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +43,7 @@ class Groups:
 
     Attributes:
       natural: `[n, D]`; natural_labels: `[n]`, at least two of each class.
-      sfis: `[m, D]`; sfi_labels: `[m]`, the classes they are taken for.
+      sfis: `[m, D]`; sfi_labels: `[m]`, the classes sought.
     """
 
     natural: Points

@@ -19,9 +19,9 @@ from jaxtyping import Float
 import models
 from experiments.found import Found, best_rows
 from experiments.record import versions, write_json
+from experiments.sparse.judging import probabilities
 
 OUTCOME = "outcome.json"
-_IMAGES_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,9 @@ def strongest(found: Found, model: Any, bases: Sequence[str], num_classes: int) 
 
 def natural_confidences(model: Any, dataset: models.Dataset) -> tuple[float, float]:
     """Means over the test images: of the confidence of the predicted, and of the true class."""
-    parts = range(0, len(dataset.test_images), _IMAGES_AT_ONCE)
-    images = (dataset.test_images[i : i + _IMAGES_AT_ONCE] for i in parts)
-    logits = np.concatenate([logits_of(model, part.astype(np.float32) / 255) for part in images])
-    confidences = np.asarray(jax.nn.softmax(jnp.asarray(logits)), np.float64)
-    true = confidences[np.arange(len(logits)), dataset.test_labels]
+    images = dataset.test_images.astype(np.float32) / np.float32(255)
+    confidences = probabilities(model, images).astype(np.float64)
+    true = confidences[np.arange(len(images)), dataset.test_labels]
     return float(confidences.max(1).mean()), float(true.mean())
 
 

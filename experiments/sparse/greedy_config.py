@@ -11,7 +11,7 @@ from experiments.search import OBJECTIVES
 from experiments.sparse.greedy_methods import greedy
 from experiments.sparse.imagenet_network import NUM_CLASSES, check_network, imagenet_names
 from experiments.sparse.shown import check_least, check_pixels
-from experiments.victims import check_seed, check_specs
+from experiments.victims import check_seed, check_specs, split_spec
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def check(config: Config) -> None:
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
-    check_specs([config.network], config.dataset)
-    check_network(config.imagenet, config.side)
+    check_specs([config.network], config.dataset, "network")
+    check_network(config.imagenet, config.side, "imagenet")
     check_seed(config.seed)
     check_seed(config.training_seed, "training_seed")
     proposals = greedy().per_step
@@ -144,5 +144,11 @@ def check(config: Config) -> None:
             f"until: expected at least threshold = {config.threshold}, got {config.until}"
         )
     check_pixels("k", config.k, config.dataset)
+    side = config.side or models.outline(split_spec(config.imagenet)[0]).image_shape[0]
+    if config.imagenet_k > side**2:
+        raise ValueError(
+            f"imagenet_k: expected at most the {side**2} pixels of an image, "
+            f"got {config.imagenet_k}"
+        )
     parse_colors(config.colors, models.image_shape(config.dataset)[2], config.dataset)
     imagenet_names(config.class_names)

@@ -36,8 +36,8 @@ def pictures(
         ),
         section.Picture(
             _IMAGES,
-            f"{first}: the cells in which the searches differ most, with the confidence "
-            "that each reaches.",
+            f"{first}: the cells in which the second search is farthest ahead, with the "
+            "confidence that each reaches.",
         ),
     ]
 

@@ -77,15 +77,22 @@ def colors_of(config: Grid) -> list[Color]:
     return parse_colors(config.colors, models.image_shape(config.dataset)[2], config.dataset)
 
 
-def check_grid(config: Grid, ks: Sequence[int]) -> None:
+def check_grid(config: Grid, ks: Sequence[int], setting: str = "ks") -> None:
     """Refuses settings that cannot work, before anything is read or trained.
+
+    Args:
+      config: the other settings.
+      ks: numbers of pixels.
+      setting: what the user calls them.
 
     Raises:
       ValueError: naming the setting, what was expected and what came.
     """
     if not ks or min(ks) < 1 or list(ks) != sorted(set(ks)):
-        raise ValueError(f"ks: expected ascending numbers of at least 1, got {tuple(ks)}")
-    check_pixels("ks", max(ks), config.dataset)
+        expected = "ascending numbers" if setting == "ks" else "a number"
+        got = tuple(ks) if setting == "ks" else ks[0]
+        raise ValueError(f"{setting}: expected {expected} of at least 1, got {got}")
+    check_pixels(setting, max(ks), config.dataset)
     check_least(config, {"population": 4, "generations": 0, "repeats": 1, "lanes": 1})
     check_seed(config.seed)
     if config.until is not None and not 0 < config.until <= 1:
@@ -97,7 +104,7 @@ def smaller_note(config: Grid, paper: Grid) -> str | None:
     """How the searches are smaller than the paper's, in a sentence; None where they are not."""
     less = smaller(config, paper, _BUDGET)
     if config.until is not None:
-        alike = ": rounded down both print 99" if 0.99 <= config.until < 1 else ""
+        alike = ": 99 may stand for its 100" if 0.99 <= config.until < 1 else ""
         less.append(
             f"a search ends at {100 * config.until:g} % confidence, where the paper's run on{alike}"
         )

@@ -9,6 +9,7 @@ shared by both methods, and takes it that a network relies on some pixels above 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import models
 from experiments import section
@@ -19,6 +20,7 @@ from experiments.sparse.grid_search import search_grid
 from experiments.sparse.heat_figures import draw, pixel_counts, shared_pixels
 from experiments.sparse.pixel_maps import (
     THRESHOLD,
+    Evolved,
     Inverted,
     check_network_of,
     joined,
@@ -28,6 +30,7 @@ from experiments.sparse.pixel_maps import (
 from experiments.sparse.shown import command, preset_name, shown_settings
 from experiments.victims import split_spec, victim_of
 
+_SEARCH = ("population", "generations", "until", "repeats", "seed", "lanes")
 _FIGURE, _MAPS, _SWEEP = "heat_maps.png", "maps.npz", "sweep"
 
 
@@ -104,9 +107,9 @@ def main(config: Config) -> None:
             name="heat_maps",
             title=f"Where SFIs alter their pixels: {name} on {config.dataset}",
             source="paper 000, figure 10 and section 5.5",
-            preset=preset_name(config, PRESETS["paper"][1]),
+            preset=named_preset(config),
             command=command("heat_maps", config, PRESETS[config.preset][1]),
-            settings=shown_settings(config),
+            settings=settings_of(config),
             tables=tables,
             pictures=[
                 section.Picture(
@@ -116,7 +119,7 @@ def main(config: Config) -> None:
                     "stands below it.",
                 )
             ],
-            notes=_notes(config, inverted),
+            notes=_notes(config, evolved, inverted),
         ),
         config.out,
     )
@@ -136,12 +139,27 @@ def check(config: Config) -> None:
         raise FileNotFoundError(f"inversion: expected a file, got none at {config.inversion}")
 
 
-def _notes(config: Config, inverted: Inverted | None) -> list[str]:
+def named_preset(config: Config) -> str:
+    """As `preset_name` has it; but how large searches were that are given, no preset says."""
+    if not config.de:
+        return preset_name(config, PRESETS["paper"][1])
+    return "SFIs given" if config.preset == "paper" else f"{config.preset}, SFIs given"
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """Without those of searches that were not made."""
+    settings = shown_settings(config)
+    return {name: settings[name] for name in settings if not (config.de and name in _SEARCH)}
+
+
+def _notes(config: Config, evolved: Evolved, inverted: Inverted | None) -> list[str]:
     notes = [
         "A pixel counts as altered where a channel differs from the base by more than "
         f"{THRESHOLD}: the paper only says intensity > 0.3.",
         f"By DE: {config.k}-SFIs on {config.color} that the network takes for their class; the "
         "paper names neither k nor colour for this figure.",
+        f"They are {len(evolved.labels)}, found with {evolved.num_queries.min():,} to "
+        f"{evolved.num_queries.max():,} evaluations each.",
     ]
     if inverted is None:
         notes.append("Deep feature inversion, the paper's second row, was not given (--inversion).")

@@ -174,8 +174,8 @@ def _notes(config: Config, color: Color) -> list[str]:
     evaluations, of_paper = (c.population * (c.generations + 1) for c in (config, paper))
     if evaluations < of_paper:
         notes.append(
-            f"A search evaluates {evaluations:,} images, the paper's {of_paper:,}: the confidences "
-            "are lower bounds of what its budget would reach."
+            f"A search evaluates {evaluations:,} images, the paper's {of_paper:,}: its budget "
+            "would most likely reach more."
         )
     if config.every > 1:
         notes.append(f"One class in {config.every} is sought, from class 0 on.")

@@ -40,8 +40,8 @@ class ImageNetVictim:
         """A sentence on where its weights come from."""
         if self.weights is None:
             return (
-                f"{self.name} is UNTRAINED: no weights were given (--network {self.name}=FILE), so "
-                "they were drawn at random, and nothing here says anything about what it sees."
+                f"{self.name} is UNTRAINED: no weights were given ({self.name}=FILE), so they "
+                "were drawn at random, and nothing here says anything about what it sees."
             )
         return f"{self.name} has the weights of {self.weights} (SHA-256 {self.sha256})."
 
@@ -66,17 +66,21 @@ def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> ImageN
     return ImageNetVictim(name, models.load(name, file, shape), file.name, digest)
 
 
-def check_network(spec: str, side: int | None) -> None:
+def check_network(spec: str, side: int | None, setting: str = "network") -> None:
     """Refuses what cannot be had, before anything is read.
+
+    Args:
+      spec, side: see `imagenet_victim`.
+      setting: what the user calls the network.
 
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
     name, file = split_spec(spec)
     if name not in NETWORKS:
-        raise ValueError(f"network: expected one of {', '.join(NETWORKS)}, got {name!r}")
+        raise ValueError(f"{setting}: expected one of {', '.join(NETWORKS)}, got {name!r}")
     if file is not None and not file.is_file():
-        raise FileNotFoundError(f"network: expected a file of weights, got none at {file}")
+        raise FileNotFoundError(f"{setting}: expected a file of weights, got none at {file}")
     if side is not None and side < 32:
         raise ValueError(f"side: expected at least 32 pixels, got {side}")
 

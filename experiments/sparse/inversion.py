@@ -6,6 +6,7 @@ ones trade the similarity of the features for fewer altered pixels, exactly coun
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +24,13 @@ from experiments.section import Picture, Section, publish
 from experiments.sparse.inversion_figures import draw_curve, draw_pairs
 from experiments.sparse.inversion_tables import over_classes, over_lambdas
 from experiments.sparse.inverted import Found, measures, natural_cosine, natural_images
-from experiments.sparse.shown import check_least, command, preset_name, shown_settings
+from experiments.sparse.shown import (
+    check_layer,
+    check_least,
+    command,
+    preset_name,
+    shown_settings,
+)
 from experiments.victims import check_specs, split_spec, tested, victim_of
 from jfool.features import show_features
 from jfool.penalties import L1, GroupL1
@@ -95,9 +102,6 @@ def main(config: Config) -> None:
     colors = parse_colors(config.colors, dataset.image_shape[2], config.dataset)
     model, card = victim_of(config.network, dataset, config.training_seed)
     layer = config.layer or model.layers[-2]
-    if layer not in model.layers:
-        raise ValueError(f"layer: expected one of {', '.join(model.layers)}, got {layer!r}")
-
     say("features of the natural images")
     originals, labels = natural_images(model, dataset, config.images_per_class)
     wanted = show_features(model, originals, layer)
@@ -150,11 +154,14 @@ def main(config: Config) -> None:
 
 def check(config: Config) -> None:
     """Refuses settings that cannot work, before anything is read or trained."""
-    check_specs([config.network], config.dataset)
+    check_specs([config.network], config.dataset, "network")
     parse_colors(config.colors, 3, config.dataset)
     check_least(config, dict.fromkeys(("images_per_class", "steps", "lanes"), 1))
-    if not config.lambdas or min(config.lambdas) < 0:
-        raise ValueError(f"lambdas: expected numbers of at least 0, got {config.lambdas}")
+    check_layer(config.layer, config.network, config.dataset)
+    lambdas = config.lambdas
+    ascending = list(lambdas) == sorted(set(lambdas))
+    if not lambdas or not ascending or not all(0 <= x < math.inf for x in lambdas):
+        raise ValueError(f"lambdas: expected ascending numbers of at least 0, got {lambdas}")
     if not config.learning_rate > 0:
         raise ValueError(f"learning_rate: expected more than 0, got {config.learning_rate}")
 
@@ -173,7 +180,14 @@ def section(
     name = split_spec(config.network)[0]
     colors = parse_colors(config.colors, originals.shape[-1], config.dataset)
     draw_curve(config.out / "curve.png", colors, config.lambdas, found, natural, num_pixels)
-    pictures = [("curve.png", "Similarity of deep features against the share of altered pixels.")]
+    pictures = [
+        (
+            "curve.png",
+            "Similarity of deep features against the share of altered pixels, by lambda, which "
+            f"stands beside the points on {colors[0].name}; the upright line is at a quarter of "
+            "the pixels.",
+        )
+    ]
     names = dataset.class_names
     for c, color in enumerate(colors):
         is_car = color.name == "blue" and "automobile" in names
@@ -194,7 +208,11 @@ def section(
         )
         figure = "Fig. 9" if only is not None else "Fig. 8"
         pictures.append(
-            (file, f"{color.name} base, as {figure} of the paper: cosine and confidence.")
+            (
+                file,
+                f"{color.name} base, as {figure} of the paper: cosine and confidence. Stretched: "
+                "the altered pixels of the row above, as far from the base as they can be.",
+            )
         )
     return Section(
         name="inversion",
@@ -211,6 +229,9 @@ def section(
         notes=[
             f"{tested(name, card)}.",
             f"The median cosine between natural test images of the same class is {natural:.3f}.",
+            "Natural images are the first of each class that the network classifies right. Tables "
+            "by class are for the least lambda at whose median at most a quarter of the pixels are "
+            "altered; where there is none, for that with the fewest.",
             "Assumptions, as the paper does not say: Adam, its rate and steps, start at the plain "
             "colour, images kept in [0, 1], orthant-wise steps for exact zeros.",
             "The paper shows four images a base, with inner products of 0.98 to 0.99 and "

@@ -62,6 +62,7 @@ def orderings_table(colors: Sequence[str], measured: Cells, paper: Cells | None)
 def rises_with_k(cells: Cells) -> Held:
     """The mean of all cells, for each larger k; and the steps from one k to the next in which a
     cell does not fall. None where there is but one k."""
+    cells = _with_figures(cells)
     if len(cells) < 2:
         return None, None
     means = [_mean(of_k) for of_k in cells]
@@ -73,7 +74,8 @@ def rises_with_k(cells: Cells) -> Held:
 def greys_above_hues(cells: Cells, colors: Sequence[str]) -> Held:
     """The mean of the greys above that of the hues, at each k; and at how many k and classes. None
     where a colour is missing."""
-    if not set(COLORS) <= set(colors):
+    cells = _with_figures(cells)
+    if not set(COLORS) <= set(colors) or not len(cells):
         return None, None
     greys = cells[:, [color in GREYS for color in colors]]
     hues = cells[:, [color in HUES for color in colors]]
@@ -84,6 +86,11 @@ def greys_above_hues(cells: Cells, colors: Sequence[str]) -> Held:
         for j in range(a.shape[1])
     ]
     return _held(means), 100 * _mean(np.array(single))
+
+
+def _with_figures(cells: Cells) -> Cells:
+    """Without the k that the paper does not have."""
+    return cells[~np.isnan(cells).all((1, 2))]
 
 
 def _mean(cells: np.ndarray) -> float:

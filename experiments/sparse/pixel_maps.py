@@ -3,6 +3,7 @@
 `R` images, `K` classes.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,15 @@ class Altered:
         positions, empty = self.positions(), np.full(self.images.shape[1:3], np.nan)
         groups = [positions[self.labels == label] for label in range(num_classes)]
         return np.stack([group.mean(0) if len(group) else empty for group in groups])
+
+
+@dataclass(frozen=True, eq=False)
+class Evolved(Altered):
+    """
+    num_queries: `[R]`, evaluations of the search that found each.
+    """
+
+    num_queries: Int[np.ndarray, " R"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +108,7 @@ def check_network_of(altered: Altered, model: Any, source: str) -> None:
         )
 
 
-def of_sweep(folder: Path, k: int, color: Color, shape: tuple[int, int, int]) -> Altered:
+def of_sweep(folder: Path, k: int, color: Color, shape: tuple[int, int, int]) -> Evolved:
     """The SFIs of a sweep that have the colour and the k asked for, and reach their class.
 
     Raises:
@@ -117,18 +127,14 @@ def of_sweep(folder: Path, k: int, color: Color, shape: tuple[int, int, int]) ->
     # Genotypes lie inside the image already, whatever rule for its boundary brought them there.
     attack: Any = jfool.SparseFooling(shape, 1, max_k=results.column("genotype").shape[1])
     images = results.images(attack, jfool.SparseJob, rows)
-    told = ("job.base", "job.label", "confidence")
-    return Altered(images, *(results.column(name)[rows] for name in told))
+    told = ("job.base", "job.label", "confidence", "num_queries")
+    return Evolved(images, *(results.column(name)[rows] for name in told))
 
 
-def joined(parts: list[Altered]) -> Altered:
+def joined(parts: list[Evolved]) -> Evolved:
     """All images, part behind part."""
-    return Altered(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("images", "base", "labels", "confidence")
-        )
-    )
+    names = (field.name for field in dataclasses.fields(Evolved))
+    return Evolved(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from models.cache import replacing
 
 _DPI = 150
 # Parts of the names of settings that change nothing of what the paper did, or stand in the title.
-_NO_BUDGET = ("seed", "lanes", "chunk", "split", "seconds", "network", "destination")
+_NO_BUDGET = ("seed", "lanes", "chunk", "split", "seconds", "network", "dataset", "destination")
 
 
 def shown_settings(config: Any) -> dict[str, Any]:
@@ -76,6 +76,19 @@ def check_pixels(setting: str, k: int, dataset: str) -> None:
         )
 
 
+def check_layer(layer: str | None, spec: str, dataset: str) -> None:
+    """Refuses a layer that the network of `NAME` or `NAME=FILE` does not have; None is its own.
+
+    Raises:
+      ValueError: naming those it has.
+    """
+    if layer is None:
+        return
+    layers = models.outline(split_spec(spec)[0], models.image_shape(dataset)).layers
+    if layer not in layers:
+        raise ValueError(f"layer: expected one of {', '.join(layers)}, got {layer!r}")
+
+
 def smaller(config: Any, paper: Any, texts: Mapping[str, str]) -> list[str]:
     """What of a configuration is less than the paper's, in words.
 
@@ -110,7 +123,7 @@ def _is_budget(paper: Any, value: Any) -> bool:
 def _counts(value: Any) -> bool:
     if isinstance(value, tuple):
         return bool(value) and not any(isinstance(item, Path) for item in value)
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, str)) and not isinstance(value, bool)
 
 
 def command(name: str, config: Any, preset: Any) -> str:

@@ -70,7 +70,7 @@ def main(config: Config) -> None:
     reached, other = of_pairs[0].class_names[1], of_pairs[0].class_names[0]
     section = Section(
         name="theory",
-        title="Where sparse fooling images exist: Theorems 1 to 3",
+        title=f"Where sparse fooling images exist: Theorems 1 to 3 on {config.dataset}",
         source="paper 000, section 4",
         preset=preset_name(config, PRESETS["paper"][1]),
         command=command("theory", config, PRESETS[config.preset][1]),

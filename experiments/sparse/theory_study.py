@@ -52,6 +52,7 @@ class Study:
     predicted: by the theorems.
     exact: by integer programs (see `exact_smallest_k`), None where there are none.
     evolved: by differential evolution, for every kind of search that was made.
+    tried: numbers of pixels that evolution had.
     num_certificates: how many images of each class were shown to the model.
     """
 
@@ -62,6 +63,7 @@ class Study:
     predicted: Sequence[Predicted]
     exact: Sequence[int | None]
     evolved: Mapping[str, Sequence[Fewest]]
+    tried: Sequence[int]
     num_certificates: int
 
 
@@ -105,6 +107,7 @@ def study(
         predicted=predicted,
         exact=exact,
         evolved=evolved,
+        tried=ks,
         num_certificates=dataset.train_images[0].size + 1,
     )
 

@@ -127,12 +127,13 @@ def notes(
                 for said, evolved in zip(study.predicted, study.evolved[kind], strict=True)
             ]
             below = sum(low is not None and _number(k) < _number(low) for low, k, _ in found)
-            within = sum(k != NEVER and k <= _number(high) for _, k, high in found)
+            within = sum(_number(k) <= _tried(group[0], high) for _, k, high in found)
             lower = "" if found[0][0] is None else f", and fewer than the lower bound for {below}"
             name = MODELS[group[0].model].capitalize()
             sentences.append(
-                f"{name}, {_count(group[0])} classes: {kind} needs no "
-                f"more pixels than the certificate for {within} of {len(found)} classes{lower}."
+                f"{name}, {_count(group[0])} classes: {kind} succeeds with as many pixels as the "
+                "certificate has, or with the next number that was tried, for "
+                f"{within} of {len(found)} classes{lower}."
             )
     accuracies = ", ".join(f"{MODELS[s.model]} {s.accuracy:.1%}" for s in of_all)
     return [
@@ -180,6 +181,11 @@ def pixels(number: int | None) -> Cell:
 def _count(study: Study) -> int | str:
     """Of the model's classes."""
     return "two" if len(study.class_names) == 2 else len(study.class_names)
+
+
+def _tried(study: Study, k: int | None) -> float:
+    """The least number from `k` on that evolution tried; `k` where it tried none."""
+    return min((tried for tried in study.tried if tried >= _number(k)), default=_number(k))
 
 
 def _number(k: int | None) -> float:

@@ -172,4 +172,4 @@ def check(config: Config) -> None:
         raise ValueError(f"networks: expected at least two, got {' '.join(specs) or 'none'}")
     check_specs(specs, config.dataset)
     check_seed(config.training_seed, "training_seed")
-    check_grid(config, [config.k])
+    check_grid(config, [config.k], "k")

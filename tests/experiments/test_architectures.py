@@ -187,8 +187,8 @@ def test_damaged_outcomes_and_those_of_other_data_are_refused(out):
         ),
         ({"training_seeds": ()}, "training_seeds: expected one, or 2"),
         ({"training_seeds": (-1,)}, "training_seeds: expected a whole number"),
-        ({"k": 785}, "ks: expected at most the 784 pixels of digits, got 785"),
-        ({"k": 0}, "ks: expected ascending numbers of at least 1"),
+        ({"k": 785}, "k: expected at most the 784 pixels of digits, got 785"),
+        ({"k": 0}, "k: expected a number of at least 1, got 0"),
         ({"colors": ("blue",)}, "colors: expected black, grey, white"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import signal
 
@@ -86,6 +87,20 @@ def test_the_table_sets_the_paper_beside_what_was_measured(out):
     assert other["paper"] is None
     for name in ("centipede.png", "course.png"):
         assert Image.open(out / name).size[0] > 80
+
+
+def test_the_table_is_judged_in_float32_whatever_the_search_computed_in(network, out):
+    section = run(out, precision="bfloat16")
+    results = jfool.read_sweep(out / "sweep")
+    images = results.images(jfool.SparseFooling((5, 5, 3), 1000, max_k=10), jfool.SparseJob)
+    shown = np.concatenate([images, np.rint(images * 255) / 255]).reshape(2, -1).astype(np.float64)
+    inner, outer = (np.asarray(w[...], np.float64) for w in (network.inner, network.outer))
+    exponentials = np.exp(np.maximum(shown @ inner, 0) @ outer)
+    expected = exponentials[:, 79] / exponentials.sum(1)
+    (measured,) = section["tables"][0]["measured"]
+    assert measured[0] == pytest.approx(100 * expected[0], rel=1e-4)
+    assert results.column("confidence")[0] != pytest.approx(expected[0], rel=1e-4)
+    assert measured[1] == math.floor(100 * expected[1])
 
 
 def test_a_point_that_is_not_later_changes_nothing():

@@ -101,3 +101,5 @@ def test_a_run_is_called_the_papers_only_with_all_of_the_papers_numbers():
     heat = heat_maps.Config()
     given = dataclasses.replace(heat, de=(Path("one"),), inversion=Path("two"))
     assert preset_name(given, heat) == "paper"
+    white = dataclasses.replace(heat, color="white", dataset="digits", network="mlp")
+    assert preset_name(white, heat) == "paper, other color"

@@ -130,6 +130,14 @@ def test_orderings_are_told_from_their_opposites():
     assert rises_with_k(greys) == (None, None)
 
 
+def test_orderings_pass_over_a_k_that_the_paper_does_not_have():
+    values = np.array([published.CIFAR10["cifar_vgg16"].mean[k] for k in (1, 5)], float)
+    other = np.concatenate([values, np.full_like(values[:1], np.nan)])
+    assert rises_with_k(other) == rises_with_k(values)
+    assert greys_above_hues(other, COLORS) == greys_above_hues(values, COLORS)
+    assert greys_above_hues(other[2:], COLORS) == rises_with_k(other[1:]) == (None, None)
+
+
 def test_means_are_of_colours_and_of_groups():
     cells = np.arange(6.0)[None, :, None].repeat(2, axis=2)
     table = means_table((1,), COLORS, cells, None)
@@ -168,8 +176,8 @@ def test_the_command_names_what_differs_from_the_preset(tmp_path):
         ({"repeats": 0}, "repeats: expected a number of at least 1, got 0"),
         ({"until": 0.0}, "until: expected a confidence"),
         ({"colors": ("red",)}, "colors: expected black, grey, white or a grey level"),
-        ({"network": "vgg"}, "model: expected one of .*, got 'vgg'"),
-        ({"network": "mlp=none.safetensors"}, "weights: expected a file, got none at none"),
+        ({"network": "vgg"}, "network: expected one of .*, got 'vgg'"),
+        ({"network": "mlp=none.safetensors"}, "network: expected a file, got none at none"),
         ({"training_seed": -1}, "training_seed: expected a whole number"),
     ],
 )

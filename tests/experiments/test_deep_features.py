@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 import models
 from experiments.sparse import deep_features
 from experiments.sparse.feature_space import Groups, auroc, nearness, pca
-from experiments.sparse.feature_space import deep_features as features_of
+from jfool.features import show_features
 from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork
 
@@ -105,11 +105,11 @@ def test_auroc_is_scikit_learns():
 
 def test_features_do_not_depend_on_the_batches(network, monkeypatch):
     images = np.random.default_rng(4).random((7, 6, 6, 1)).astype(np.float32)
-    whole = features_of(network, images, "features")
+    whole = show_features(network, images, "features")
     expected = np.maximum(images.reshape(7, -1) @ np.asarray(network.inner[...]), 0)
     np.testing.assert_allclose(whole, expected, rtol=1e-5, atol=1e-6)
-    monkeypatch.setattr("experiments.sparse.feature_space._BATCH", 3)
-    np.testing.assert_array_equal(features_of(network, images, "features"), whole)
+    monkeypatch.setattr("jfool.features._IMAGES_AT_ONCE", 3)
+    np.testing.assert_array_equal(show_features(network, images, "features"), whole)
 
 
 @pytest.mark.usefixtures("network")
@@ -136,12 +136,12 @@ def test_natural_images_are_the_first_of_each_class():
 @pytest.mark.parametrize(
     ("changes", "error", "sentence"),
     [
-        ({"layer": "fc9"}, ValueError, "layer: expected one of features, logits, got 'fc9'"),
+        ({"layer": "fc9"}, ValueError, "layer: expected one of fc1, fc2, fc3, got 'fc9'"),
         ({"naturals": 1}, ValueError, "naturals: expected a number of at least 2, got 1"),
         ({"k": 0}, ValueError, "k: expected a number of at least 1, got 0"),
         ({"until": 0.0}, ValueError, "until: expected a confidence"),
         ({"training_seed": -1}, ValueError, "training_seed: expected a whole number"),
-        ({"network": "mlp=none"}, FileNotFoundError, "weights: expected a file, got none at"),
+        ({"network": "mlp=none"}, FileNotFoundError, "network: expected a file, got none at"),
         ({"bases": ("black", "red")}, ValueError, "colors: expected black, grey, white or"),
     ],
 )

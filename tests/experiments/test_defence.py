@@ -207,7 +207,7 @@ def test_networks_and_attacks_are_kept_and_the_section_tells_of_them(stripes, ou
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"network": "vgg"}, "model: expected one of .*, got 'vgg'"),
+        ({"network": "vgg"}, "network: expected one of .*, got 'vgg'"),
         ({"held_out": 3}, "held_out: expected less than per_class = 3, got 3"),
         ({"rounds": 0}, "rounds: expected a number of at least 1, got 0"),
         ({"num_steps": 0}, "num_steps: expected a number of at least 1, got 0"),

@@ -109,7 +109,7 @@ def test_percentages_are_rounded_down(confidence, text):
             "alone_generations: expected at most those of the archives, 10, got 11",
         ),
         ({"seed": -1}, "seed: expected a whole number"),
-        ({"network": "resnet"}, "model: expected one of"),
+        ({"network": "resnet"}, "network: expected one of"),
     ],
     ids=str,
 )

@@ -228,7 +228,7 @@ def test_a_picture_that_the_network_says_nothing_of_is_not_recognised():
 @pytest.mark.parametrize(
     ("experiment", "changes", "sentence"),
     [
-        (rounds, {"network": "vgg"}, "model: expected one of .*, got 'vgg'"),
+        (rounds, {"network": "vgg"}, "network: expected one of .*, got 'vgg'"),
         (rounds, {"rounds": 0}, "rounds: expected a number of at least 1, got 0"),
         (rounds, {"population": 7}, "population: expected an even number, got 7"),
         (rounds, {"first_held_out": 0}, "first_held_out: expected a number of at least 1"),

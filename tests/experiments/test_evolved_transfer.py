@@ -150,7 +150,7 @@ def test_the_section_counts_what_the_runs_left(twins, tmp_path):
     [
         ({"training_seeds": (3, 3)}, "training_seeds: expected two different ones, got 3 and 3"),
         ({"training_seeds": (0, -1)}, "training_seeds: expected a whole number"),
-        ({"network": "vgg"}, "model: expected one of .*, got 'vgg'"),
+        ({"network": "vgg"}, "network: expected one of .*, got 'vgg'"),
         ({"methods": ("cppn", "cppn")}, "methods: expected some of .*, each once"),
         ({"population": 5}, "population: expected an even number, got 5"),
         ({"generations": 0}, "generations: expected a number of at least 1, got 0"),

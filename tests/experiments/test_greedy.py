@@ -186,11 +186,12 @@ def test_the_centipede_is_among_the_classes_and_the_others_are_drawn_with_the_se
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"network": "oak"}, "model: expected one of"),
-        ({"imagenet": "lenet"}, "network: expected one of"),
+        ({"network": "oak"}, "network: expected one of"),
+        ({"imagenet": "lenet"}, "imagenet: expected one of"),
         ({"pilot": 0}, "pilot: expected a number of at least 1, got 0"),
         ({"budget": 40}, "budget: expected a number of at least 48, got 40"),
         ({"imagenet_population": 3}, "imagenet_population: expected a number of at least 4"),
+        ({"imagenet_k": 1025, "side": 32}, "imagenet_k: expected at most the 1024 pixels"),
         ({"imagenet_classes": 1000}, "imagenet_classes: expected at most 999"),
         ({"objectives": ("beauty",)}, "objectives: expected some of confidence, log_confidence"),
         ({"mutants": ()}, "mutants: expected some of rand, best"),

@@ -164,6 +164,12 @@ def test_a_sweep_that_is_given_is_not_searched_again(network, out, monkeypatch):
         first["tables"][0]["measured"], again["tables"][0]["measured"], strict=True
     ):
         assert two == [2 * one[0], *one[1:]]
+    assert (first["preset"], again["preset"]) == ("smoke", "smoke, SFIs given")
+    assert "population" in first["settings"]
+    assert "population" not in again["settings"]
+    assert again["notes"][2].endswith("evaluations each.")
+    paper = dataclasses.replace(heat_maps.Config(), de=(out,))
+    assert heat_maps.named_preset(paper) == "SFIs given"
 
 
 @pytest.mark.parametrize(

@@ -104,9 +104,11 @@ def test_the_lambda_chosen_is_the_least_that_alters_a_quarter_of_the_pixels_or_f
     ("changes", "message"),
     [
         ({"steps": 0}, "steps: expected a number of at least 1, got 0"),
-        ({"lambdas": ()}, "lambdas: expected numbers of at least 0"),
+        ({"lambdas": ()}, "lambdas: expected ascending numbers of at least 0"),
+        ({"lambdas": (0.1, 0.01)}, "lambdas: expected ascending numbers of at least 0"),
+        ({"lambdas": (0.1, float("nan"))}, "lambdas: expected ascending numbers of at least 0"),
         ({"learning_rate": 0.0}, "learning_rate: expected more than 0, got 0.0"),
-        ({"network": "nope"}, "model: expected one of"),
+        ({"network": "nope"}, "network: expected one of"),
         ({"colors": ("pink",)}, "colors: expected"),
     ],
 )
@@ -117,7 +119,7 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_read(changes, 
 
 
 def test_an_unknown_layer_is_refused(network, tmp_path):
-    with pytest.raises(ValueError, match="layer: expected one of features, logits, got 'pool'"):
+    with pytest.raises(ValueError, match=r"layer: expected one of conv1, .*, ip2, got 'pool'"):
         inversion.main(dataclasses.replace(SMOKE, out=tmp_path, layer="pool"))
 
 

@@ -30,7 +30,7 @@ class TinyNetwork(models.Network):
 
 
 def _product(x: jax.Array, weights: jax.Array) -> jax.Array:
-    return (x[:, :, None] * weights[None]).sum(1)
+    return (x[:, :, None].astype(weights.dtype) * weights[None]).sum(1)
 
 
 def in_place_of_digits(monkeypatch, name: str, shape, num_classes) -> TinyNetwork:

@@ -13,11 +13,18 @@ LOGITS = jnp.log(jnp.array([CONFIDENCE, 0.06, 0.04], jnp.float32))
 NAN = LOGITS.at[2].set(jnp.nan)
 
 
-def test_the_prediction_is_the_largest_logit_and_minus_one_where_any_is_nan():
+def test_the_prediction_is_the_largest_logit_and_minus_one_where_there_is_no_softmax():
     assert criteria.prediction(LOGITS) == 0
     assert criteria.prediction(LOGITS[::-1]) == 2
+    assert criteria.prediction(LOGITS.at[0].set(-jnp.inf)) == 1
+    assert criteria.prediction(jnp.full(3, -jnp.inf)) == -1
     for i in range(3):
         assert criteria.prediction(LOGITS.at[i].set(jnp.nan)) == -1
+        assert criteria.prediction(LOGITS.at[i].set(jnp.inf)) == -1
+        for label in range(3):
+            broken = LOGITS.at[i].set(jnp.inf), jnp.int32(label)
+            assert not criteria.fooled(*broken, True)
+            assert not criteria.fooled(*broken, False)
 
 
 def test_confidence_is_of_the_target_or_without_one_of_the_prediction():
