@@ -75,6 +75,7 @@ def draw_gallery(
     title: str = "",
     subtitle: str = "",
     footnote: str = "",
+    orange: str = "another class is predicted",
 ) -> Layout:
     """Writes a PNG of tiles in rows and columns, at 200 dots per inch.
 
@@ -83,6 +84,7 @@ def draw_gallery(
       tiles: one sequence per row; None leaves a place empty. All images have the same shape.
       row_labels, column_labels: as many as there are rows and columns.
       title, subtitle, footnote: one line each; none where empty.
+      orange: what sets off the tiles that are not fooled; added to the footnote where one is.
     Returns:
       Where the tiles lie.
     """
@@ -100,6 +102,8 @@ def draw_gallery(
     left = _MARGIN + _width(figure, row_labels, _LARGEST) + 14
     top = _MARGIN + 37 * bool(title) + 34 * bool(subtitle) + 56
     right = left + len(column_labels) * pitch - _GAP
+    if not all(tile.fooled for tile in shown):
+        footnote = f"{footnote} Orange: {orange}.".lstrip()
     heads = (title, subtitle, footnote)
     right = max(right, _MARGIN + _width(figure, heads, _SMALLEST))
     bottom = top + len(row_labels) * down - _GAP + 36 * bool(footnote)

@@ -20,7 +20,7 @@ _DATASETS = {
 _PAPER_POPULATION = 500
 _PAPER_GENERATIONS = {"mnist": 1000, "fashion_mnist": 1000, "cifar10": 3000}
 _TIMES = "\N{MULTIPLICATION SIGN}"
-_FAILED = "Orange: not fooled; the class predicted instead, and (confidence in the class sought)."
+_FAILED = "not fooled; the class predicted instead, and (confidence in the class sought)"
 _RETRIED = "(log): searched again for the log-confidence."
 
 
@@ -39,8 +39,6 @@ def draw(outcome: Outcome, path: Path) -> None:
         notes.append(f"best of {settings['repeats']}")
     if settings["objective"] != "confidence":
         notes.append(f"objective {settings['objective']}")
-    failed = any(tile is not None and not tile.fooled for row in rows for tile in row)
-    footnotes = [_FAILED] * failed + [_RETRIED] * (outcome.retried is not None)
     draw_gallery(
         path,
         rows,
@@ -49,7 +47,8 @@ def draw(outcome: Outcome, path: Path) -> None:
         title=f"{_model_name(settings['model'])} on {_DATASETS[settings['dataset']]}: "
         f"at most {settings['k']} pixel{'s' if settings['k'] > 1 else ''} altered",
         subtitle=", ".join(notes),
-        footnote=" ".join(footnotes),
+        footnote="" if outcome.retried is None else _RETRIED,
+        orange=_FAILED,
     )
 
 

@@ -13,7 +13,6 @@ from experiments.sparse.shown import new_figure, save_figure
 
 _ACROSS = 5
 _FILL = 0.45  # how far from grey the strongest pixels of a shown distance come
-_FAILED = " Orange: another class is predicted."
 _COLORS = {"fig13": "#1a1a1a", "no_noise": "#8a8a8a"} | dict(
     zip(("s3", "s4", "s5"), ("#1d4ed8", "#b45309", "#047857"), strict=True)
 )
@@ -34,7 +33,7 @@ def draw_classes(path: Path, title: str, ascents: Ascents, names: Sequence[str])
         [""] * len(rows),
         [""] * _ACROSS,
         title=title,
-        footnote=f"Distances from the mean colour x {factor:g}, around grey.{_FAILED}",
+        footnote=f"Distances from the mean colour x {factor:g}, around grey.",
     )
 
 
@@ -60,7 +59,7 @@ def draw_settings(
         rows,
         heads,
         [names[int(label)] for label in labels],
-        footnote=f"{what} TV: total variation in grey levels.{_FAILED}",
+        footnote=f"{what} TV: total variation in grey levels.",
     )
 
 
@@ -76,7 +75,7 @@ def draw_starts(path: Path, ascents: Ascents, names: Sequence[str]) -> None:
         [[_tile(ascents, i, enlarged(ascents.images[i], factor)) for i in row] for row in places],
         [names[int(ascents.labels[i])] for i in rows],
         [f"start {start + 1}" for start in range(starts)],
-        footnote=f"Distances from the mean colour x {factor:g}, around grey.{_FAILED}",
+        footnote=f"Distances from the mean colour x {factor:g}, around grey.",
     )
 
 

@@ -20,13 +20,7 @@ def percent(confidence: float) -> str:
 def draw_champions(path: Path, runs: Runs, class_names: Sequence[str], most: int = 5) -> None:
     """The last champions, runs down and classes across."""
     tiles = [champion_tiles(runs, number) for number in range(min(most, len(runs.images)))]
-    draw_gallery(
-        path,
-        tiles,
-        [f"run {i + 1}" for i in range(len(tiles))],
-        class_names,
-        footnote="Orange: another class is predicted.",
-    )
+    draw_gallery(path, tiles, [f"run {i + 1}" for i in range(len(tiles))], class_names)
 
 
 def champion_tiles(runs: Runs, number: int) -> list[Tile]:

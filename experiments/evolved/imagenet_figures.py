@@ -19,7 +19,6 @@ from experiments.sparse.shown import new_figure, save_figure
 
 _COLORS = {"direct": "#b45309", "cppn": "#1d4ed8"}
 _BAND = "#f3c9a5"
-_OTHER = "Orange: another class is predicted."
 _LETTERS = 24  # of a class's name
 
 
@@ -110,7 +109,7 @@ def draw_best(
             row = of_method[start : start + columns]
             tiles.append(row + [None] * (columns - len(row)))
             heads.append(TEXTS[method] if start == 0 else "")
-    draw_gallery(path, tiles, heads, [""] * columns, footnote=_OTHER)
+    draw_gallery(path, tiles, heads, [""] * columns)
 
 
 def draw_runs(path: Path, runs: Archives, cells: Sequence[int], names: Sequence[str]) -> None:
@@ -118,7 +117,7 @@ def draw_runs(path: Path, runs: Archives, cells: Sequence[int], names: Sequence[
     tiles = [_tiles(runs, run, cells) for run in range(len(runs.confidence))]
     heads = [f"run {i + 1}" for i in range(len(tiles))]
     classes = [_name(runs, cell, names) for cell in cells]
-    draw_gallery(path, tiles, heads, classes, footnote=_OTHER)
+    draw_gallery(path, tiles, heads, classes)
 
 
 def diverse_cells(runs: Archives, count: int) -> list[int]:
@@ -151,7 +150,7 @@ def draw_kin(
         row = _tiles(runs, run, cells, texts)
         tiles.append(row + [None] * (columns - len(row)))
     heads = [head for head, _ in groups]
-    draw_gallery(path, tiles, heads, [""] * columns, footnote=_OTHER)
+    draw_gallery(path, tiles, heads, [""] * columns)
 
 
 def _tiles(

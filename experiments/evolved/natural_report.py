@@ -156,7 +156,6 @@ def draw_champions(
         [champion_tiles(n.found.last, 0) for n in networks],
         [n.name.replace(", ", "\n") for n in networks],
         class_names,
-        footnote="Orange: another class is predicted.",
     )
     return section.Picture(
         _GALLERY, "The last champions of the first run against each network, and their confidence."
@@ -182,7 +181,7 @@ def draw_pictures(
         rows,
         [f"+ {start}" if start else "" for start in starts],
         [str(i + 1) for i in range(len(rows[0]))],
-        footnote="Orange: not taken for a fooling image.",
+        orange="not taken for a fooling image",
     )
     return section.Picture(
         _PICTURES,

@@ -35,11 +35,11 @@ def draw_nearest(
     captions = [f"{percent(float(confidence))} %" for confidence in runs.confidence.ravel()[chosen]]
     distances = {space: [f"{d:.3g}" for d in of.distance[chosen]] for space, of in near.items()}
 
-    heads, footnote = ["evolved"], "Orange: another class is predicted."
+    heads = ["evolved"]
     if show_natural:
-        footnote = f"Below: confidence, and distances. {footnote}"
+        footnote = "Below: confidence, and distances."
     else:
-        footnote = f"Below: confidence, and distances in {' and '.join(near)}. {footnote}"
+        footnote = f"Below: confidence, and distances in {' and '.join(near)}."
         captions = ["\n".join(lines) for lines in zip(captions, *distances.values(), strict=True)]
     rows: list[list[Tile | None]] = [
         [Tile(*shown) for shown in zip(images, captions, map(bool, fooled), strict=True)]

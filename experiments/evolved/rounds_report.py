@@ -101,7 +101,6 @@ def pictures(
         [champion_tiles(r.found.last, 0) for r in rounds],
         [f"DNN_{i + 1}\n{percent(r.median)} %" for i, r in enumerate(rounds)],
         class_names,
-        footnote="Orange: another class is predicted.",
     )
     return [
         section.Picture(

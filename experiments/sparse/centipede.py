@@ -212,11 +212,9 @@ def in_float32(found: Found, model: models.Network) -> Row:
 
 def draw_image(path: Path, row: Row, image: np.ndarray, names: tuple[str, ...]) -> None:
     """The image, large enough for single pixels to be seen."""
-    fooled = row.prediction == row.label
     enlarged = image.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
-    tile = Tile(enlarged, f"{100 * row.confidence:.2f} %", fooled)
-    footnote = "" if fooled else "Orange: another class is predicted."
-    draw_gallery(path, [[tile]], [""], [names[row.label]], footnote=footnote)
+    tile = Tile(enlarged, f"{100 * row.confidence:.2f} %", row.prediction == row.label)
+    draw_gallery(path, [[tile]], [""], [names[row.label]])
 
 
 def check(config: Config) -> None:

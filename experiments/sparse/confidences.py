@@ -122,4 +122,4 @@ def draw_best(path: Path, found: Found, names: tuple[str, ...]) -> None:
         caption = f"{names[row.label]}\n{100 * row.confidence:.1f} %"
         tiles.append(Tile(enlarged, caption, row.prediction == row.label))
     columns = [str(row.label) for row in best.rows[: len(tiles)]]
-    draw_gallery(path, [tiles], [""], columns, footnote="Orange: another class is predicted.")
+    draw_gallery(path, [tiles], [""], columns)

@@ -9,8 +9,6 @@ from experiments.found import Found, Row, best_rows
 from experiments.gallery import Tile, draw_gallery
 from experiments.section import floored
 
-_FAILED = "Orange: another class is predicted."
-
 Best = dict[tuple[str, int], tuple[Row, np.ndarray]]  # by colour and class, with its image
 
 
@@ -28,14 +26,14 @@ def draw_colors(
     best = best_of(found, k)
     labels = range(len(class_names))
     tiles = [[_tile(*best[color, label]) for label in labels] for color in colors]
-    draw_gallery(path, tiles, colors, class_names, footnote=_FAILED)
+    draw_gallery(path, tiles, colors, class_names)
 
 
 def draw_ks(path: Path, found: Found, ks: Sequence[int], colors: Sequence[str], label: int) -> None:
     """Figure 5: the SFIs of one class, colours down and k across."""
     best = [best_of(found, k) for k in ks]
     tiles = [[_tile(*of_k[color, label]) for of_k in best] for color in colors]
-    draw_gallery(path, tiles, colors, [f"k = {k}" for k in ks], footnote=_FAILED)
+    draw_gallery(path, tiles, colors, [f"k = {k}" for k in ks])
 
 
 def _tile(row: Row, image: np.ndarray) -> Tile:

@@ -90,7 +90,7 @@ def pictures(
     last = len(sets) - 1
     rows = [best_of(attacks, len(names)) for attacks in (*sets, on_white)]
     heads = [*(f"M{i}" for i in range(len(sets))), f"M{last}, white"]
-    draw_gallery(out / _GALLERY, rows, heads, names)
+    draw_gallery(out / _GALLERY, rows, heads, names, orange="the attack failed")
     return [
         section.Picture(
             _COURSE,
@@ -99,8 +99,7 @@ def pictures(
         ),
         section.Picture(
             _GALLERY,
-            "The most confident SFI against each network and class, its confidence and k; orange "
-            "where the attack failed.",
+            "The most confident SFI against each network and class, its confidence and k.",
         ),
     ]
 

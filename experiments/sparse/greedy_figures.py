@@ -75,5 +75,4 @@ def draw_images(path: Path, methods: Mapping[str, Outcomes], class_names: Sequen
         for of in methods.values()
     ]
     heads = [f"{cell.color.name}, {class_names[cell.label]}" for cell in cells]
-    footnote = "Orange: another class is predicted."
-    draw_gallery(path, tiles, list(methods), heads, footnote=footnote)
+    draw_gallery(path, tiles, list(methods), heads)

@@ -85,7 +85,7 @@ def draw_pairs(
         labels,
         names,
         subtitle="cosine of the deep features to the natural image's, confidence, altered pixels",
-        footnote="Orange: less than 50 % confidence.",
+        orange="less than 50 % confidence",
     )
 
 

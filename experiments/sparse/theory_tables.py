@@ -163,8 +163,8 @@ def draw_certificates(path: Path, studies: Sequence[Study]) -> None:
                 tile(found.image, found.k, found.confidence) for found in study.evolved[CROSSED]
             ]
     names = [studies[0].class_names[label] for label in studies[0].labels]
-    footnote = "Orange: no number of pixels that was tried gives the class the confidence sought."
-    draw_gallery(path, list(rows.values()), list(rows), names, footnote=footnote)
+    orange = "no number of pixels that was tried gives the class the confidence sought"
+    draw_gallery(path, list(rows.values()), list(rows), names, orange=orange)
 
 
 def tile(image: np.ndarray, k: int, confidence: float) -> Tile:

@@ -58,6 +58,21 @@ def test_failures_look_different(tmp_path):
     assert colorful[1] > 500
 
 
+def test_orange_is_explained_only_where_it_is_seen(tmp_path):
+    seen = []
+    for fooled in (True, False):
+        for footnote in ("", "F"):
+            tiles = [[Tile(np.zeros((8, 8, 1)), "3", fooled), Tile(np.ones((8, 8, 1)), "3")]]
+            layout = draw_gallery(
+                tmp_path / "g.png", tiles, ["black"], ["3", "4"], footnote=footnote, orange="failed"
+            )
+            below = canvas(tmp_path / "g.png")[layout.top + layout.pitch[1] :]
+            seen.append((below < 200).sum())
+    none, footnote, orange, both = seen
+    assert none == 0
+    assert 0 < footnote < orange < both
+
+
 def test_nothing_is_cut_off_even_with_long_names(tmp_path):
     tiles = [[Tile(np.zeros((8, 8, 1)), "an endless class name\n99 %")]]
     title = "A title that is much longer than the only image below it is wide"
