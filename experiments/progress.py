@@ -71,10 +71,10 @@ def sweep_line(now: Progress) -> str:
     ended = now.done - now.earlier
     parts = [f"{now.done} of {now.total}"]
     if ended:
+        parts.append(f"{now.successes / ended:.0%} successful")
+    if now.num_queries:
+        parts.append(f"{now.num_queries / now.seconds:,.0f} images/s")
+    if ended:
         left = (now.total - now.done) / ended * now.seconds
-        parts += [
-            f"{now.successes / ended:.0%} successful",
-            f"{now.num_queries / now.seconds:,.0f} images/s",
-            f"{timedelta(seconds=round(left))} left",
-        ]
+        parts.append(f"{timedelta(seconds=round(left))} left")
     return ", ".join(parts)

@@ -59,6 +59,7 @@ class LaneTable:
         count = sizes.lanes * mesh.shape[LANES]
         self._index = np.full(count, _FREE)  # of each lane's job
         self._entered = np.zeros(count)  # when it entered
+        self._shown = np.zeros(count, np.int64)  # images that it had shown when last looked at
         self._entering = self._enter(np.zeros(count, bool))
         self._lanes = jax.device_put(free_lanes(key, attack, self._entering), self._by_lane)
 
@@ -92,13 +93,14 @@ class LaneTable:
         begun = np.isin(self._job_ids[waiting], list(self._suspended))
         self._waiting = deque([*waiting[begun].tolist(), *waiting[~begun].tolist()])
 
-    def advance(self, length: int) -> tuple[Columns, float]:
+    def advance(self, length: int) -> tuple[Columns, int, float]:
         """Fills free lanes and computes a segment.
 
         Args:
           length: its generations, at most.
         Returns:
-          Columns `[R, ...]` of the jobs that it ended, empty if none; and the seconds it took.
+          Columns `[R, ...]` of the jobs that it ended, empty if none; how many images it showed to
+          the model; and the seconds it took.
         """
         self._fill()
         started = time.monotonic()
@@ -113,10 +115,16 @@ class LaneTable:
         )
         _wait_for(self._lanes.live)
         now = time.monotonic()
-        rows = np.flatnonzero((self._index != _FREE) & ~np.asarray(self._lanes.live))
+        lanes = self._lanes
+        live, queries, gradients = jax.device_get(
+            (lanes.live, lanes.num_queries, lanes.num_gradients)
+        )
+        shown = queries.astype(np.int64) + gradients
+        images, self._shown = int((shown - self._shown).sum()), shown
+        rows = np.flatnonzero((self._index != _FREE) & ~live)
         index = self._index[rows]
         if not len(rows):
-            return {}, now - started
+            return {}, images, now - started
         columns = {
             "job_id": self._job_ids[index],
             "job": jax.tree.map(lambda leaf: leaf[index], self._jobs),
@@ -127,7 +135,7 @@ class LaneTable:
             "seconds": now - self._entered[rows],
         }
         self._index[rows] = _FREE
-        return columns, now - started
+        return columns, images, now - started
 
     def under_way(self) -> dict[int, Arrays]:
         """The states of all jobs that have begun, by job id."""
@@ -150,6 +158,7 @@ class LaneTable:
             return
         self._index[taken] = [self._waiting.popleft() for _ in taken]
         self._entered[taken] = time.monotonic()
+        self._shown[taken] = 0
         restored = {
             row: self._suspended.pop(job_id)
             for row in taken.tolist()
@@ -173,6 +182,7 @@ class LaneTable:
         here = np.zeros(len(self._index), bool)
         for row, state in restored.items():
             here[row] = True
+            self._shown[row] = state["num_queries"] + state["num_gradients"]
             for name, value in state.items():
                 arrays[name][row] = value
         leaves = [_like(leaf, arrays[name]) for name, leaf in named.items()]

@@ -17,7 +17,8 @@ class Progress:
       earlier: jobs that were done when this start began.
       done, total: jobs, the earlier ones included.
       successes: among the jobs done since this start; an archive needs success in all cells.
-      num_queries: images shown to the model for them, those differentiated included.
+      num_queries: images shown to the model since this start, those differentiated and those of
+        jobs under way included.
       seconds: since this start.
       computing: of these, seconds spent in compiled segments.
     """
@@ -30,16 +31,18 @@ class Progress:
     seconds: float = 0.0
     computing: float = 0.0
 
-    def behind(self, columns: dict[str, Any], seconds: float, computing: float) -> "Progress":
-        """After a segment of `computing` seconds that ended the jobs of `columns`."""
-        names = ("job_id", "success", "num_queries", "num_gradients")
-        ended = columns or dict.fromkeys(names, ())
+    def behind(
+        self, columns: dict[str, Any], shown: int, seconds: float, computing: float
+    ) -> "Progress":
+        """After a segment of `computing` seconds and `shown` images that ended the jobs of
+        `columns`."""
+        ended = columns or {"job_id": (), "success": ()}
         return Progress(
             self.earlier,
             self.done + len(ended["job_id"]),
             self.total,
             self.successes + sum(bool(np.all(success)) for success in ended["success"]),
-            self.num_queries + int(sum(ended["num_queries"]) + sum(ended["num_gradients"])),
+            self.num_queries + shown,
             seconds,
             self.computing + computing,
         )

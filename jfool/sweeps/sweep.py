@@ -151,9 +151,9 @@ def _drive(
     with stop_signal(store.lasts) as stop:
         while table.busy:
             looked = time.monotonic()
-            columns, computing = table.advance(pace.length)
+            columns, shown, computing = table.advance(pace.length)
             held += [columns] if columns else []
-            progress = progress.behind(columns, time.monotonic() - started, computing)
+            progress = progress.behind(columns, shown, time.monotonic() - started, computing)
             on_progress(progress)
             pace = pace.behind(time.monotonic() - looked - computing, computing)
             due = time.monotonic() - recorded > checkpoint_seconds

@@ -140,7 +140,8 @@ def test_the_folder_of_another_program_is_not_shown(tmp_path):
 def test_the_line_of_progress_counts_from_this_start():
     now = Progress(40, 60, 100, successes=5, num_queries=9000, seconds=10.0, computing=9.0)
     assert sweep_line(now) == "60 of 100, 25% successful, 900 images/s, 0:00:20 left"
-    assert sweep_line(dataclasses.replace(now, done=40)) == "40 of 100"
+    assert sweep_line(dataclasses.replace(now, done=40)) == "40 of 100, 900 images/s"
+    assert sweep_line(Progress(40, 40, 100, seconds=1.0)) == "40 of 100"
 
 
 PROGRAM = """

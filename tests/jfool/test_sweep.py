@@ -133,6 +133,22 @@ def test_progress_counts_jobs_successes_and_images():
     assert 0 < last.computing <= last.seconds
 
 
+def test_progress_counts_the_images_of_jobs_under_way_once(tmp_path):
+    seen, after = [], []
+
+    def break_off(now):
+        seen.append(now)
+        if len(seen) == 6:  # after five checkpoints
+            raise StopIteration
+
+    with pytest.raises(StopIteration):
+        program.sweep(tmp_path / "run", break_off)
+    results = program.sweep(tmp_path / "run", after.append)
+    assert seen[0].done == 0 < seen[0].num_queries < seen[1].num_queries
+    shown = seen[4].num_queries + after[-1].num_queries
+    assert shown == results.column("num_queries").sum()
+
+
 def test_a_folder_is_gone_on_with_and_read(tmp_path):
     results = program.sweep(tmp_path / "run", note={"model": "linear"})
     again = program.sweep(tmp_path / "run", note={"model": "the same"})
