@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,16 +109,30 @@ def _configure_and_run(name: str, options: Sequence[str]) -> int:
         config = tyro.cli(module.Config, **shared)
     else:
         config = tyro.extras.overridable_config_cli(presets, **shared)
-        _check_folder(config.out or Path("runs"))
+        _check_folder(name, config.out or Path("runs"))
     module.main(config)
     return 0
 
 
-def _check_folder(out: Path) -> None:
-    """Refuses a folder that cannot be made or written to; makes none."""
+def _check_folder(name: str, out: Path) -> None:
+    """Refuses a folder that cannot be made or written to, or holds what another experiment found;
+    makes none."""
     existing = next(path for path in (out, *out.absolute().parents) if os.path.exists(path))
-    if not os.path.isdir(existing) or not os.access(existing, os.W_OK):
-        raise ValueError(f"out: expected a folder to write to, got {existing}")
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"out: expected a folder to write to, got {existing} ({error.strerror})"
+        ) from error
+    from experiments.section import SECTION, read_section
+
+    if (out / SECTION).exists():
+        found, _ = read_section(out)
+        if not f"{found.command} ".startswith(f"python -m experiments {name} "):
+            raise ValueError(
+                f"out: expected a new folder or one of {name}, got {out}, which holds {found.name}"
+            )
 
 
 def _first_line(module: str) -> str:

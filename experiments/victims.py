@@ -108,7 +108,7 @@ def check_victim(name: str, dataset: str, weights: Path | None, setting: str = "
         if value not in known:
             raise ValueError(f"{named}: expected one of {', '.join(known)}, got {value!r}")
     if weights is None:
-        models.recipe_for(name, dataset)
+        models.recipe_for(name, dataset, setting)
     elif not weights.is_file():
         file = "weights: expected a file" if setting == "model" else f"{setting}: expected a file"
         raise FileNotFoundError(f"{file}, got none at {weights}")

@@ -77,12 +77,15 @@ def show_features(model: Any, images: Any, layer: str) -> Float[np.ndarray, "N D
 
     Raises:
       TypeError: the images are not floats.
+      ValueError: they are not `[N, H, W, C]`.
     """
     images = np.asarray(images)
     if not np.issubdtype(images.dtype, np.floating):
         raise TypeError(
             f"images: expected floats in [0, 1], got {images.dtype} (divide 8-bit by 255)"
         )
+    if images.ndim != 4 or not len(images):
+        raise ValueError(f"images: expected [N, H, W, C], got {list(images.shape)}")
     parts = [
         np.asarray(_features(model, images[start : start + _IMAGES_AT_ONCE], layer), np.float32)
         for start in range(0, len(images), _IMAGES_AT_ONCE)

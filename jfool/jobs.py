@@ -45,6 +45,8 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
 
 
 def _check_fields(job_type: type, axes: dict[str, Any]) -> None:
+    if not (isinstance(job_type, type) and dataclasses.is_dataclass(job_type)):
+        raise TypeError(f"job_type: expected jobs such as jfool.SparseJob, got {job_type!r:.60}")
     fields = {field.name: field for field in dataclasses.fields(job_type)}
     if unknown := axes.keys() - fields.keys():
         raise TypeError(

@@ -28,6 +28,12 @@ class Wrapped:
 
     def __call__(self, images: Images) -> Logits:
         batch, height, width, channels = images.shape
+        for name, value in (("mean", self.mean), ("std", self.std)):
+            if value.size not in (1, channels):
+                raise ValueError(
+                    f"{name}: expected one number or {channels}, as images have channels, "
+                    f"got {value.size}"
+                )
         if self.size is not None and self.size != (height, width):
             images = jax.image.resize(images, (batch, *self.size, channels), "bilinear")
         inputs = (images - self.mean.reshape(1, 1, 1, -1)) / self.std.reshape(1, 1, 1, -1)

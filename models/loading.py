@@ -33,10 +33,10 @@ def load(
       FileNotFoundError: there is no such file.
       ImportError: the file is PyTorch's own, and PyTorch is not installed.
       ValueError: unknown name, or a file that is damaged, holds NaN, or does not fit; the message
-        lists every missing, extra and unfitting tensor.
+        lists missing, extra and unfitting tensors.
     """
     model = outline(name, image_shape, num_classes)
-    restore(model, Path(path))
+    restore(model, Path(path), name)
     _wind_up(model)
     return model
 

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 from models.cache import replacing
 from models.slots import own_slots, pytorch_slots, saved_variables, without_bookkeeping
 
+_MOST_LISTED = 8
 _PYTORCH_FILES = (".pth", ".pt", ".th")
 
 
@@ -72,7 +73,7 @@ def check_savable(path: Path, name: str = "path") -> None:
         )
 
 
-def restore(model: nnx.Module, path: str | Path) -> None:
+def restore(model: nnx.Module, path: str | Path, called: str | None = None) -> None:
     """Copies the weights of a file into a module.
 
     Args:
@@ -80,21 +81,24 @@ def restore(model: nnx.Module, path: str | Path) -> None:
         `nnx.eval_shape`.
       path: of the weights, in our layout or in PyTorch's; float16 and the like become float32.
         PyTorch's own files (`.pth`, `.pt`) need PyTorch, which reads nothing but tensors from them.
+      called: what errors call the network; by default its class.
     Raises:
       FileNotFoundError: there is no such file.
       ImportError: the file is PyTorch's own, and PyTorch is not installed.
       ValueError: the file is damaged, holds NaN or infinity, or does not fit the module; the
-        message lists every missing, extra and unfitting tensor.
+        message lists missing, extra and unfitting tensors.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"expected weights at {path}, got no such file")
     # DataParallel puts "module." before every name.
     tensors = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
-    fill(model, tensors, path)
+    fill(model, tensors, path, called)
 
 
-def fill(model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path) -> None:
+def fill(
+    model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path, called: str | None = None
+) -> None:
     """`restore` from tensors in memory; `source` is what errors call them."""
     slots, theirs = own_slots(model), pytorch_slots(model)
     if len(theirs.keys() & tensors.keys()) > len(slots.keys() & tensors.keys()):
@@ -108,8 +112,8 @@ def fill(model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path) -> 
             got = f"{tensor.dtype}{list(tensor.shape)}"
             misfits.append(f"{name} expected float{list(expected)}, got {got}")
     if misfits:
-        module = type(model).__name__
-        raise ValueError(f"{source} does not fit {module}: {'; '.join(sorted(misfits))}")
+        called = type(model).__name__ if called is None else called
+        raise ValueError(f"{source} does not fit {called}: {_listed(sorted(misfits))}")
     tensors = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
     _refuse_not_finite(tensors, source)
 
@@ -120,6 +124,12 @@ def fill(model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path) -> 
     arranged = {slot.name: slot.turn(tensors[name]) for name, slot in slots.items()}
     for name, variable in saved_variables(model).items():
         variable.set_value(jnp.asarray(arranged[name]))
+
+
+def _listed(misfits: list[str]) -> str:
+    """The first, and how many there are: of a deep network there may be hundreds."""
+    more = f"; and {len(misfits) - _MOST_LISTED} more" if len(misfits) > _MOST_LISTED else ""
+    return "; ".join(misfits[:_MOST_LISTED]) + more
 
 
 def card_path(path: str | Path) -> Path:

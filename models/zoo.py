@@ -148,9 +148,13 @@ def outline(
     return model
 
 
-def recipe_for(name: str, dataset_name: str) -> Recipe:
+def recipe_for(name: str, dataset_name: str, setting: str = "model") -> Recipe:
     """The recipe by which `trained` trains.
 
+    Args:
+      name: one of `ARCHITECTURES`.
+      dataset_name: one of `DATASETS`.
+      setting: what errors call the architecture.
     Raises:
       ValueError: there is none for this architecture or this data set.
     """
@@ -159,7 +163,7 @@ def recipe_for(name: str, dataset_name: str) -> Recipe:
         raise ValueError(f"dataset: expected a recipe for one of {known}, got {dataset_name!r}")
     if name not in RECIPES[dataset_name]:
         known = ", ".join(RECIPES[dataset_name])
-        raise ValueError(f"model: expected one of {known}, got {name!r}")
+        raise ValueError(f"{setting}: expected one of {known}, got {name!r}")
     return RECIPES[dataset_name][name]
 
 

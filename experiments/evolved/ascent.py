@@ -21,8 +21,8 @@ from experiments.sparse.shown import command, preset_name, shown_settings
 def main(config: Config) -> None:
     """Climbs, draws, and publishes the section."""
     check(config)
-    victim = imagenet_victim(config.network, config.side, config.seed)
     names = imagenet_names(config.class_names)
+    victim = imagenet_victim(config.network, config.side, config.seed)
     found = {
         name: ascend(
             SETTINGS[name],

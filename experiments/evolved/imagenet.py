@@ -41,8 +41,8 @@ from experiments.sparse.shown import command, preset_name, shown_settings
 def main(config: Config) -> None:
     """Evolves, draws, and publishes the section."""
     check(config)
-    victim = imagenet_victim(config.network, config.side, config.seed)
     names = imagenet_names(config.class_names)
+    victim = imagenet_victim(config.network, config.side, config.seed)
     model = victim.model
     if config.whole is not None:
         model = models.TenCrop(model, (config.whole, config.whole, 3))

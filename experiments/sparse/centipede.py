@@ -29,6 +29,7 @@ from experiments.sparse.course import draw_course, following, read_course
 from experiments.sparse.fooled_network import logits_of
 from experiments.sparse.imagenet_network import (
     NUM_CLASSES,
+    check_k,
     check_network,
     imagenet_names,
     imagenet_victim,
@@ -105,8 +106,8 @@ PRESETS: dict[str, tuple[str, Config]] = {
 def main(config: Config) -> None:
     """Searches, or goes on with it; then draws, and publishes the section."""
     check(config)
-    victim = imagenet_victim(config.network, config.side, config.seed)
     names = imagenet_names(config.class_names)
+    victim = imagenet_victim(config.network, config.side, config.seed)
     (color,) = parse_colors([config.color], 3, "ImageNet")
     search = Search(
         k=config.k, population=config.population, generations=config.generations, seed=config.seed
@@ -166,7 +167,6 @@ def table(config: Config, row: Row, plain: float, names: tuple[str, ...]) -> sec
     paper = Config()
     sought = names[row.label]
     predicted = names[row.prediction] if row.prediction >= 0 else "NaN"
-    confidence = section.floored(row.confidence)
     return section.Table(
         title="The search",
         columns=[
@@ -180,9 +180,7 @@ def table(config: Config, row: Row, plain: float, names: tuple[str, ...]) -> sec
         rows=[sought],
         measured=[
             [
-                confidence if row.confidence >= 0.01 else 100 * row.confidence,
-                section.floored(row.confidence_uint8),
-                100 * plain,
+                *map(_percent, (row.confidence, row.confidence_uint8, plain)),
                 predicted,
                 row.num_steps,
                 row.num_queries,
@@ -192,6 +190,11 @@ def table(config: Config, row: Row, plain: float, names: tuple[str, ...]) -> sec
         if of_paper(config)
         else None,
     )
+
+
+def _percent(fraction: float) -> float | int | None:
+    """Rounded down as the paper prints it, but not to 0 or few: those are what is to be seen."""
+    return 100 * fraction if fraction < 0.1 else section.floored(fraction)
 
 
 def in_float32(found: Found, model: models.Network) -> Row:
@@ -226,6 +229,7 @@ def check(config: Config) -> None:
     check_network(config.network, config.side)
     least = {"k": 1, "population": 4, "generations": 0, "chunk": 1, "split": 1, "seed": 0}
     check_least(config, {**least, "label": 0})
+    check_k(config.k, config.network, config.side)
     if config.label >= NUM_CLASSES:
         raise ValueError(f"label: expected a class from 0 to 999, got {config.label}")
     if config.precision not in ("float32", "bfloat16"):

@@ -9,9 +9,14 @@ import models
 from experiments.colors import parse_colors
 from experiments.search import OBJECTIVES
 from experiments.sparse.greedy_methods import greedy
-from experiments.sparse.imagenet_network import NUM_CLASSES, check_network, imagenet_names
+from experiments.sparse.imagenet_network import (
+    NUM_CLASSES,
+    check_k,
+    check_network,
+    imagenet_names,
+)
 from experiments.sparse.shown import check_least, check_pixels
-from experiments.victims import check_seed, check_specs, split_spec
+from experiments.victims import check_seed, check_specs
 
 
 @dataclass(frozen=True)
@@ -144,11 +149,6 @@ def check(config: Config) -> None:
             f"until: expected at least threshold = {config.threshold}, got {config.until}"
         )
     check_pixels("k", config.k, config.dataset)
-    side = config.side or models.outline(split_spec(config.imagenet)[0]).image_shape[0]
-    if config.imagenet_k > side**2:
-        raise ValueError(
-            f"imagenet_k: expected at most the {side**2} pixels of an image, "
-            f"got {config.imagenet_k}"
-        )
+    check_k(config.imagenet_k, config.imagenet, config.side, "imagenet_k")
     parse_colors(config.colors, models.image_shape(config.dataset)[2], config.dataset)
     imagenet_names(config.class_names)

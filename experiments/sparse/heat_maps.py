@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import models
 from experiments import section
 from experiments.colors import parse_colors
@@ -152,14 +154,19 @@ def settings_of(config: Config) -> dict[str, Any]:
     return {name: settings[name] for name in settings if not (config.de and name in _SEARCH)}
 
 
+def _range(numbers: np.ndarray) -> str:
+    least, most = numbers.min(), numbers.max()
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
 def _notes(config: Config, evolved: Evolved, inverted: Inverted | None) -> list[str]:
     notes = [
         "A pixel counts as altered where a channel differs from the base by more than "
         f"{THRESHOLD}: the paper only says intensity > 0.3.",
         f"By DE: {config.k}-SFIs on {config.color} that the network takes for their class; the "
         "paper names neither k nor colour for this figure.",
-        f"They are {len(evolved.labels)}, found with {evolved.num_queries.min():,} to "
-        f"{evolved.num_queries.max():,} evaluations each.",
+        f"They are {len(evolved.labels)}, found with {_range(evolved.num_queries)} evaluations "
+        "each.",
     ]
     if inverted is None:
         notes.append("Deep feature inversion, the paper's second row, was not given (--inversion).")

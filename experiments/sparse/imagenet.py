@@ -25,6 +25,7 @@ from experiments.sparse.confidences import (
 )
 from experiments.sparse.imagenet_network import (
     NUM_CLASSES,
+    check_k,
     check_network,
     imagenet_names,
     imagenet_victim,
@@ -97,8 +98,8 @@ PRESETS: dict[str, tuple[str, Config]] = {
 def main(config: Config) -> None:
     """Searches, draws, and publishes the section."""
     check(config)
-    victim = imagenet_victim(config.network, config.side, config.seed)
     names = imagenet_names(config.class_names)
+    victim = imagenet_victim(config.network, config.side, config.seed)
     (color,) = parse_colors([config.color], 3, "ImageNet")
     shape, labels = victim.model.image_shape, range(0, NUM_CLASSES, config.every)
     places = places_of([config.k], [Cell(color, label) for label in labels], 1, NUM_CLASSES)
@@ -155,6 +156,9 @@ def check(config: Config) -> None:
     check_network(config.network, config.side)
     least = {"every": 1, "k": 1, "population": 4, "generations": 0, "lanes": 1, "chunk": 1}
     check_least(config, {**least, "seed": 0})
+    check_k(config.k, config.network, config.side)
+    if config.every > NUM_CLASSES:
+        raise ValueError(f"every: expected at most {NUM_CLASSES}, got {config.every}")
     parse_colors([config.color], 3, "ImageNet")
 
 

@@ -85,15 +85,34 @@ def check_network(spec: str, side: int | None, setting: str = "network") -> None
         raise ValueError(f"side: expected at least 32 pixels, got {side}")
 
 
+def check_k(k: int, spec: str, side: int | None, setting: str = "k") -> None:
+    """Refuses to alter more pixels than images have.
+
+    Args:
+      spec, side: see `imagenet_victim`.
+      setting: what the user calls it.
+
+    Raises:
+      ValueError: naming the setting.
+    """
+    height, width, _ = models.ARCHITECTURES[split_spec(spec)[0]].image_shape
+    pixels = height * width if side is None else side * side
+    if k > pixels:
+        raise ValueError(f"{setting}: expected at most the {pixels} pixels of an image, got {k}")
+
+
 def imagenet_names(path: Path | None) -> tuple[str, ...]:
     """What the classes are called: by a file (see `models.read_class_names`), or by number.
 
     Raises:
-      ValueError: the file does not have 1 000 names.
+      ValueError: there is no such file, or it does not have 1 000 names.
     """
     if path is None:
         return tuple(f"class {number}" for number in range(NUM_CLASSES))
-    names = models.read_class_names(path)
+    try:
+        names = models.read_class_names(path)
+    except (FileNotFoundError, ValueError) as error:
+        raise ValueError(f"class_names: {error}") from error
     if len(names) != NUM_CLASSES:
         raise ValueError(f"class_names: expected {NUM_CLASSES} names, got {len(names)} in {path}")
     return tuple(name.replace("_", " ") for name in names)

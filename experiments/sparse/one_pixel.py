@@ -134,6 +134,11 @@ def attacked(config: Config, name: str, model: models.Network, dataset: models.D
     chosen = choose(key, predicted.argmax(1) == dataset.test_labels, config.num_images)
     if not len(chosen):
         raise ValueError(f"networks: expected one that classifies any image, got {name}")
+    if len(chosen) < config.num_images:
+        raise ValueError(
+            f"num_images: expected at most the {len(chosen)} test images of {config.dataset} that "
+            f"{name} classifies correctly, got {config.num_images}"
+        )
     ids = job_ids(chosen, dataset.test_labels, num_classes, config.ks)
     k, image, target = parts(ids, num_classes)
     attack = jfool.OnePixel(

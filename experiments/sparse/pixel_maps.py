@@ -78,7 +78,9 @@ def read_inverted(
         with np.load(path, allow_pickle=False) as file:
             images, base, labels, confidence, l1_weight = (file[name] for name in names)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"inversion: expected {', '.join(names)} in {path}: {error}") from error
+        raise ValueError(
+            f"inversion: expected an .npz file with {', '.join(names)}, got {path}"
+        ) from error
     count = len(labels) if labels.ndim else 0
     shapes = [images.shape, base.shape, labels.shape, confidence.shape, l1_weight.shape]
     expected = [(count, *image_shape), (count, image_shape[2]), (count,), (count,), ()]
@@ -112,9 +114,13 @@ def of_sweep(folder: Path, k: int, color: Color, shape: tuple[int, int, int]) ->
     """The SFIs of a sweep that have the colour and the k asked for, and reach their class.
 
     Raises:
+      FileNotFoundError: it is no folder of a sweep.
       ValueError: it has none, or its images are others.
     """
-    results = jfool.read_sweep(folder)
+    try:
+        results = jfool.read_sweep(folder)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"de: expected the folder of a sweep, got {folder}") from error
     mine = np.zeros(len(results), bool)
     if len(results):
         base = results.column("job.base")

@@ -93,6 +93,8 @@ class FeatureInversion:
             raise TypeError(f"jobs: expected jfool.InversionJob, got {type(jobs).__name__}")
         check_image_shape(self.image_shape)
         check_num_classes(self.num_classes)
+        if not isinstance(self.layer, str):
+            raise TypeError(f"layer: expected the name of a layer, got {self.layer!r:.60}")
         check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02)")
         check_part("penalty", self.penalty, Penalty, "jfool.penalties.L1()")
         check_part("encoding", self.encoding, Pixels, "jfool.Pixels()")
@@ -108,12 +110,20 @@ class FeatureInversion:
                 f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
             )
         features, weight = np.asarray(jobs.features), np.asarray(jobs.l1_weight)
-        if features.ndim != 2 or not np.isfinite(features).all() or not features.any(1).all():
+        if features.ndim != 2 or not jnp.issubdtype(features.dtype, np.number):
             raise ValueError(
-                "jobs.features: expected finite numbers [N, D], no row all zeros, "
+                "jobs.features: expected numbers [N, D], "
                 f"got {features.dtype} {list(features.shape)}"
             )
-        if weight.ndim != 1 or not (np.isfinite(weight).all() and (weight >= 0).all()):
+        if not np.isfinite(features).all():
+            raise ValueError("jobs.features: expected finite numbers, got NaN or infinite ones")
+        if not (told := features.any(1)).all():
+            raise ValueError(
+                "jobs.features: expected rows that are not all zeros, "
+                f"got zeros alone in row {told.argmin()}"
+            )
+        numbers = jnp.issubdtype(weight.dtype, np.number) and np.isfinite(weight).all()
+        if weight.ndim != 1 or not (numbers and (weight >= 0).all()):
             raise ValueError(
                 f"jobs.l1_weight: expected numbers [N] of at least 0, got {weight!r:.60}"
             )

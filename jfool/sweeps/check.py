@@ -18,6 +18,7 @@ def check_sweep(
     devices: Any,
     checkpoint_seconds: Any,
     note: Any,
+    on_progress: Any,
 ) -> None:
     """Raises TypeError or ValueError, naming the argument, what was expected and what came.
 
@@ -33,7 +34,12 @@ def check_sweep(
     if not is_whole(split, 1):
         raise ValueError(f"split: expected a positive number of devices, got {split!r}")
     if not (is_number(checkpoint_seconds) and checkpoint_seconds >= 0):
-        raise ValueError(f"checkpoint_seconds: expected a number, got {checkpoint_seconds!r}")
+        raise ValueError(
+            "checkpoint_seconds: expected a finite number of at least 0, "
+            f"got {checkpoint_seconds!r}"
+        )
+    if not callable(on_progress):
+        raise TypeError(f"on_progress: expected a function of a Progress, got {on_progress!r:.60}")
     try:
         json.dumps(note)
     except (TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ import fcntl
 import io
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,8 @@ from jfool.sweeps.large import digest_of
 from jfool.sweeps.results import Results, collected, without_large
 
 _SETTINGS = "settings.json"
+_DIGEST = re.compile(r"\['[0-9a-f]{64}'\]")
+_NODE = re.compile("PyTreeDef|CustomNode")  # of a description: no news to anybody
 
 
 class RunFolder:
@@ -83,10 +86,9 @@ class RunFolder:
         held = self.settings()
         for name, value in json.loads(json.dumps(settings)).items():
             if held.get(name) != value:
-                came, old = _difference(json.dumps(value), json.dumps(held.get(name)))
                 raise ValueError(
                     f"folder: expected the settings that {self.path} was started with, got another "
-                    f"{name}: {came} instead of {old} (choose another folder)"
+                    f"{name}{_difference(value, held.get(name))} (choose another folder)"
                 )
 
     def settings(self) -> dict[str, Any]:
@@ -218,8 +220,20 @@ def _explained(path: epath.Path) -> Iterator[None]:
         ) from error
 
 
-def _difference(one: str, other: str) -> tuple[str, str]:
-    """Two texts from shortly before the place where they part."""
+def _difference(came: Any, held: Any) -> str:
+    """How two settings differ, as far as people can read it: digests alone tell nothing."""
+    if isinstance(came, list) and isinstance(held, list) and _DIGEST.fullmatch(str(came[-1:])):
+        came, held = came[0], held[0]  # a description, and a digest of its numbers
+        if came == held:
+            return " (other numbers)"
+    elif _DIGEST.fullmatch(str([came])):
+        return " (another structure, or other numbers)"
+    new, old = _where_they_part(*(_NODE.sub("", json.dumps(value)) for value in (came, held)))
+    return f": {new} instead of {old}"
+
+
+def _where_they_part(one: str, other: str) -> tuple[str, str]:
+    """Two texts from shortly before that place."""
     pairs = enumerate(zip(one, other, strict=False))
     same = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
     first = max(0, same - 30)

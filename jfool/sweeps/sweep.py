@@ -95,6 +95,7 @@ def sweep(
         devices=devices,
         checkpoint_seconds=checkpoint_seconds,
         note=note,
+        on_progress=on_progress,
     )
     ids = np.arange(num_jobs(jobs)) if job_ids is None else np.asarray(job_ids)
     ids, attack = ids.astype(np.int32), strong(attack)
@@ -120,8 +121,8 @@ def sweep(
         "matmul_precision": str(getattr(jax.config, "jax_default_matmul_precision", None)),
         **dataclasses.asdict(sizes),
     }
-    hosts.in_turn(lambda: store.claim(settings, note, hosts.index))
     try:
+        hosts.in_turn(lambda: store.claim(settings, note, hosts.index))
         waiting = np.flatnonzero(~np.isin(ids, store.finished()))
         states = store.states()
         hosts.meet("read")  # before anybody writes

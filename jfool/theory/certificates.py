@@ -116,6 +116,9 @@ def weights(name: str, value: ArrayLike, *axes: str) -> Array:
     shape = np.shape(value)
     if len(shape) != len(axes) or 0 in shape:
         raise ValueError(f"{name}: expected an array [{', '.join(axes)}], got {list(shape)}")
+    dtype = value.dtype if isinstance(value, Tracer) else np.asarray(value).dtype
+    if not jnp.issubdtype(dtype, np.number):
+        raise ValueError(f"{name}: expected numbers, got {dtype}")
     if not isinstance(value, Tracer) and not np.isfinite(np.asarray(value)).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinite ones")
     return jnp.asarray(value, jnp.float32)

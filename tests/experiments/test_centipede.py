@@ -5,6 +5,7 @@ import json
 import math
 import os
 import signal
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -124,6 +125,8 @@ def test_a_damaged_course_is_named(tmp_path):
         ({"split": 0}, "split: expected a number of at least 1, got 0"),
         ({"precision": "half"}, "precision: expected float32 or bfloat16, got 'half'"),
         ({"network": "mlp"}, "network: expected one of"),
+        ({"k": 1025}, "k: expected at most the 1024 pixels of an image, got 1025"),
+        ({"class_names": Path("none")}, "class_names: expected class names at none, got no such"),
     ],
 )
 def test_what_cannot_work_is_refused(changes, sentence, out):

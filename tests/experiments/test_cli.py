@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as cli
+from experiments import section
 from experiments.sparse import de_tables, heat_maps
 from experiments.sparse.shown import preset_name
 
@@ -88,6 +89,25 @@ def test_a_folder_that_cannot_be_is_refused_before_the_work(tmp_path, capsys):
     assert (tmp_path / "file").read_text() == "mine"
     assert cli.main(["de_tables", "smoke", "--ks", "0", "--out", str(tmp_path / "new")]) == 2
     assert not (tmp_path / "new").exists()
+
+
+def test_the_folder_of_another_experiment_is_left_alone(tmp_path, capsys):
+    found = section.Section(
+        name="theory",
+        title="",
+        source="",
+        preset="smoke",
+        command="python -m experiments theory smoke",
+        settings={},
+    )
+    section.publish(found, tmp_path)
+    before = (tmp_path / "section.json").read_text()
+    assert cli.main(["de_tables", "smoke", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"out: expected a new folder or one of de_tables, got {tmp_path}, which holds theory\n"
+    )
+    assert (tmp_path / "section.json").read_text() == before
+    cli._check_folder("theory", tmp_path)
 
 
 def test_a_run_is_called_the_papers_only_with_all_of_the_papers_numbers():

@@ -191,14 +191,16 @@ def test_another_kind_of_file_is_refused(tmp_path):
     path = tmp_path / "images.npz"
     np.savez(path, images=np.zeros(3))
     with pytest.raises(
-        ValueError, match="inversion: expected images, base, labels, confidence, l1_weight"
+        ValueError, match=r"inversion: expected an \.npz file with images, base, labels, "
     ):
         read_inverted(path, *BLACK, SHAPE, NUM_CLASSES)
     path.write_bytes(b"nothing")
     with pytest.raises(
-        ValueError, match="inversion: expected images, base, labels, confidence, l1_weight"
+        ValueError, match=r"inversion: expected an \.npz file with images, base, labels, "
     ):
         read_inverted(path, *BLACK, SHAPE, NUM_CLASSES)
+    with pytest.raises(FileNotFoundError, match="de: expected the folder of a sweep, got"):
+        of_sweep(tmp_path, 3, BLACK[0], SHAPE)
 
 
 @pytest.mark.parametrize(

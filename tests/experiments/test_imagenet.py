@@ -99,6 +99,8 @@ def test_a_group_without_classes_has_no_figures():
         ({"network": "resnet50=none"}, FileNotFoundError, "network: expected a file of weights"),
         ({"side": 8}, ValueError, "side: expected at least 32 pixels, got 8"),
         ({"every": 0}, ValueError, "every: expected a number of at least 1, got 0"),
+        ({"every": 1001}, ValueError, "every: expected at most 1000, got 1001"),
+        ({"k": 1025}, ValueError, "k: expected at most the 1024 pixels of an image, got 1025"),
         ({"population": 3}, ValueError, "population: expected a number of at least 4, got 3"),
         ({"color": "pink"}, ValueError, "colors: expected black, .*, got 'pink'"),
     ],

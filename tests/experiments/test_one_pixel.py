@@ -166,6 +166,12 @@ def test_the_section_says_what_the_attacked_images_are_taken_for(data, out):
     assert [picture["file"] for picture in again["pictures"]] == files[:2]
 
 
+def test_no_more_images_are_promised_than_are_classified_correctly(data, out):
+    with pytest.raises(ValueError, match=r"num_images: expected at most the 10 test .* got 11$"):
+        run(out, num_images=11)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -11,7 +11,7 @@ import pytest
 import models
 from experiments import networks, picture, record, sfi, table1, train
 from experiments.bench import precision
-from experiments.victims import check_victim, how, victim
+from experiments.victims import check_specs, check_victim, how, victim
 from models import SGD, Dataset, Recipe
 
 RECIPE = Recipe(SGD(), num_steps=6, batch_size=10, source="made up")
@@ -102,6 +102,11 @@ def test_what_cannot_work_is_refused_before_data_are_read(
 ):
     with pytest.raises(error, match=sentence):
         check_victim(name, dataset, weights and tmp_path / weights)
+
+
+def test_a_network_without_a_recipe_is_refused_by_the_name_that_the_user_knows():
+    with pytest.raises(ValueError, match=r"networks: expected one of .*, got 'resnet50'"):
+        check_specs(["resnet50"], "digits")
 
 
 def test_train_refuses_another_kind_of_file(stripes, tmp_path):

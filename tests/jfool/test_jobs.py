@@ -29,5 +29,11 @@ def test_repeats_are_a_positive_whole_number(repeats):
         jfool.grid(jfool.SparseJob, repeats=repeats, label=[0], base=[[0.0]], k=1)
 
 
+@pytest.mark.parametrize("job_type", [int, 3, jfool.SparseJob(0, 0.0, 1)])
+def test_what_is_no_type_of_jobs_is_refused(job_type):
+    with unchecked(), pytest.raises(TypeError, match="job_type: expected jobs such as"):
+        jfool.grid(job_type, label=[0])
+
+
 def test_jobs_are_counted_by_their_leading_axis():
     assert num_jobs(grey_jobs()) == 4

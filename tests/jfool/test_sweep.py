@@ -172,7 +172,7 @@ def test_what_was_chosen_at_the_start_is_not_chosen_again(tmp_path):
     ("change", "name"),
     [
         ({"num_steps": 24}, "num_steps: 24 instead of 25"),
-        ({"until": jfool.confident(0.91)}, "until"),
+        ({"until": jfool.confident(0.91)}, r"until \(other numbers\) \(choose another folder\)"),
         ({"until": None}, "until"),
         ({"max_queries": 10}, "max_queries: 10 instead of null"),
         ({"lanes": 4}, "lanes: 4 instead of 3"),
@@ -188,12 +188,19 @@ def test_other_settings_are_refused_by_name(change, name, tmp_path):
     assert (tmp_path / "run" / "settings.json").read_text() == before
 
 
+def test_a_refused_call_keeps_no_other_from_going_on(tmp_path):
+    program.sweep(tmp_path / "run")
+    with pytest.raises(ValueError, match="another num_steps"):
+        program.sweep(tmp_path / "run", num_steps=24)
+    assert not len(program.sweep(tmp_path / "run").missing)
+
+
 @pytest.mark.parametrize(
     ("index", "make", "name"),
     [
         (0, lambda old: jax.random.key(8), "key"),
         (1, lambda old: sparse_fooling(boundary="wrap"), "attack: .*wrap.* instead of .*clip"),
-        (2, lambda old: program.FixedOrder(old.weights * 2), "model"),
+        (2, lambda old: program.FixedOrder(old.weights * 2), r"model \(another structure, or"),
         (3, lambda old: jfool.SparseJob(old.label, old.base * 0.5, old.k), "jobs"),
     ],
 )
@@ -213,7 +220,9 @@ def test_another_problem_is_refused_by_name(index, make, name, tmp_path):
         ({"split": 0}, "split: expected a positive number of devices, got 0"),
         ({"split": 2}, "split: expected a divisor of the 1 devices, got 2"),
         ({"devices": []}, "devices: expected at least one, got none"),
-        ({"checkpoint_seconds": -1.0}, "checkpoint_seconds: expected a number"),
+        ({"checkpoint_seconds": -1.0}, "checkpoint_seconds: expected a finite .*, got -1.0"),
+        ({"checkpoint_seconds": np.nan}, "checkpoint_seconds: expected a finite .*, got nan"),
+        ({"on_progress": 3}, "on_progress: expected a function of a Progress, got 3"),
         ({"max_queries": 0}, "max_queries: expected None or a positive number, got 0"),
         ({"job_ids": np.zeros(32, int)}, "job_ids: expected distinct numbers"),
         ({"chunk": 0}, "chunk: expected None or a positive number"),
@@ -221,7 +230,7 @@ def test_another_problem_is_refused_by_name(index, make, name, tmp_path):
     ],
 )
 def test_settings_that_cannot_work_are_refused(options, sentence, tmp_path):
-    with pytest.raises((ValueError, TypeError), match=sentence):
+    with unchecked(), pytest.raises((ValueError, TypeError), match=sentence):
         program.sweep(tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
 

@@ -152,6 +152,7 @@ def ones(*shape):
         (lambda: theory.linear(ones(3)).confidence(-1), "k: expected 0 to 3, got -1"),
         (lambda: theory.linear(ones(3)).image(np.arange(2)), r"k: expected 0 to 3, got \[0 1\]"),
         (lambda: theory.linear(np.inf * ones(3)), "delta_w: expected finite numbers, got NaN"),
+        (lambda: theory.linear(np.array(["a"])), "delta_w: expected numbers, got <U1"),
         (lambda: theory.polynomial(np.nan * ones(2, 2)), "Q: expected finite numbers, got NaN"),
         (lambda: theory.linear_among(np.nan * ones(2, 2), 0), "W: expected finite numbers, got"),
         (lambda: theory.linear_among(ones(2, 2), 1.5), "label: expected a class .*, got 1.5"),

@@ -121,3 +121,13 @@ def test_settings_that_cannot_work_are_refused(options, message):
 def test_what_is_no_function_is_refused():
     with unchecked(), pytest.raises(TypeError, match="apply: expected a function"):
         jfool.wrap(weights(), dense)
+
+
+@pytest.mark.parametrize("name", ["mean", "std"])
+def test_constants_of_other_images_are_refused(name):
+    model = jfool.wrap(lambda w, x: x.mean((1, 2)) * w, jnp.float32(1), **{name: np.full(3, 0.5)})
+    with (
+        unchecked(),
+        pytest.raises(ValueError, match=f"{name}: expected one number or 1, .* got 3"),
+    ):
+        model(jnp.zeros((2, 4, 4, 1)))

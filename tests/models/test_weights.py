@@ -92,6 +92,13 @@ def test_missing_extra_and_unfitting_tensors_are_all_named_in_one_error(path):
     assert "norm.mean expected float[3], got int32[3]" in message
 
 
+def test_of_many_tensors_that_do_not_fit_the_first_are_named(path):
+    many = {f"{i}": np.zeros(1, np.float32) for i in range(10, 30)}
+    rewrite(path, lambda tensors: tensors.update(many))
+    message = refuses(path, "does not fit Block")
+    assert message.endswith("; extra 16; extra 17; and 12 more")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_not_finite_are_neither_loaded_nor_saved(path, value):
     rewrite(path, lambda tensors: tensors["norm.var"].__setitem__(1, value))
