@@ -167,9 +167,11 @@ def notes(config: Config, card: dict[str, Any]) -> list[str]:
     """What differs from the paper, and what it leaves open."""
     name, weights = split_spec(config.network)
     origin = f"weights of {weights.name}" if weights else f"trained here, seed {card.get('seed')}"
+    left_out = [str(k) for k in published.KS if k not in config.ks]
     texts = [
         f"{tested(f'{name} ({origin})', card)}.",
         smaller_note(config, Config()),
+        f"The paper also has SFIs with k = {', '.join(left_out)}." if left_out else None,
         "The paper leaves open what becomes of positions that leave the image: they are clipped.",
     ]
     if config.dataset == "cifar10":

@@ -155,6 +155,14 @@ def test_networks_that_the_paper_did_not_attack_say_so():
     assert de_tables.source("nin") == "paper 000, tables 6 to 9, figures 4, 5"
 
 
+@pytest.mark.parametrize(("ks", "told"), [(published.KS, None), ((5, 25), "k = 1, 125.")])
+def test_numbers_of_pixels_that_were_left_out_are_told(ks, told):
+    card = {"accuracy": 0.9, "num_test_images": 1000, "seed": 0}
+    notes = de_tables.notes(de_tables.Config(ks=ks), card)
+    of_ks = [note for note in notes if "SFIs with k" in note]
+    assert of_ks == ([] if told is None else [f"The paper also has SFIs with {told}"])
+
+
 def test_the_command_names_what_differs_from_the_preset(tmp_path):
     reduced = PRESETS["reduced"][1]
     config = dataclasses.replace(
