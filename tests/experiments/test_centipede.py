@@ -101,7 +101,12 @@ def test_the_table_is_judged_in_float32_whatever_the_search_computed_in(network,
     (measured,) = section["tables"][0]["measured"]
     assert measured[0] == pytest.approx(100 * expected[0], rel=1e-4)
     assert results.column("confidence")[0] != pytest.approx(expected[0], rel=1e-4)
-    assert measured[1] == math.floor(100 * expected[1])
+    assert measured[1] == pytest.approx(100 * expected[1], rel=1e-4)
+
+
+def test_percent_are_rounded_down_unless_little_would_be_left():
+    shown = [centipede._percent(x) for x in (0.9999, 0.1, 0.034, 0.0, math.nan)]
+    assert shown == [99, 10, pytest.approx(3.4), 0.0, None]
 
 
 def test_a_point_that_is_not_later_changes_nothing():
