@@ -91,10 +91,7 @@ def check_job_ids(job_ids: Any, count: int) -> None:
         return
     ids = np.asarray(job_ids)
     if not np.issubdtype(ids.dtype, np.integer) or ids.min() < 0 or ids.max() >= 2**31:
-        raise ValueError(
-            f"job_ids: expected whole numbers in [0, 2**31), got {ids.dtype} from {ids.min()} to "
-            f"{ids.max()}"
-        )
+        raise ValueError(f"job_ids: expected whole numbers in [0, 2**31), got {ids!r:.60}")
     if len(np.unique(ids)) != count:
         raise ValueError("job_ids: expected distinct numbers, got duplicates")
 

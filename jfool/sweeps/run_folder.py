@@ -27,7 +27,7 @@ from jfool.sweeps.large import digest_of
 from jfool.sweeps.results import Results, collected, without_large
 
 _SETTINGS = "settings.json"
-_DIGEST = re.compile(r"\['[0-9a-f]{64}'\]")
+_DIGEST = re.compile("[0-9a-f]{64}")
 _NODE = re.compile("PyTreeDef|CustomNode")  # of a description: no news to anybody
 
 
@@ -222,14 +222,23 @@ def _explained(path: epath.Path) -> Iterator[None]:
 
 def _difference(came: Any, held: Any) -> str:
     """How two settings differ, as far as people can read it: digests alone tell nothing."""
-    if isinstance(came, list) and isinstance(held, list) and _DIGEST.fullmatch(str(came[-1:])):
-        came, held = came[0], held[0]  # a description, and a digest of its numbers
+    if _is_described(came) and _is_described(held):
+        came, held = came[0], held[0]
         if came == held:
             return " (other numbers)"
-    elif _DIGEST.fullmatch(str([came])):
+    elif _is_digest(came):
         return " (another structure, or other numbers)"
     new, old = _where_they_part(*(_NODE.sub("", json.dumps(value)) for value in (came, held)))
     return f": {new} instead of {old}"
+
+
+def _is_described(setting: Any) -> bool:
+    """A description, and a digest of structure and numbers."""
+    return isinstance(setting, list) and len(setting) == 2 and _is_digest(setting[1])
+
+
+def _is_digest(setting: Any) -> bool:
+    return isinstance(setting, str) and _DIGEST.fullmatch(setting) is not None
 
 
 def _where_they_part(one: str, other: str) -> tuple[str, str]:

@@ -167,10 +167,15 @@ BAD: dict[str, tuple[Given, Any, str]] = {
         "job_ids: .*distinct",
     ),
     "a negative job id": ({"job_ids": lambda: np.arange(4) - 1}, ValueError, r"job_ids: .*\[0"),
+    "job ids as text": (
+        {"job_ids": lambda: np.array(list("abcd"))},
+        ValueError,
+        "job_ids: .*whole",
+    ),
     "job ids as floats": (
         {"job_ids": lambda: np.arange(4.0)},
         ValueError,
-        "job_ids: .*whole.*float",
+        "job_ids: .*whole.*got array",
     ),
 }
 
