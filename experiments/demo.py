@@ -8,7 +8,8 @@ enlarged scans only, and 5 pixels rarely fool it; 125 are the most that the pape
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import record, sfi
+from experiments import sfi
+from experiments.lab import record
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import models
-from experiments.record import print_json
+from experiments.lab.record import print_json
 
 
 @dataclass(frozen=True)

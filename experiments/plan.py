@@ -20,7 +20,7 @@ from rich.table import Table
 
 import jfool
 import models
-from experiments.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import claim_file, print_json, versions, write_json
 from jfool.sweeps.ahead import Largest, compile_sweep, largest
 from jfool.sweeps.chips import topology_devices
 from jfool.sweeps.plan import ASSUMPTIONS, Plan, plan

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.agenda import AGENDA
-from experiments.record import claim_file, print_json
-from experiments.report_page import Entry, page
-from experiments.section import SECTION, Section, Table, read_section
-from experiments.victims import how
+from experiments.lab.agenda import AGENDA
+from experiments.lab.record import claim_file, print_json
+from experiments.lab.report_page import Entry, page
+from experiments.lab.section import SECTION, Section, Table, read_section
+from experiments.lab.victims import how
 from models.cache import replacing
 
 _PNG = b"\x89PNG\r\n\x1a\n"

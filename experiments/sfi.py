@@ -13,13 +13,13 @@ from typing import Any
 
 import jfool
 import models
-from experiments import publish, record
-from experiments.colors import parse_colors
-from experiments.found import Found, best_rows
-from experiments.outcome import Outcome
-from experiments.progress import progress, say
-from experiments.search import OBJECTIVES, Cell, Search, plain_confidences, search_cells
-from experiments.victims import check_victim, victim
+from experiments.lab import publish, record
+from experiments.lab.colors import parse_colors
+from experiments.lab.found import Found, best_rows
+from experiments.lab.outcome import Outcome
+from experiments.lab.progress import progress, say
+from experiments.lab.search import OBJECTIVES, Cell, Search, plain_confidences, search_cells
+from experiments.lab.victims import check_victim, victim
 from jfool.encodings.boundary import BOUNDARIES
 
 RETRY_BELOW = 0.01  # cells whose best confidence is less are what `retry_log_confidence` retries

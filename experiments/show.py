@@ -12,12 +12,12 @@ import numpy as np
 import tyro
 
 import jfool
-from experiments import record
-from experiments.colors import parse_colors
-from experiments.outcome import Outcome
-from experiments.picture import draw
-from experiments.publish import figures, print_tables
-from experiments.search import Cell, Search, found_of, places_of
+from experiments.lab import record
+from experiments.lab.colors import parse_colors
+from experiments.lab.outcome import Outcome
+from experiments.lab.picture import draw
+from experiments.lab.publish import figures, print_tables
+from experiments.lab.search import Cell, Search, found_of, places_of
 from jfool.sweeps import Results
 
 _MOST_CLASSES = 20  # in tables and galleries

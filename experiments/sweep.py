@@ -21,12 +21,13 @@ import numpy as np
 
 import jfool
 import models
-from experiments import record, sfi, show
-from experiments.cluster import STOPPED, join_processes, launch, one_after_another
-from experiments.colors import parse_colors
-from experiments.progress import sweep_progress
-from experiments.search import Cell, Search, jobs_of, places_of, plain_confidences
-from experiments.victims import victim
+from experiments import sfi, show
+from experiments.lab import record
+from experiments.lab.cluster import STOPPED, join_processes, launch, one_after_another
+from experiments.lab.colors import parse_colors
+from experiments.lab.progress import sweep_progress
+from experiments.lab.search import Cell, Search, jobs_of, places_of, plain_confidences
+from experiments.lab.victims import victim
 from jfool.sweeps import SweepStopped
 from models.cache import cache_folder
 

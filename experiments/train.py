@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import models
-from experiments.progress import say
-from experiments.record import claim_file, print_json, versions
-from experiments.victims import check_num_epochs, check_seed, check_victim, victim
+from experiments.lab.progress import say
+from experiments.lab.record import claim_file, print_json, versions
+from experiments.lab.victims import check_num_epochs, check_seed, check_victim, victim
 from models.weights import check_savable, save
 from models.zoo import weights_path
 

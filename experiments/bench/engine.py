@@ -14,7 +14,7 @@ from flax import nnx
 import jfool
 from experiments.bench.painting import scatter_over_masked
 from experiments.bench.pairs import fused_over_forward
-from experiments.record import print_json, versions
+from experiments.lab.record import print_json, versions
 from models import CNN, LeNet
 
 

@@ -15,7 +15,7 @@ from flax import nnx
 
 import jfool
 from experiments.bench.pairs import fused_over_forward, one_over_other
-from experiments.record import print_json, versions
+from experiments.lab.record import print_json, versions
 from models import LeNet, create
 
 _SIDE = 64

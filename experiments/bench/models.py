@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 import models
-from experiments.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import claim_file, print_json, versions, write_json
 from models.normalization import IMAGENET
 from models.weights import fill
 

@@ -37,7 +37,7 @@ import numpy as np
 from experiments.bench import peer_net
 from experiments.bench.peer_attacks import Work, art_attack, jfool_attack, torchattacks_attack
 from experiments.bench.peer_report import evaluations, print_table, summary
-from experiments.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import claim_file, print_json, versions, write_json
 
 PEERS = {
     "art": "adversarial-robustness-toolbox",

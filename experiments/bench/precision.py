@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import models
-from experiments.record import claim_file, print_json, versions, write_json
-from experiments.victims import check_seed, check_victim, victim
+from experiments.lab.record import claim_file, print_json, versions, write_json
+from experiments.lab.victims import check_seed, check_victim, victim
 
 
 @dataclasses.dataclass(frozen=True)

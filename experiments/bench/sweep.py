@@ -24,8 +24,8 @@ import numpy as np
 import jfool
 import models
 from experiments.bench.synthetic import Countdown, Wait
-from experiments.record import claim_file, print_json, versions, write_json
-from experiments.victims import victim
+from experiments.lab.record import claim_file, print_json, versions, write_json
+from experiments.lab.victims import victim
 
 PARTS = ("mnist", "synthetic", "tiny")
 

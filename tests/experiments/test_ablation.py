@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jfool
-from experiments.evolved.ablation import ablate, tiles
+from experiments.nguyen2015.ablation import ablate, tiles
 from tests.experiments.tiny_network import TinyNetwork
 
 SHAPE, NUM_CLASSES, SIDE, LABEL = (5, 7, 3), 4, 3, 2

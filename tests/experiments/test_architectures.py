@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import jfool
-from experiments.section import read_section
-from experiments.sparse import architectures, published
-from experiments.sparse.architecture_tables import bold, count, most_vulnerable, notes, tables
-from experiments.sparse.architectures import PRESETS, Config
-from experiments.sparse.fooled_network import OUTCOME, Outcome, natural_confidences, read_outcomes
+from experiments.kumano2020 import architectures, published
+from experiments.kumano2020.architecture_tables import bold, count, most_vulnerable, notes, tables
+from experiments.kumano2020.architectures import PRESETS, Config
+from experiments.lab.fooled_network import OUTCOME, Outcome, natural_confidences, read_outcomes
+from experiments.lab.section import read_section
 
 SMOKE = dataclasses.replace(PRESETS["smoke"][1], k=2, generations=3)
 

@@ -12,12 +12,12 @@ from PIL import Image
 
 import jfool
 import models
-from experiments.evolved import ascent
-from experiments.evolved.ascent_figures import enlarged, enlargement, shown_classes
-from experiments.evolved.ascent_tables import equally_sure, variation_when
-from experiments.evolved.ascents import MEAN, SETTINGS, Ascents, ascend, attack_of
-from experiments.evolved.watched_ascent import WatchedAscent, total_variation
-from experiments.sparse.imagenet_network import ImageNetVictim
+from experiments.lab.imagenet_network import ImageNetVictim
+from experiments.nguyen2015 import ascent
+from experiments.nguyen2015.ascent_figures import enlarged, enlargement, shown_classes
+from experiments.nguyen2015.ascent_tables import equally_sure, variation_when
+from experiments.nguyen2015.ascents import MEAN, SETTINGS, Ascents, ascend, attack_of
+from experiments.nguyen2015.watched_ascent import WatchedAscent, total_variation
 
 SHAPE, NUM_CLASSES = (6, 6, 3), 1000
 SMOKE = dataclasses.replace(

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 import jfool
-from experiments.sparse import centipede, course
-from experiments.sparse.course import Course, read_course
-from experiments.sparse.imagenet_network import ImageNetVictim
+from experiments.kumano2020 import centipede
+from experiments.lab import course
+from experiments.lab.course import Course, read_course
+from experiments.lab.imagenet_network import ImageNetVictim
 from jfool.sweeps import SweepStopped
 from tests.experiments.tiny_network import TinyNetwork
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as cli
-from experiments import section
-from experiments.sparse import de_tables, heat_maps
-from experiments.sparse.shown import preset_name
+from experiments.kumano2020 import de_tables, heat_maps
+from experiments.lab import section
+from experiments.lab.shown import preset_name
 
 ROOT = Path(__file__).resolve().parents[2]
 

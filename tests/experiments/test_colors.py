@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.colors import parse_colors
+from experiments.lab.colors import parse_colors
 
 
 def test_names_levels_and_triples():

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 import jfool
-from experiments.section import read_section
-from experiments.sparse import de_tables, published
-from experiments.sparse.de_tables import PRESETS
-from experiments.sparse.mean_tables import tables
-from experiments.sparse.orderings import greys_above_hues, means_table, rises_with_k
-from experiments.sparse.shown import command
+from experiments.kumano2020 import de_tables, published
+from experiments.kumano2020.de_tables import PRESETS
+from experiments.kumano2020.mean_tables import tables
+from experiments.kumano2020.orderings import greys_above_hues, means_table, rises_with_k
+from experiments.lab.section import read_section
+from experiments.lab.shown import command
 
 SMOKE = dataclasses.replace(PRESETS["smoke"][1], ks=(1, 3), generations=3)
 COLORS = published.COLORS

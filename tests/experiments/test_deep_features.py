@@ -9,8 +9,8 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 import models
-from experiments.sparse import deep_features
-from experiments.sparse.feature_space import Groups, auroc, nearness, pca
+from experiments.kumano2020 import deep_features
+from experiments.lab.feature_space import Groups, auroc, nearness, pca
 from jfool.features import show_features
 from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork

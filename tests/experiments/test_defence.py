@@ -11,12 +11,12 @@ from scipy.stats import chisquare
 
 import jfool
 import models
-from experiments.colors import parse_colors
-from experiments.found import Found, Row
-from experiments.retraining import as_bytes, filled, measure, with_outliers
-from experiments.sparse import defence
-from experiments.sparse.attack_sets import AttackSet, drawn_ks, places_of_round
-from experiments.sparse.defence_report import TABLE_16, TABLE_17
+from experiments.kumano2020 import defence
+from experiments.kumano2020.attack_sets import AttackSet, drawn_ks, places_of_round
+from experiments.kumano2020.defence_report import TABLE_16, TABLE_17
+from experiments.lab.colors import parse_colors
+from experiments.lab.found import Found, Row
+from experiments.lab.retraining import as_bytes, filled, measure, with_outliers
 from models import SGD, Dataset, Recipe
 
 SMOKE = dataclasses.replace(defence.PRESETS["smoke"][1], num_steps=None)

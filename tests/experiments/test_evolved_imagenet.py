@@ -9,10 +9,10 @@ from PIL import Image
 from scipy import stats
 
 import models
-from experiments.evolved import imagenet, imagenet_tables
-from experiments.evolved.archives import Archives
-from experiments.evolved.figures import percent
-from experiments.sparse.imagenet_network import ImageNetVictim
+from experiments.lab.imagenet_network import ImageNetVictim
+from experiments.nguyen2015 import imagenet, imagenet_tables
+from experiments.nguyen2015.archives import Archives
+from experiments.nguyen2015.figures import percent
 from tests.experiments.tiny_network import TinyNetwork
 
 SMOKE = imagenet.PRESETS["smoke"][1]

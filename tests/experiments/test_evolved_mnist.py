@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.evolved import mnist
-from experiments.evolved.figures import percent
-from experiments.evolved.methods import METHODS, Runs
-from experiments.evolved.mnist_tables import alone_table, sure_table
+from experiments.nguyen2015 import mnist
+from experiments.nguyen2015.figures import percent
+from experiments.nguyen2015.methods import METHODS, Runs
+from experiments.nguyen2015.mnist_tables import alone_table, sure_table
 from tests.experiments.tiny_network import in_place_of_digits
 
 SMOKE = mnist.PRESETS["smoke"][1]

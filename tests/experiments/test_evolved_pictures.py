@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import jfool
-from experiments.evolved.pictures import check_pictures, read_pictures
+from experiments.nguyen2015.pictures import check_pictures, read_pictures
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,13 @@ from PIL import Image
 
 import jfool
 import models
-from experiments.evolved import methods, natural, rounds
-from experiments.evolved.fooling_images import FoolingImages, evolve_fooling
-from experiments.evolved.methods import Runs
-from experiments.evolved.natural_report import Probed, compared, pictures_table
-from experiments.evolved.rounds_report import (
+from experiments.lab.judging import probabilities
+from experiments.lab.retraining import Measured
+from experiments.nguyen2015 import methods, natural, rounds
+from experiments.nguyen2015.fooling_images import FoolingImages, evolve_fooling
+from experiments.nguyen2015.methods import Runs
+from experiments.nguyen2015.natural_report import Probed, compared, pictures_table
+from experiments.nguyen2015.rounds_report import (
     ERROR,
     MNIST_ERROR,
     SCORE,
@@ -22,8 +24,6 @@ from experiments.evolved.rounds_report import (
     Round,
     table_s2,
 )
-from experiments.retraining import Measured
-from experiments.sparse.judging import probabilities
 from models import SGD, Dataset, Recipe
 from tests.experiments.tiny_encoding import Blocks
 from tests.experiments.tiny_network import TinyNetwork

@@ -9,8 +9,8 @@ from PIL import Image
 
 import jfool
 import models
-from experiments.evolved import methods, transfer
-from experiments.evolved.transfer_report import (
+from experiments.nguyen2015 import methods, transfer
+from experiments.nguyen2015.transfer_report import (
     PAPER,
     Shown,
     draw_transferring,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.gallery import DPI, Tile, draw_gallery
+from experiments.lab.gallery import DPI, Tile, draw_gallery
 
 
 def blocks(image: np.ndarray, scale: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import jfool
-from experiments.evolved.genome_graph import draw_genome, edges, places
+from experiments.nguyen2015.genome_graph import draw_genome, edges, places
 from jfool.encodings.cppn.rendering import grid, paint
 
 ENCODING = jfool.CPPN((6, 7, 3), "hls", max_nodes=20, max_connections=50)

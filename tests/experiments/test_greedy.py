@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import jfool
-from experiments.colors import parse_colors
-from experiments.search import Cell, jobs_of, places_of
-from experiments.sparse import greedy
-from experiments.sparse.greedy_methods import evolution
-from experiments.sparse.greedy_tables import compared, notes, score, tables
-from experiments.sparse.imagenet_network import ImageNetVictim
-from experiments.sparse.recorded import Outcomes, carried_on, search_recorded
+from experiments.greedy import greedy
+from experiments.greedy.greedy_methods import evolution
+from experiments.greedy.greedy_tables import compared, notes, score, tables
+from experiments.lab.colors import parse_colors
+from experiments.lab.imagenet_network import ImageNetVictim
+from experiments.lab.recorded import Outcomes, carried_on, search_recorded
+from experiments.lab.search import Cell, jobs_of, places_of
 from tests.experiments.tiny_network import TinyNetwork
 
 SMOKE = greedy.PRESETS["smoke"][1]

@@ -8,11 +8,9 @@ import pytest
 from PIL import Image
 
 import jfool
-from experiments.colors import parse_colors
-from experiments.sparse import heat_maps
-from experiments.sparse.heat_figures import shared_pixels
-from experiments.sparse.judging import probabilities
-from experiments.sparse.pixel_maps import (
+from experiments.kumano2020 import heat_maps
+from experiments.kumano2020.heat_figures import shared_pixels
+from experiments.kumano2020.pixel_maps import (
     Altered,
     Inverted,
     check_network_of,
@@ -20,6 +18,8 @@ from experiments.sparse.pixel_maps import (
     overlap,
     read_inverted,
 )
+from experiments.lab.colors import parse_colors
+from experiments.lab.judging import probabilities
 from tests.experiments.tiny_network import TinyNetwork, in_place_of_digits
 
 SMOKE = heat_maps.PRESETS["smoke"][1]

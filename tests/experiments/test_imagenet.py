@@ -10,9 +10,9 @@ from PIL import Image
 
 import jfool
 import models
-from experiments.sparse import imagenet
-from experiments.sparse.confidences import Confidences, table
-from experiments.sparse.imagenet_network import ImageNetVictim, imagenet_names, imagenet_victim
+from experiments.kumano2020 import imagenet
+from experiments.kumano2020.confidences import Confidences, table
+from experiments.lab.imagenet_network import ImageNetVictim, imagenet_names, imagenet_victim
 from tests.experiments.tiny_network import TinyNetwork
 
 SMOKE = imagenet.PRESETS["smoke"][1]

@@ -8,10 +8,10 @@ import pytest
 import tyro
 
 import models
-from experiments.sparse import inversion
-from experiments.sparse.inverted import Found, natural_cosine, natural_images
-from experiments.sparse.judging import probabilities
-from experiments.sparse.shown import command
+from experiments.kumano2020 import inversion
+from experiments.kumano2020.inverted import Found, natural_cosine, natural_images
+from experiments.lab.judging import probabilities
+from experiments.lab.shown import command
 from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork
 

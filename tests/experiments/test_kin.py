@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.evolved import kin
+from experiments.nguyen2015 import kin
 
 CELLS, GENERATIONS = 7, 12
 

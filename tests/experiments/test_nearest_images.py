@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import models
-from experiments.evolved import nearest_images
-from experiments.evolved.nearest import nearest_of_class
-from experiments.evolved.nearest_images import PIXELS
+from experiments.nguyen2015 import nearest_images
+from experiments.nguyen2015.nearest import nearest_of_class
+from experiments.nguyen2015.nearest_images import PIXELS
 from tests.experiments.tiny_network import in_place_of_digits
 
 SMOKE = nearest_images.PRESETS["smoke"][1]
@@ -18,7 +18,7 @@ SHAPE, NUM_CLASSES = (6, 6, 1), 3
 
 
 def test_the_nearest_of_the_class_is_that_of_trying_all(monkeypatch):
-    monkeypatch.setattr("experiments.evolved.nearest._AT_ONCE", 3)
+    monkeypatch.setattr("experiments.nguyen2015.nearest._AT_ONCE", 3)
     rng = np.random.default_rng(0)
     points, natural = rng.normal(size=(20, 5)), rng.normal(size=(40, 5))
     labels, natural_labels = rng.integers(0, 3, 20), rng.integers(0, 3, 40)
@@ -74,7 +74,7 @@ def test_images_of_the_data_set_are_drawn_only_where_they_are_wanted(dataset, tm
     drawn = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
-            "experiments.evolved.nearest_figure.draw_gallery", lambda *a, **_: drawn.append(a)
+            "experiments.nguyen2015.nearest_figure.draw_gallery", lambda *a, **_: drawn.append(a)
         )
         for show_natural in (True, False):
             config = dataclasses.replace(SMOKE, methods=("direct",), show_natural=show_natural)

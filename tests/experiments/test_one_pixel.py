@@ -10,15 +10,15 @@ from PIL import Image
 
 import jfool
 import models
-from experiments.sparse import one_pixel, one_pixel_report
-from experiments.sparse.one_pixel_report import (
+from experiments.su2019 import one_pixel, one_pixel_report
+from experiments.su2019.one_pixel_report import (
     Attacks,
     draw_pairs,
     most_confident,
     rates_of,
     table,
 )
-from experiments.sparse.photographs import choose, job_ids, parts
+from experiments.su2019.photographs import choose, job_ids, parts
 from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork
 

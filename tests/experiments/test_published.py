@@ -2,8 +2,8 @@
 
 import pytest
 
-from experiments.sparse import published
-from experiments.sparse.published import ARCHITECTURES, CIFAR10, CLASSES, COLORS, KS
+from experiments.kumano2020 import published
+from experiments.kumano2020.published import ARCHITECTURES, CIFAR10, CLASSES, COLORS, KS
 
 NETWORKS = list(CIFAR10.values())
 

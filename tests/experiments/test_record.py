@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import record
+from experiments.lab import record
 
 
 def test_nan_and_infinity_become_null_and_arrays_lists():

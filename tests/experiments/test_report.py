@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import report, section
+from experiments import report
 from experiments.__main__ import EXPERIMENTS
-from experiments.agenda import AGENDA
-from experiments.section import Picture, Section, Table, publish
+from experiments.lab import section
+from experiments.lab.agenda import AGENDA
+from experiments.lab.section import Picture, Section, Table, publish
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>alert('a & b')</script>"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import jfool
-from experiments.colors import parse_colors
-from experiments.found import Found
-from experiments.search import Cell, Search, job_id, plain_confidences, search_cells
+from experiments.lab.colors import parse_colors
+from experiments.lab.found import Found
+from experiments.lab.search import Cell, Search, job_id, plain_confidences, search_cells
 
 COLORS = parse_colors(["black", "grey", "white"], 1, "mnist")
 CELLS = [Cell(color, label) for color in COLORS for label in range(4)]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import demo, record, sfi
+from experiments import demo, sfi
+from experiments.lab import record
 from models import datasets
 
 SMALL = sfi.Config(k=2, population=8, generations=4, repeats=2, lanes=4, until=None)

@@ -17,7 +17,7 @@ from PIL import Image
 import jfool
 from experiments import show, sweep
 from experiments.bench import sweep as bench
-from experiments.progress import sweep_line
+from experiments.lab.progress import sweep_line
 from jfool.sweeps import Progress, SweepStopped, without_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,7 +146,7 @@ def test_the_line_of_progress_counts_from_this_start():
 
 PROGRAM = """
 import os, sys, time
-from experiments import cluster
+from experiments.lab import cluster
 if cluster._CHILD not in os.environ:
     sys.argv = ["x"]
     cluster.subprocess.Popen = lambda command, env, Popen=cluster.subprocess.Popen: Popen(

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.found import Row, best_rows
-from experiments.tables import best_table, mean_table, percent, print_table
+from experiments.lab.found import Row, best_rows
+from experiments.lab.tables import best_table, mean_table, percent, print_table
 
 NAN = math.nan
 

@@ -10,13 +10,13 @@ import optax
 import pytest
 from PIL import Image
 
-from experiments.colors import NAMED
-from experiments.found import Found, Row
-from experiments.section import SECTION
-from experiments.sparse import theory
-from experiments.sparse.theory_growth import exponent
-from experiments.sparse.theory_models import KernelMachine, Linear, only, start, trained
-from experiments.sparse.theory_search import WHITE, Crossed, exact_smallest_k, fewest
+from experiments.kumano2020 import theory
+from experiments.kumano2020.theory_growth import exponent
+from experiments.kumano2020.theory_models import KernelMachine, Linear, only, start, trained
+from experiments.kumano2020.theory_search import WHITE, Crossed, exact_smallest_k, fewest
+from experiments.lab.colors import NAMED
+from experiments.lab.found import Found, Row
+from experiments.lab.section import SECTION
 from models import Dataset
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")  # optax.adam mixes dtypes

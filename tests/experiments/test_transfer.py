@@ -10,10 +10,17 @@ from scipy.stats import binomtest
 
 import jfool
 import models
-from experiments.found import Found, Row
-from experiments.sparse import transfer
-from experiments.sparse.judging import probabilities, wilson
-from experiments.sparse.transfer_report import PAPER, Shown, counted, ratio, tables, transferring
+from experiments.kumano2020 import transfer
+from experiments.kumano2020.transfer_report import (
+    PAPER,
+    Shown,
+    counted,
+    ratio,
+    tables,
+    transferring,
+)
+from experiments.lab.found import Found, Row
+from experiments.lab.judging import probabilities, wilson
 from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork
 

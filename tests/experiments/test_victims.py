@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import models
-from experiments import networks, picture, record, sfi, table1, train
+from experiments import networks, sfi, train
 from experiments.bench import precision
-from experiments.victims import check_specs, check_victim, how, victim
+from experiments.kumano2020 import table1
+from experiments.lab import picture, record
+from experiments.lab.victims import check_specs, check_victim, how, victim
 from models import SGD, Dataset, Recipe
 
 RECIPE = Recipe(SGD(), num_steps=6, batch_size=10, source="made up")

@@ -1,1 +1,0 @@
-"""The experiments of paper 001: fooling images that evolve."""

@@ -1,0 +1,1 @@
+"""jfool's own greedy choice of pixels beside differential evolution."""

@@ -1,0 +1,1 @@
+"""Kumano et al. (2020), "Are DNNs fooled by extremely unrecognizable images?"."""

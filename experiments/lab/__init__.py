@@ -1,0 +1,1 @@
+"""What every experiment shares: settings, victims, searches, tables, figures, the report."""

@@ -1,0 +1,118 @@
+"""A network with ImageNet's 1 000 classes: with weights from a file, or untrained.
+
+No data set belongs to it here. Without weights it serves to try an experiment out, and whatever is
+shown of it says so.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import models
+from experiments.lab.progress import say
+from experiments.lab.victims import split_spec
+
+NUM_CLASSES = 1000
+NETWORKS = tuple(n for n, a in models.ARCHITECTURES.items() if a.num_classes == NUM_CLASSES)
+
+
+@dataclass(frozen=True)
+class ImageNetVictim:
+    """
+    name: of the architecture.
+    model: in evaluation mode.
+    weights: the name of their file, or None: drawn at random.
+    sha256: of that file.
+    """
+
+    name: str
+    model: models.Network
+    weights: str | None
+    sha256: str | None
+
+    @property
+    def title(self) -> str:
+        """As titles call it."""
+        return self.name if self.weights else f"{self.name}, UNTRAINED"
+
+    @property
+    def note(self) -> str:
+        """A sentence on where its weights come from."""
+        if self.weights is None:
+            return (
+                f"{self.name} is UNTRAINED: no weights were given ({self.name}=FILE), so they "
+                "were drawn at random, and nothing here says anything about what it sees."
+            )
+        return f"{self.name} has the weights of {self.weights} (SHA-256 {self.sha256})."
+
+
+def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> ImageNetVictim:
+    """A network from one text.
+
+    Args:
+      spec: `NAME=FILE`, or `NAME` for random weights.
+      side: of its square images in pixels; by default the architecture's.
+      seed: of random weights.
+    """
+    check_network(spec, side)
+    name, file = split_spec(spec)
+    shape = None if side is None else (side, side, 3)
+    if file is None:
+        model = models.create(name, shape, seed=seed)
+        model.eval()
+        say(f"{name} is UNTRAINED: its weights are random")
+        return ImageNetVictim(name, model, None, None)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return ImageNetVictim(name, models.load(name, file, shape), file.name, digest)
+
+
+def check_network(spec: str, side: int | None, setting: str = "network") -> None:
+    """Refuses what cannot be had, before anything is read.
+
+    Args:
+      spec, side: see `imagenet_victim`.
+      setting: what the user calls the network.
+
+    Raises:
+      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
+    """
+    name, file = split_spec(spec)
+    if name not in NETWORKS:
+        raise ValueError(f"{setting}: expected one of {', '.join(NETWORKS)}, got {name!r}")
+    if file is not None and not file.is_file():
+        raise FileNotFoundError(f"{setting}: expected a file of weights, got none at {file}")
+    if side is not None and side < 32:
+        raise ValueError(f"side: expected at least 32 pixels, got {side}")
+
+
+def check_k(k: int, spec: str, side: int | None, setting: str = "k") -> None:
+    """Refuses to alter more pixels than images have.
+
+    Args:
+      spec, side: see `imagenet_victim`.
+      setting: what the user calls it.
+
+    Raises:
+      ValueError: naming the setting.
+    """
+    height, width, _ = models.ARCHITECTURES[split_spec(spec)[0]].image_shape
+    pixels = height * width if side is None else side * side
+    if k > pixels:
+        raise ValueError(f"{setting}: expected at most the {pixels} pixels of an image, got {k}")
+
+
+def imagenet_names(path: Path | None) -> tuple[str, ...]:
+    """What the classes are called: by a file (see `models.read_class_names`), or by number.
+
+    Raises:
+      ValueError: there is no such file, or it does not have 1 000 names.
+    """
+    if path is None:
+        return tuple(f"class {number}" for number in range(NUM_CLASSES))
+    try:
+        names = models.read_class_names(path)
+    except (FileNotFoundError, ValueError) as error:
+        raise ValueError(f"class_names: {error}") from error
+    if len(names) != NUM_CLASSES:
+        raise ValueError(f"class_names: expected {NUM_CLASSES} names, got {len(names)} in {path}")
+    return tuple(name.replace("_", " ") for name in names)

@@ -1,0 +1,127 @@
+"""What a run leaves behind: a folder of its own, JSON that any reader takes, and where it ran."""
+
+import json
+import math
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import jfool
+from models.cache import check_writable, replacing
+
+RESULTS = "results.json"
+IMAGES = "images.npz"
+GALLERY = "gallery.png"
+
+_PACKAGES = ("jax", "jaxlib", "flax", "numpy")
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def versions() -> dict[str, Any]:
+    """Of everything that figures depend on: packages, git commit (None outside a clone), device."""
+    packages = {"python": platform.python_version(), "jfool": jfool.__version__}
+    for name in _PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "unknown"
+    devices = jax.devices()
+    return {
+        "versions": packages,
+        "git_commit": git_commit(),
+        "device": f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})",
+    }
+
+
+def git_commit(folder: Path = _ROOT) -> str | None:
+    """The commit of the clone, with `-dirty` behind it where tracked files differ from it."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty"]
+    command += ["--exclude=*"]  # never a tag's name
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
+
+
+def json_safe(value: Any) -> Any:
+    """`value` in JSON types: arrays as lists, paths as text, NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(item) for key, item in value.items()}
+    if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+        return json_safe(np.asarray(value).tolist())
+    if isinstance(value, (list, tuple)):
+        return [json_safe(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """Prints one line, by convention the last one on standard output."""
+    print(json.dumps(json_safe(record), allow_nan=False), flush=True)
+
+
+def claim_folder(folder: Path, same: Mapping[str, Any], *, overwrite: bool) -> None:
+    """Makes the folder of a run, before the work begins, and sees that it can be written.
+
+    Args:
+      folder: made where it is missing, with its parents.
+      same: entries that an earlier `results.json` must have, in JSON types, to be replaced.
+      overwrite: replace whatever results are there.
+    Raises:
+      ValueError: it is no folder, cannot be written, or holds results that are not `same`.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"out: expected a folder, got the file {folder}")
+    check_writable(folder, "out")
+    held = [name for name in (RESULTS, IMAGES, GALLERY) if (folder / name).exists()]
+    if held and not overwrite and not _holds(folder / RESULTS, json_safe(same)):
+        raise ValueError(
+            f"out: expected a folder without results of other settings, got {folder} "
+            f"with {', '.join(held)} (choose another --out, or --overwrite)"
+        )
+
+
+def claim_file(path: Path | None) -> None:
+    """Sees that a record can be written, before the work begins; None is no record.
+
+    Raises:
+      ValueError: the path is a folder, or its folder cannot be made or written to.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise ValueError(f"out: expected a file, got the folder {path}")
+    check_writable(path.parent, "out")
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Writes the whole file or nothing; a link at `path` is replaced, not followed."""
+    text = json.dumps(json_safe(record), indent=1, allow_nan=False) + "\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Writes a `.npz` whole or not at all."""
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def _holds(path: Path, same: Mapping[str, Any]) -> bool:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and all(
+        key in record and record[key] == value for key, value in same.items()
+    )

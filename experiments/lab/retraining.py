@@ -1,0 +1,137 @@
+"""Networks trained on natural images and on fooling images, which are a class of their own.
+
+The class of the fooling images comes behind the `K` natural ones: its label is K.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+import models
+from experiments.lab.victims import say_epoch
+from models.progress import Progress
+
+
+def as_bytes(images: Float[np.ndarray, "N H W C"]) -> UInt8[np.ndarray, "N H W C"]:
+    """Images as they would be stored: 256 levels, rounded."""
+    return np.rint(np.asarray(images, np.float64) * 255).astype(np.uint8)
+
+
+def filled(images: UInt8[np.ndarray, "N H W C"], count: int) -> UInt8[np.ndarray, "M H W C"]:
+    """`count` images: each as often as any other, the first ones once more where it does not come
+    out even, or the first ones alone where there are more."""
+    return images[np.arange(count) % len(images)]
+
+
+def with_outliers(
+    dataset: models.Dataset, sets: Sequence[UInt8[np.ndarray, "N H W C"]], name: str
+) -> models.Dataset:
+    """The data with one more class, of fooling images.
+
+    Args:
+      dataset: natural images; its test split stays as it is.
+      sets: of fooling images, all to be trained on; without any, the data stay as they are.
+      name: of the new class.
+    """
+    if not sets:
+        return dataset
+    outliers = np.concatenate(sets)
+    labels = np.full(len(outliers), len(dataset.class_names), np.int32)
+    return dataclasses.replace(
+        dataset,
+        train_images=np.concatenate([dataset.train_images, outliers]),
+        train_labels=np.concatenate([dataset.train_labels, labels]),
+        class_names=(*dataset.class_names, name),
+    )
+
+
+def recipe_of(network: str, dataset: str, num_steps: int | None) -> models.Recipe:
+    """The usual recipe, or with as many steps; see `models.recipe_for`."""
+    recipe = models.recipe_for(network, dataset)
+    return recipe if num_steps is None else dataclasses.replace(recipe, num_steps=num_steps)
+
+
+def retrained(
+    name: str, dataset: models.Dataset, recipe: models.Recipe, seed: int, path: Path
+) -> models.Network:
+    """A network trained from scratch on these data; from `path` where one was trained alike.
+
+    A training that was interrupted goes on behind its last whole epoch.
+
+    Args:
+      name: one of `models.ARCHITECTURES`.
+      dataset: what to train on.
+      recipe: how to train.
+      seed: of the start weights, of dropout and of the order of the images.
+      path: where the weights are kept, ending in `.safetensors`.
+    Returns:
+      The network in evaluation mode.
+    """
+    num_classes = len(dataset.class_names)
+    origin = {
+        "model": name,
+        "dataset": dataset.name,
+        "num_classes": num_classes,
+        "train_sha256": _digest(dataset),
+        "recipe": recipe.settings(),
+        "seed": seed,
+    }
+    if not (_has_card(path) and origin.items() <= models.read_card(path).items()):
+        model = models.create(name, dataset.image_shape, num_classes, seed)
+        progress = Progress(path.with_suffix(".progress.safetensors"), origin)
+        accuracy = models.train(model, dataset, recipe, seed, say_epoch, progress)
+        models.save(model, path, {**origin, "source": recipe.source, "accuracy": accuracy})
+        progress.clear()
+    # Also behind a training, so that a sweep meets the same random streams when it goes on.
+    return models.load(name, path, dataset.image_shape, num_classes)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Shares in [0, 1]; None where there are no fooling images.
+
+    Attributes:
+      natural: of the natural test images that are classified as labelled.
+      defence: of the fooling images that are recognised as such.
+      combined: of both together.
+      flagged: of the natural test images that are taken for fooling images.
+    """
+
+    natural: float
+    defence: float | None = None
+    combined: float | None = None
+    flagged: float | None = None
+
+
+def measure(
+    model: models.Network,
+    dataset: models.Dataset,
+    sets: Sequence[UInt8[np.ndarray, "N H W C"]] = (),
+) -> Measured:
+    """How a network classifies natural test images, and fooling images that are new to it."""
+    images, outlier = dataset.test_images, len(dataset.class_names)
+    natural = models.accuracy(model, images, dataset.test_labels)
+    if not sets:
+        return Measured(natural)
+    fooling = np.concatenate(sets)
+    defence, flagged = (
+        models.accuracy(model, shown, np.full(len(shown), outlier, np.int32))
+        for shown in (fooling, images)
+    )
+    correct = natural * len(images) + defence * len(fooling)
+    return Measured(natural, defence, correct / (len(images) + len(fooling)), flagged)
+
+
+def _has_card(path: Path) -> bool:
+    return path.exists() and path.with_suffix(".json").exists()
+
+
+def _digest(dataset: models.Dataset) -> str:
+    digest = hashlib.sha256(dataset.train_images.tobytes())
+    digest.update(dataset.train_labels.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,166 @@
+"""What an experiment hands to the report: tables beside the paper's, figures, settings.
+
+A section is a folder with `section.json` and the PNG files it names; `python -m experiments report`
+gathers them. All that it shows was computed.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from experiments.lab.record import print_json, versions, write_json
+
+SECTION = "section.json"
+
+# A number, a text, or None where there is nothing. Floats are shown with three digits.
+Cell = float | int | str | None
+Cells = Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """
+    title: one line.
+    columns: heads of the cells.
+    rows: heads of the rows.
+    measured: one sequence of cells per row.
+    paper: what the paper prints for the same cells, None where it has nothing; or None as a whole.
+    bold: which measured cells are set off, or None.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[str]
+    measured: Cells
+    paper: Cells | None = None
+    bold: Sequence[Sequence[bool]] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("measured", "paper", "bold"):
+            cells = getattr(self, name)
+            if cells is None:
+                continue
+            shape = len(cells), {len(row) for row in cells}
+            if shape != (len(self.rows), {len(self.columns)}):
+                raise ValueError(
+                    f"{name}: expected {len(self.rows)} rows of {len(self.columns)} cells for "
+                    f"{self.title!r}, got {shape[0]} of {sorted(shape[1])}"
+                )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """
+    file: name of a PNG in the section's folder.
+    caption: a sentence or two.
+    """
+
+    file: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """
+    name: of the section's folder; letters, digits and underscores.
+    title: one line.
+    source: what it reproduces, e.g. "paper 000, tables 2 to 5".
+    preset: "paper", or a smaller one, which the title then says.
+    command: that makes it.
+    settings: in JSON types.
+    tables, pictures: in the order of their display.
+    notes: sentences: assumptions, and what differs from the paper.
+    data: raw figures behind the tables, in JSON types.
+    """
+
+    name: str
+    title: str
+    source: str
+    preset: str
+    command: str
+    settings: Mapping[str, Any]
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
+    notes: Sequence[str] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def floored(fraction: float | None) -> int | None:
+    """A fraction in whole percent, rounded down as the papers print it: 0.996 is 99."""
+    if fraction is None or not math.isfinite(fraction):
+        return None
+    return math.floor(100 * fraction + 1e-9)
+
+
+def publish(section: Section, folder: Path) -> None:
+    """Writes `section.json`, prints the tables, and a JSON line last."""
+    write_json(folder / SECTION, {**dataclasses.asdict(section), **versions()})
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = 120
+    console.print(heading(section.title, section.preset))
+    for table in section.tables:
+        console.print(_drawn(table))
+    for note in section.notes:
+        console.print(f"- {note}")
+    print_json({"experiment": section.name, "preset": section.preset, "out": folder.resolve()})
+
+
+def heading(title: str, preset: str) -> str:
+    """A title that says so when the run was smaller than the paper's."""
+    return title if preset == "paper" else f"{title} ({preset})"
+
+
+def read_section(folder: Path) -> tuple[Section, dict[str, Any]]:
+    """A section, and the versions and device it was made with.
+
+    Raises:
+      ValueError: the file is damaged, or names a picture outside its folder.
+    """
+    path = folder / SECTION
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        names = {f.name for f in dataclasses.fields(Section)}
+        values = {name: record[name] for name in names}
+        values["tables"] = [Table(**table) for table in values["tables"]]
+        values["pictures"] = [Picture(**picture) for picture in values["pictures"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected a section, got {error!r:.200}") from error
+    section = Section(**values)
+    for picture in section.pictures:
+        if Path(picture.file).name != picture.file:
+            raise ValueError(f"{path}: expected pictures beside it, got {picture.file!r}")
+    return section, {name: record[name] for name in record if name not in names}
+
+
+def shown(cell: Cell) -> str:
+    """A cell as text."""
+    if cell is None:
+        return "-"
+    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
+
+
+def _drawn(table: Table) -> RichTable:
+    """Measured, with the paper's value in parentheses."""
+    drawn = RichTable(title=Text(table.title), title_justify="left", box=None)
+    drawn.add_column("")
+    for column in table.columns:
+        drawn.add_column(Text(column), justify="right")
+    for i, row in enumerate(table.rows):
+        cells = []
+        for j in range(len(table.columns)):
+            text = shown(table.measured[i][j])
+            if table.paper is not None:
+                text += f" ({shown(table.paper[i][j])})"
+            bold = table.bold is not None and table.bold[i][j]
+            cells.append(Text(text, style="bold" if bold else ""))
+        drawn.add_row(Text(row), *cells)
+    return drawn
