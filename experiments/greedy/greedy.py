@@ -23,7 +23,7 @@ from experiments.greedy.greedy_tables import compared, notes, pilot_table, score
 from experiments.kumano2020.centipede import CENTIPEDE
 from experiments.lab import section
 from experiments.lab.colors import parse_colors
-from experiments.lab.imagenet_network import (
+from experiments.lab.imagenet import (
     NUM_CLASSES,
     ImageNetVictim,
     imagenet_names,

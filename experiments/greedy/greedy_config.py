@@ -8,7 +8,7 @@ import tyro
 import models
 from experiments.greedy.greedy_methods import greedy
 from experiments.lab.colors import parse_colors
-from experiments.lab.imagenet_network import (
+from experiments.lab.imagenet import (
     NUM_CLASSES,
     check_k,
     check_network,

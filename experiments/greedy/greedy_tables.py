@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.kumano2020.published import PAPER_K
 from experiments.lab import section
-from experiments.lab.imagenet_network import ImageNetVictim
+from experiments.lab.imagenet import ImageNetVictim
 from experiments.lab.recorded import Outcomes
 from experiments.lab.section import Cell, floored
 from experiments.lab.victims import split_spec, tested

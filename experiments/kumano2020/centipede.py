@@ -26,7 +26,7 @@ from experiments.lab.course import draw_course, following, read_course
 from experiments.lab.fooled_network import logits_of
 from experiments.lab.found import Found, Row
 from experiments.lab.gallery import Tile, draw_gallery
-from experiments.lab.imagenet_network import (
+from experiments.lab.imagenet import (
     NUM_CLASSES,
     check_k,
     check_network,

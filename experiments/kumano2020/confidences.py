@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from experiments.lab import section
 from experiments.lab.found import Found
 from experiments.lab.gallery import Tile, draw_gallery
-from experiments.lab.imagenet_network import NUM_CLASSES
+from experiments.lab.imagenet import NUM_CLASSES
 from experiments.lab.shown import new_figure, save_figure
 
 DOGS_AND_CATS = (151, 287)  # first and last; the paper's block

@@ -21,7 +21,7 @@ from experiments.kumano2020.confidences import (
 )
 from experiments.lab import section
 from experiments.lab.colors import Color, parse_colors
-from experiments.lab.imagenet_network import (
+from experiments.lab.imagenet import (
     NUM_CLASSES,
     check_k,
     check_network,

@@ -1,1 +1,40 @@
 """What every experiment shares: settings, victims, searches, tables, figures, the report."""
+
+from experiments.lab import gallery
+from experiments.lab.experiment import Experiment, preset
+from experiments.lab.figures import draw_matrix, draw_shares, new_figure, save_figure
+from experiments.lab.gallery import Tile, draw_gallery
+from experiments.lab.kinds import (
+    Chunk,
+    Classes,
+    Color,
+    Colors,
+    Confidence,
+    Count,
+    Dataset,
+    EvenCount,
+    Evolution,
+    Flag,
+    ImageNetNetwork,
+    InputFile,
+    Ks,
+    Lanes,
+    Layer,
+    Network,
+    Networks,
+    Number,
+    Pixels,
+    Seed,
+    at_least,
+    between,
+    distinct,
+    one_of,
+)
+from experiments.lab.published import published
+from experiments.lab.rates import rate
+from experiments.lab.records import Records
+from experiments.lab.run import Run
+from experiments.lab.section import Cell, Picture, Table, floored, table
+from experiments.lab.settings import Check, Subject, Technical, changed, settings
+from experiments.lab.sparse import cells, plain_confidences, search
+from experiments.lab.victims import Victim, load_victim

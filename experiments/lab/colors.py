@@ -31,46 +31,48 @@ class Color:
         return self.rgb[:1] if channels == 1 else self.rgb
 
 
-def parse_colors(texts: Sequence[str], channels: int, dataset: str) -> list[Color]:
+def parse_colors(
+    texts: Sequence[str], channels: int, dataset: str, setting: str = "colors"
+) -> list[Color]:
     """Colours that images of the data set can have.
 
     Raises:
       ValueError: none, too many, unknown, twice the same, or a hue where images are grey.
     """
     if not texts:
-        raise ValueError("colors: expected at least one, got none")
+        raise ValueError(f"{setting}: expected at least one, got none")
     colors: list[Color] = []
     num_custom = 0
     for text in texts:
         name = "grey" if text == "gray" else text
-        rgb = NAMED.get(name) or _numbers(text)
+        rgb = NAMED.get(name) or _numbers(text, setting)
         if channels == 1 and len(set(rgb)) > 1:
             raise ValueError(
-                f"colors: expected black, grey, white or a grey level in [0, 1], as {dataset} has "
-                f"grey images, got {text!r}"
+                f"{setting}: expected black, grey, white or a grey level in [0, 1], as "
+                f"{dataset} has grey images, got {text!r}"
             )
         known = next((i for i, named in enumerate(NAMED.values()) if named == rgb), None)
         slot = len(NAMED) + num_custom if known is None else known
         num_custom += known is None
         if rgb in [color.rgb for color in colors]:
-            raise ValueError(f"colors: expected different ones, got {text!r} twice")
+            raise ValueError(f"{setting}: expected different ones, got {text!r} twice")
         colors.append(Color(name if known is None else list(NAMED)[known], rgb, slot))
     if len(NAMED) + num_custom > MAX_COLORS:
         raise ValueError(
-            f"colors: expected at most {MAX_COLORS - len(NAMED)} that have no name, "
+            f"{setting}: expected at most {MAX_COLORS - len(NAMED)} that have no name, "
             f"got {num_custom}"
         )
     return colors
 
 
-def _numbers(text: str) -> tuple[float, float, float]:
+def _numbers(text: str, setting: str) -> tuple[float, float, float]:
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
     if len(numbers) not in (1, 3) or not all(0 <= number <= 1 for number in numbers):
         raise ValueError(
-            f"colors: expected {', '.join(NAMED)}, a grey level in [0, 1] or r,g,b in [0, 1], "
+            f"{setting}: expected {', '.join(NAMED)}, a grey level in [0, 1] or r,g,b in [0, 1], "
             f"got {text!r}"
         )
     r, g, b = numbers * 3 if len(numbers) == 1 else numbers

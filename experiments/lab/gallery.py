@@ -66,11 +66,13 @@ class Layout:
         return self.left + column * self.pitch[0], self.top + row * self.pitch[1]
 
 
+Row = tuple[str, Sequence["Tile | None"]]  # a head, and tiles
+
+
 def draw_gallery(
     path: Path,
-    tiles: Sequence[Sequence[Tile | None]],
-    row_labels: Sequence[str],
-    column_labels: Sequence[str],
+    rows: Sequence[Row],
+    columns: Sequence[str] = (),
     *,
     title: str = "",
     subtitle: str = "",
@@ -81,13 +83,16 @@ def draw_gallery(
 
     Args:
       path: of the picture; replaced whole.
-      tiles: one sequence per row; None leaves a place empty. All images have the same shape.
-      row_labels, column_labels: as many as there are rows and columns.
+      rows: the head of each row, and its tiles; None leaves a place empty, and so does the end of a
+        row that is shorter than others. All images have the same shape.
+      columns: heads of the columns; none by default.
       title, subtitle, footnote: one line each; none where empty.
       orange: what sets off the tiles that are not fooled; added to the footnote where one is.
     Returns:
       Where the tiles lie.
     """
+    row_labels, tiles = [head for head, _ in rows], [row for _, row in rows]
+    column_labels = columns or [""] * max((len(row) for row in tiles), default=0)
     shown = [tile for row in tiles for tile in row if tile is not None]
     if not shown:
         raise ValueError("tiles: expected at least one image, got none")

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,47 @@ def split_spec(spec: str) -> tuple[str, Path | None]:
     if equals and not file:
         raise ValueError(f"network: expected NAME or NAME=FILE, got {spec!r}")
     return name, Path(file) if file else None
+
+
+@dataclass(frozen=True, eq=False)
+class Victim:
+    """A network that is attacked.
+
+    Attributes:
+      name: of the architecture.
+      model: in evaluation mode.
+      card: what is known of it: accuracy, number of test images, recipe or file of weights.
+    """
+
+    name: str
+    model: models.Network
+    card: Mapping[str, Any]
+
+    @property
+    def accuracy(self) -> float:
+        return self.card["accuracy"]
+
+    @property
+    def note(self) -> str:
+        """What it classifies, of how many test images (those at hand may not be all), and where
+        its weights come from."""
+        origin = f"trained here, seed {self.card.get('seed')}"
+        if "weights" in self.card:
+            origin = f"weights of {self.card['weights']}"
+        return f"{tested(f'{self.name} ({origin})', self.card)}."
+
+
+def load_victim(spec: str, dataset: models.Dataset, seed: int = 0) -> Victim:
+    """A network from one text: `NAME`, trained here or before, or `NAME=FILE`, with its weights."""
+    name, weights = split_spec(spec)
+    return Victim(name, *victim(name, dataset, seed, weights))
+
+
+def check_network(spec: str, dataset: str, setting: str) -> None:
+    """Refuses a network that cannot be had, before anything is read or trained.
+
+    Raises:
+      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
+    """
+    name, weights = split_spec(spec)
+    check_victim(name, dataset, weights, setting)

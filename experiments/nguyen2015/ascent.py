@@ -10,7 +10,7 @@ three sets of regularisers for its numbers of steps. An interrupted run goes on 
 import numpy as np
 
 from experiments.lab import section
-from experiments.lab.imagenet_network import NUM_CLASSES, imagenet_names, imagenet_victim
+from experiments.lab.imagenet import NUM_CLASSES, imagenet_names, imagenet_victim
 from experiments.lab.shown import command, preset_name, shown_settings
 from experiments.nguyen2015.ascent_config import PRESETS, Config, check, num_steps
 from experiments.nguyen2015.ascent_report import pictures, remarks

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from experiments.lab.imagenet_network import check_network
+from experiments.lab.imagenet import check_network
 from experiments.lab.shown import check_least
 from experiments.lab.victims import check_seed
 from experiments.nguyen2015.ascents import FIGURE_13, SETTINGS, Setting

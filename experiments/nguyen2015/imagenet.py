@@ -15,7 +15,7 @@ import numpy as np
 
 import models
 from experiments.lab import section
-from experiments.lab.imagenet_network import (
+from experiments.lab.imagenet import (
     NUM_CLASSES,
     ImageNetVictim,
     imagenet_names,

@@ -6,7 +6,7 @@ from pathlib import Path
 import tyro
 
 import models
-from experiments.lab.imagenet_network import NUM_CLASSES, check_network
+from experiments.lab.imagenet import NUM_CLASSES, check_network
 from experiments.lab.shown import check_least
 from experiments.lab.victims import check_seed, split_spec
 from experiments.nguyen2015.methods import TEXTS

@@ -12,7 +12,7 @@ from PIL import Image
 
 import jfool
 import models
-from experiments.lab.imagenet_network import ImageNetVictim
+from experiments.lab.imagenet import ImageNetVictim
 from experiments.nguyen2015 import ascent
 from experiments.nguyen2015.ascent_figures import enlarged, enlargement, shown_classes
 from experiments.nguyen2015.ascent_tables import equally_sure, variation_when

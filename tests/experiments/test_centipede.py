@@ -16,7 +16,7 @@ import jfool
 from experiments.kumano2020 import centipede
 from experiments.lab import course
 from experiments.lab.course import Course, read_course
-from experiments.lab.imagenet_network import ImageNetVictim
+from experiments.lab.imagenet import ImageNetVictim
 from jfool.sweeps import SweepStopped
 from tests.experiments.tiny_network import TinyNetwork
 

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import stats
 
 import models
-from experiments.lab.imagenet_network import ImageNetVictim
+from experiments.lab.imagenet import ImageNetVictim
 from experiments.nguyen2015 import imagenet, imagenet_tables
 from experiments.nguyen2015.archives import Archives
 from experiments.nguyen2015.figures import percent

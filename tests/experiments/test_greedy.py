@@ -12,7 +12,7 @@ from experiments.greedy import greedy
 from experiments.greedy.greedy_methods import evolution
 from experiments.greedy.greedy_tables import compared, notes, score, tables
 from experiments.lab.colors import parse_colors
-from experiments.lab.imagenet_network import ImageNetVictim
+from experiments.lab.imagenet import ImageNetVictim
 from experiments.lab.recorded import Outcomes, carried_on, search_recorded
 from experiments.lab.search import Cell, jobs_of, places_of
 from tests.experiments.tiny_network import TinyNetwork

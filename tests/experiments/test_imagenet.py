@@ -12,7 +12,7 @@ import jfool
 import models
 from experiments.kumano2020 import imagenet
 from experiments.kumano2020.confidences import Confidences, table
-from experiments.lab.imagenet_network import ImageNetVictim, imagenet_names, imagenet_victim
+from experiments.lab.imagenet import ImageNetVictim, imagenet_names, imagenet_victim
 from tests.experiments.tiny_network import TinyNetwork
 
 SMOKE = imagenet.PRESETS["smoke"][1]

@@ -85,6 +85,12 @@ def check_network(spec: str, side: int | None, setting: str = "network") -> None
         raise ValueError(f"side: expected at least 32 pixels, got {side}")
 
 
+def image_shape(spec: str, side: int | None) -> tuple[int, int, int]:
+    """(H, W, C) of what a network is shown; see `imagenet_victim`."""
+    usual = models.ARCHITECTURES[split_spec(spec)[0]].image_shape
+    return usual if side is None else (side, side, usual[2])
+
+
 def check_k(k: int, spec: str, side: int | None, setting: str = "k") -> None:
     """Refuses to alter more pixels than images have.
 

@@ -1,0 +1,191 @@
+"""An experiment: settings, records, tables, pictures. The lab derives all the rest.
+
+A module that ends in `EXPERIMENT = lab.Experiment(...)` is an experiment: its folder and name are
+its command, `python -m experiments su2019 one_pixel reduced`, and its docstring is the help.
+"""
+
+import shlex
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import tyro
+
+from experiments.lab.records import Records
+from experiments.lab.run import Run
+from experiments.lab.section import SECTION, Picture, Section, Table, publish, read_section
+from experiments.lab.settings import Subject, check, differences, flat, leaves
+
+S = TypeVar("S")
+R = TypeVar("R")
+PAPER = "paper"
+Text = str | Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """
+    text: what it is and how long it takes.
+    options: what differs from the paper's settings, as typed on the command line.
+    """
+
+    text: str
+    options: str
+
+
+def preset(text: str, options: str) -> Preset:
+    """Settings smaller than the paper's, e.g. `preset("seconds", "--population 8")`."""
+    return Preset(text, options)
+
+
+@dataclass(frozen=True)
+class Experiment(Generic[S, R]):
+    """
+    `title`, `source` and `name` are templates of the settings, "On {dataset}", or functions of
+    them.
+
+    Attributes:
+      settings: the paper's.
+      presets: smaller ones by name; `paper` is always there.
+      records: of (settings, run): measures, in plain Python. What lies in the run's folder is not
+        computed again. Its result is Records, several by name, or what else the tables need.
+      tables: of (settings, what `records` found).
+      pictures: of (settings, the same, a folder): draws into it.
+      notes: of (settings, the same): assumptions, and what the paper leaves open. That settings
+        differ from the paper's is noted by the lab.
+      title: one line.
+      source: what is reproduced.
+      name: of the section; by default the module's.
+      agenda: options, one text for each section that reproduces the paper.
+      paper: what the paper's settings take, in words.
+    """
+
+    settings: S
+    presets: Mapping[str, Preset]
+    records: Callable[[S, Run], R]
+    tables: Callable[[S, R], Iterable[Table]]
+    pictures: Callable[[S, R, Path], Iterable[Picture]]
+    notes: Callable[[S, R], Iterable[str]]
+    title: Text
+    source: Text
+    name: Text | None = None
+    agenda: Sequence[str] = ("",)
+    paper: str = "the paper's settings"
+
+    def preset(self, name: str) -> S:
+        """The settings of a preset."""
+        return self.settings if name == PAPER else self.typed(self.presets[name].options)
+
+    def typed(self, options: str | Sequence[str], usual: S | None = None, **cli: Any) -> S:
+        """The settings, the paper's by default, with options as typed on the command line."""
+        words = shlex.split(options) if isinstance(options, str) else list(options)
+        usual = self.settings if usual is None else usual
+        config = (tyro.conf.OmitArgPrefixes,)
+        return tyro.cli(type(usual), default=usual, args=words, config=config, **cli)
+
+    def section_name(self, command: str, settings: S) -> str:
+        """FOLDER/NAME, of the section and below runs/ and docs/."""
+        *folder, module = command.split(" ")
+        return "/".join([*folder, _text(self.name or module, settings)])
+
+    def run(self, command: str, preset: str, settings: S, out: Path | None = None) -> Section:
+        """Checks, measures, draws and publishes.
+
+        Args:
+          command: the experiment's, such as "su2019 one_pixel".
+          preset: which the settings were made from.
+          settings: of this run.
+          out: folder; by default runs/FOLDER/NAME.
+        Raises:
+          ValueError, FileNotFoundError: a setting that cannot work, or a folder that is taken.
+        """
+        check(settings)
+        name = self.section_name(command, settings)
+        out = Path("runs") / name if out is None else out
+        _check_folder(command, out)
+        found = self.records(settings, Run(out))
+        _write_records(found, out)
+        section = Section(
+            name=name,
+            title=_text(self.title, settings),
+            source=_text(self.source, settings),
+            preset=self._preset_name(preset, settings),
+            command=command_line(command, preset, settings, self.preset(preset)),
+            settings=flat(settings),
+            tables=list(self.tables(settings, found)),
+            pictures=list(self.pictures(settings, found, out)),
+            notes=[*self.notes(settings, found), *self._difference(settings)],
+        )
+        publish(section, out)
+        return section
+
+    def _preset_name(self, preset: str, settings: S) -> str:
+        """The preset; the paper's also names what is not the paper's, networks and data aside."""
+        if preset != PAPER:
+            return preset
+        subjects = {leaf.name for leaf in leaves(settings) if leaf.marked(Subject)}
+        other = [name for name in differences(settings, self.settings) if name not in subjects]
+        return f"paper, other {', '.join(other)}" if other else PAPER
+
+    def _difference(self, settings: S) -> list[str]:
+        """What is not as in the paper, in a sentence."""
+        told = [
+            f"{name.replace('_', ' ')} {_told(ours)} ({_told(theirs)})"
+            for name, (ours, theirs) in differences(settings, self.settings).items()
+        ]
+        listed = ", ".join(told)
+        return [f"Settings other than the paper's (in parentheses): {listed}."] if told else []
+
+
+def _text(of: Text, settings: Any) -> str:
+    return of(settings) if callable(of) else of.format(**flat(settings))
+
+
+def command_line(command: str, preset: str, settings: Any, usual: Any) -> str:
+    """The command that makes a run: the preset, and every setting that differs from it."""
+    shown, expected = flat(settings), flat(usual)
+    words = ["python -m experiments", command, preset]
+    for name, value in shown.items():
+        option = name.replace("_", "-")
+        if value == expected[name]:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            values = value if isinstance(value, list) else [value]
+            words += [f"--{option}", *map(str, values)]
+    return " ".join(words)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _write_records(found: Any, out: Path) -> None:
+    named = {"records": found} if isinstance(found, Records) else found
+    for name, records in named.items() if isinstance(named, Mapping) else ():
+        if isinstance(records, Records):
+            records.write(out / f"{name}.parquet")
+
+
+def _check_folder(command: str, out: Path) -> None:
+    """Refuses a folder that cannot be made or written to, or that holds another experiment."""
+    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"out: expected a folder to write to, got {existing} ({error.strerror})"
+        ) from error
+    if (out / SECTION).exists():
+        found, _ = read_section(out)
+        if not f"{found.command} ".startswith(f"python -m experiments {command} "):
+            raise ValueError(
+                f"out: expected a new folder or one of {command}, got {out}, "
+                f"which holds {found.name}"
+            )

@@ -1,0 +1,176 @@
+"""Kinds of settings, by name: what each accepts, and the sentence with which it refuses."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+
+import jfool
+import models
+from experiments.lab import imagenet
+from experiments.lab.colors import parse_colors
+from experiments.lab.settings import Check, Subject, Technical, settings
+from experiments.lab.victims import check_network, split_spec
+
+
+def _check(refuse: Callable[[str, Any, Any], None]) -> Check:
+    return Check(refuse)
+
+
+def at_least(least: int) -> Check:
+    """Whole numbers from `least` on."""
+
+    def refuse(name: str, value: int, _: Any) -> None:
+        if not least <= value < 2**31:
+            raise ValueError(f"{name}: expected a number of at least {least}, got {value}")
+
+    return Check(refuse)
+
+
+def one_of(known: Collection[str]) -> Check:
+    """One of some names."""
+
+    def refuse(name: str, value: str, _: Any) -> None:
+        if value not in known:
+            raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+
+    return Check(refuse)
+
+
+def between(low: float, high: float, what: str) -> Check:
+    """Numbers above `low` and up to `high`."""
+
+    def refuse(name: str, value: float, _: Any) -> None:
+        if not low < value <= high:
+            raise ValueError(f"{name}: expected {what}, got {value}")
+
+    return Check(refuse)
+
+
+@_check
+def distinct(name: str, values: tuple[Any, ...], _: Any) -> None:
+    """One or more different values."""
+    if not values or len(set(values)) < len(values):
+        got = " ".join(map(str, values)) or "none"
+        raise ValueError(f"{name}: expected one or more different ones, got {got}")
+
+
+@_check
+def _even(name: str, value: int, _: Any) -> None:
+    if value % 2:
+        raise ValueError(f"{name}: expected an even number, got {value}")
+
+
+@_check
+def _seed(name: str, value: int, _: Any) -> None:
+    if not 0 <= value < 2**32:
+        raise ValueError(f"{name}: expected a whole number in [0, 2**32), got {value}")
+
+
+@_check
+def _network(name: str, spec: str, others: Any) -> None:
+    check_network(spec, others.dataset, name)
+
+
+@_check
+def _networks(name: str, specs: tuple[str, ...], others: Any) -> None:
+    names = [split_spec(spec)[0] for spec in specs]
+    if not specs:
+        raise ValueError(f"{name}: expected at least one, got none")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{name}: expected different ones, got {' '.join(names)}")
+
+
+@_check
+def _imagenet_network(name: str, spec: str, others: Any) -> None:
+    imagenet.check_network(spec, getattr(others, "side", None), name)
+
+
+def image_shape_of(others: Any) -> tuple[int, int, int]:
+    """(H, W, C) of what is attacked: of the data set, or of the ImageNet network."""
+    if hasattr(others, "dataset"):
+        return models.image_shape(others.dataset)
+    return imagenet.image_shape(others.network, others.side)
+
+
+@_check
+def _pixels(name: str, k: int, others: Any) -> None:
+    height, width, _ = image_shape_of(others)
+    if not k >= 1:
+        raise ValueError(f"{name}: expected a number of at least 1, got {k}")
+    if k > height * width:
+        where = getattr(others, "dataset", "an image")
+        raise ValueError(
+            f"{name}: expected at most the {height * width} pixels of {where}, got {k}"
+        )
+
+
+@_check
+def _colors(name: str, value: tuple[str, ...] | str, others: Any) -> None:
+    colors = (value,) if isinstance(value, str) else value
+    parse_colors(colors, image_shape_of(others)[2], getattr(others, "dataset", "ImageNet"), name)
+
+
+@_check
+def _layer(name: str, layer: str, others: Any) -> None:
+    layers = models.outline(
+        split_spec(others.network)[0], models.image_shape(others.dataset)
+    ).layers
+    if layer not in layers:
+        raise ValueError(f"{name}: expected one of {', '.join(layers)}, got {layer!r}")
+
+
+@_check
+def _file(name: str, path: Path, _: Any) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"{name}: expected a file, got none at {path}")
+
+
+Count = Annotated[int, at_least(1)]
+Number = Annotated[int, at_least(0)]
+Seed = Annotated[int, _seed, Technical]
+Lanes = Annotated[int, at_least(1), Technical]  # searches side by side
+Chunk = Annotated[int, at_least(1), Technical]  # images per call of the network
+Flag = Annotated[bool, Technical]
+Confidence = Annotated[float, between(0, 1, "a confidence in (0, 1]")]
+Dataset = Annotated[str, one_of(models.DATASETS), Subject]
+Network = Annotated[str, _network, Subject]
+Networks = Annotated[tuple[Annotated[str, _network], ...], _networks, Subject]
+ImageNetNetwork = Annotated[str, _imagenet_network, Subject]
+Layer = Annotated[str, _layer]
+Pixels = Annotated[int, _pixels]  # k, the most pixels that are altered
+Ks = Annotated[tuple[Pixels, ...], distinct]
+Color = Annotated[str, _colors]
+Colors = Annotated[tuple[str, ...], _colors]
+Classes = Annotated[tuple[Annotated[int, at_least(0)], ...], distinct]
+EvenCount = Annotated[int, at_least(2), _even]
+InputFile = Annotated[Path, _file, Technical]
+
+
+@settings
+class Evolution:
+    """Searches by differential evolution."""
+
+    population: Annotated[int, at_least(4)] = 500  # candidates of a generation
+    generations: Number = 1000  # of a search, at most
+    until: Confidence | None = None  # a search ends at this confidence; None runs all generations
+    seed: Seed = 0  # of the searches
+    lanes: Lanes = 10  # searches side by side
+    chunk: Chunk | None = None  # images per call of the network; by default `population`
+
+    @property
+    def key(self) -> jax.Array:
+        return jax.random.key(self.seed, impl="threefry2x32")
+
+    @property
+    def criterion(self) -> Any:
+        return None if self.until is None else jfool.confident(self.until)
+
+    @property
+    def num_queries(self) -> int:
+        """Images of a search that runs all generations."""
+        return self.population * (self.generations + 1)
+
+    def search(self, **options: Any) -> jfool.DifferentialEvolution:
+        return jfool.DifferentialEvolution(population_size=self.population, **options)

@@ -1,0 +1,125 @@
+"""Tidy records: what an experiment measured, one row for each case, in an Arrow table."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.cache import replacing
+
+
+class Records:
+    """An Arrow table whose columns are read as NumPy arrays `[R, ...]`.
+
+    Example:
+      >>> found = Records.of(network=["a", "a", "b"], confidence=[0.2, 0.9, 0.4])
+      >>> {name: part["confidence"].max().item() for name, part in found.groups("network")}
+      {'a': 0.9, 'b': 0.4}
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    @classmethod
+    def of(cls, **columns: Any) -> "Records":
+        """From arrays with a leading axis of rows; a scalar stands in every row."""
+        arrays = {name: np.asarray(column) for name, column in columns.items()}
+        count = max((len(array) for array in arrays.values() if array.ndim), default=0)
+        whole = {n: a if a.ndim else np.repeat(a, count) for n, a in arrays.items()}
+        return cls(pa.table({name: _to_arrow(array) for name, array in whole.items()}))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Records"]) -> "Records":
+        """The rows of all parts, one part after another."""
+        return cls(pa.concat_tables([part.table for part in parts]).combine_chunks())
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.table.column_names
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return _to_numpy(self.table.column(name))
+
+    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Some columns, row by row, in Python's types where they are scalars."""
+        arrays = [self[name] for name in names]
+        yield from zip(*(a.tolist() if a.ndim == 1 else a for a in arrays), strict=True)
+
+    def rows(self, which: Any) -> "Records":
+        """Some rows, by index, slice or mask."""
+        which = np.arange(len(self))[which] if isinstance(which, slice) else np.asarray(which)
+        indices = np.flatnonzero(which) if which.dtype == bool else which
+        return Records(self.table.take(pa.array(indices.astype(np.int64))))
+
+    def where(self, **equal: Any) -> "Records":
+        """The rows in which each of these columns has this value."""
+        kept = np.ones(len(self), bool)
+        for name, value in equal.items():
+            kept &= self[name] == value
+        return self.rows(kept)
+
+    def groups(self, *names: str) -> Iterator[tuple[Any, "Records"]]:
+        """Rows that agree in some columns, in the order in which they first appear.
+
+        Yields:
+          The value of the column (of several columns: a tuple), and its rows.
+        """
+        found: dict[Any, list[int]] = {}
+        for i, values in enumerate(self.columns(*names)):
+            found.setdefault(values if len(names) > 1 else values[0], []).append(i)
+        yield from ((value, self.rows(np.array(rows))) for value, rows in found.items())
+
+    def best(self, *names: str, by: str = "confidence") -> "Records":
+        """Of each group the row with the highest value, the first of equals; NaN comes last."""
+        value = np.nan_to_num(self[by], nan=-np.inf)
+        best: dict[tuple[Any, ...], int] = {}
+        for i, group in enumerate(self.columns(*names)):
+            if value[i] > value[best.setdefault(group, i)]:
+                best[group] = i
+        return self.rows(np.array(list(best.values()), int))
+
+    def ordered(self, order: Any) -> "Records":
+        """All rows, sorted by an array `[R]`."""
+        return self.rows(np.argsort(np.asarray(order), kind="stable"))
+
+    def plus(self, **columns: Any) -> "Records":
+        """With more columns."""
+        more = Records.of(**columns, _=np.zeros(len(self)))
+        table = self.table
+        for name in columns:
+            table = table.append_column(name, more.table.column(name))
+        return Records(table)
+
+    def write(self, path: Path) -> None:
+        """As Parquet, whole or not at all, without images."""
+        kept = [f.name for f in self.table.schema if _ndim(f.type) < 3]
+        with replacing(path) as temporary:
+            pq.write_table(self.table.select(kept), temporary)
+
+
+def _to_arrow(array: np.ndarray) -> pa.Array:
+    if array.ndim <= 1:
+        return pa.array(array.tolist() if array.dtype.kind in "OU" else array)
+    if array.dtype == bool:
+        array = array.astype(np.uint8)
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(array))
+
+
+def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # of no rows, or of several chunks
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
+    if isinstance(column.type, pa.FixedShapeTensorType):
+        if not len(array):
+            return np.zeros((0, *column.type.shape), column.type.value_type.to_pandas_dtype())
+        return array.to_numpy_ndarray()
+    return array.to_numpy(zero_copy_only=False)
+
+
+def _ndim(kind: pa.DataType) -> int:
+    return len(kind.shape) if isinstance(kind, pa.FixedShapeTensorType) else 0

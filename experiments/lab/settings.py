@@ -1,0 +1,163 @@
+"""Settings of an experiment: a frozen dataclass whose annotations are the checks and whose comments
+are the help.
+
+    @lab.settings
+    class Settings:
+        networks: lab.Networks = ("allconv", "nin")  # NAME=FILE, or NAME: trained here
+        num_images: lab.Count = 500  # test images for each network
+        search: lab.Evolution = lab.Evolution(population=400, generations=100, until=0.9)
+
+The defaults are the paper's. Settings nest in code (`s.search.population`) and are flat everywhere
+else: on the command line (`--population`), in presets and in records.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, dataclass_transform, get_args, get_origin
+
+from typing_extensions import get_type_hints
+
+from experiments.lab.record import json_safe
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A refusal that an annotation carries.
+
+    Attributes:
+      refuse: of (name of the setting, value, all settings); raises ValueError or FileNotFoundError.
+    """
+
+    refuse: Callable[[str, Any, Any], None]
+
+
+class Technical:
+    """Marks a setting that says how to run, not what: seeds, lanes, chunks."""
+
+
+class Subject:
+    """Marks a setting that says what is attacked: networks, data sets."""
+
+
+@dataclass_transform(frozen_default=True)
+def settings(cls: type[S]) -> type[S]:
+    """A frozen dataclass of settings."""
+    return dataclass(frozen=True)(cls)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A setting with its value, wherever it is nested.
+
+    Attributes:
+      name: of the setting.
+      value: its value.
+      hint: its annotation.
+    """
+
+    name: str
+    value: Any
+    hint: Any
+
+    def marked(self, mark: type) -> bool:
+        return any(isinstance(found, mark) or found is mark for found in _marks(self.hint))
+
+
+def leaves(settings: Any) -> Iterator[Leaf]:
+    """All settings, flat, in the order in which they are written."""
+    hints = get_type_hints(type(settings), include_extras=True)
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value)
+        else:
+            yield Leaf(field.name, value, hints[field.name])
+
+
+def check(settings: Any) -> None:
+    """Refuses settings that cannot work, before anything is read or trained.
+
+    First by annotations, then by the settings' own `check()`, if they have one.
+
+    Raises:
+      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
+    """
+    for leaf in leaves(settings):
+        for found, value in _checks(leaf.hint, leaf.value):
+            found.refuse(leaf.name, value, settings)
+    if hasattr(settings, "check"):
+        settings.check()
+
+
+def changed(settings: S, **changes: Any) -> S:
+    """The settings with some replaced, named flat: `changed(s, population=8)`.
+
+    Raises:
+      TypeError: there is no such setting.
+    """
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):  # pyright: ignore[reportArgumentType]
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value) and field.name not in changes:
+            inner = {leaf.name for leaf in leaves(value)} & set(changes)
+            values[field.name] = changed(value, **{name: changes.pop(name) for name in inner})
+        elif field.name in changes:
+            values[field.name] = changes.pop(field.name)
+    if changes:
+        known = ", ".join(leaf.name for leaf in leaves(settings))
+        raise TypeError(f"settings: expected some of {known}, got {', '.join(changes)}")
+    return dataclasses.replace(settings, **values)  # pyright: ignore[reportArgumentType]
+
+
+def flat(settings: Any) -> dict[str, Any]:
+    """Names and values in JSON types; files by their names alone, wherever they lie."""
+    return {leaf.name: json_safe(_shown(leaf.value)) for leaf in leaves(settings)}
+
+
+def differences(settings: Any, paper: Any) -> dict[str, tuple[Any, Any]]:
+    """Settings that say what was done and differ from the paper's: (ours, the paper's) by name."""
+    ours, theirs = flat(settings), flat(paper)
+    technical = {leaf.name for leaf in leaves(settings) if leaf.marked(Technical)}
+    names = [name for name in ours if name not in technical and ours[name] != theirs[name]]
+    return {name: (ours[name], theirs[name]) for name in names}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value if not value.is_absolute() else value.name
+    if isinstance(value, str) and "=" in value:  # NAME=FILE
+        name, _, file = value.partition("=")
+        return f"{name}={Path(file).name}"
+    return [_shown(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _marks(hint: Any) -> Iterator[Any]:
+    """What annotates a type, at any depth."""
+    if get_origin(hint) is Annotated:
+        inner, *marks = get_args(hint)
+        yield from marks
+        yield from _marks(inner)
+    elif get_origin(hint) in (Union, UnionType, tuple):
+        for inner in get_args(hint):
+            yield from _marks(inner)
+
+
+def _checks(hint: Any, value: Any) -> Iterator[tuple[Check, Any]]:
+    """Checks of an annotation with the values that they concern; None is checked by nothing."""
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        yield from _checks(inside[0], value)
+        yield from ((mark, value) for mark in inside[1:] if isinstance(mark, Check))
+    elif origin in (Union, UnionType):
+        for inner in inside:
+            if value is not None and inner is not NoneType:
+                yield from _checks(inner, value)
+    elif origin is tuple:
+        inners = [inside[0]] * len(value) if inside[-1] is Ellipsis else inside
+        for inner, item in zip(inners, value, strict=True):
+            yield from _checks(inner, item)

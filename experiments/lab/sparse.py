@@ -1,0 +1,133 @@
+"""Sparse fooling images for every k, base color and class, several times over.
+
+`R` records, `C` channels.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+import jfool
+from experiments.lab.colors import MAX_COLORS, Color, parse_colors
+from experiments.lab.kinds import Evolution
+from experiments.lab.predict import probabilities
+from experiments.lab.records import Records
+from experiments.lab.run import Run
+from jfool.sweeps import Results
+
+Shape = tuple[int, int, int]
+MEASURED = (
+    *("confidence", "prediction", "success", "confidence_uint8", "success_uint8", "stopped"),
+    *("num_queries", "num_steps"),
+)
+
+
+def cells(
+    ks: Sequence[int],
+    colors: Sequence[str],
+    classes: Sequence[int],
+    repeats: int,
+    *,
+    num_classes: int,
+    shape: Shape,
+    first_id: int = 0,
+) -> Records:
+    """What is searched for: a record for each k, base color, class to reach, and repeat.
+
+    A record's `job_id` names the draws of its search. It does not depend on which other colors,
+    classes and repeats are asked for beside it.
+
+    Args:
+      ks: the most pixels that are altered.
+      colors: names, gray levels, or r,g,b; see `parse_colors`.
+      classes: to be reached.
+      repeats: searches of each k, color and class.
+      num_classes: of the network.
+      shape: (H, W, C) of the images.
+      first_id: added to all ids, for further rounds of searches.
+    """
+    parsed = parse_colors(colors, shape[2], "the network")
+    found = [
+        (_job_id(i, color, label, repeat, repeats, num_classes), k, color.name, label, repeat)
+        for i, k in enumerate(ks)
+        for color in parsed
+        for label in classes
+        for repeat in range(repeats)
+    ]
+    ids, k, color, target, repeat = map(list, zip(*found, strict=True))
+    base = {c.name: c.base(shape[2]) for c in parsed}
+    return Records.of(
+        job_id=np.array(ids) + first_id,
+        k=k,
+        color=color,
+        target=target,
+        repeat=repeat,
+        base=np.array([base[name] for name in color], np.float32),
+    )
+
+
+def search(
+    run: Run,
+    name: str,
+    attack: Any,
+    model: Any,
+    wanted: Records,
+    settings: Evolution,
+    **options: Any,
+) -> Records:
+    """Runs a sparse attack for all records; what lies in the folder is not run again.
+
+    Args:
+      run: whose folder keeps the sweep.
+      name: of the sweep's folder, and of the progress.
+      attack: such as `jfool.SparseFooling`.
+      model: as `jfool.run` takes it.
+      wanted: with `job_id`, `target`, `base` and `k`; see `cells`.
+      settings: of the searches.
+      options: further ones of `jfool.sweep`.
+    Returns:
+      The records by `job_id`, with `MEASURED` (see `jfool.AttackResult`), `image`, and `fooled`:
+      whether the target is predicted, however confident.
+    """
+    jobs = jobs_of(wanted)
+    results = run.evolve(name, settings, attack, model, jobs, job_ids=wanted["job_id"], **options)
+    return found_in(results, attack, wanted)
+
+
+def jobs_of(wanted: Records) -> jfool.SparseJob:
+    """The jobs of records with `target`, `base` and `k`."""
+    return jfool.SparseJob(
+        target=wanted["target"], base=np.asarray(wanted["base"], np.float32), k=wanted["k"]
+    )
+
+
+def found_in(results: Results, attack: Any, wanted: Records) -> Records:
+    """The records whose jobs are finished, with what was measured and the images."""
+    place = {job_id: i for i, job_id in enumerate(wanted["job_id"].tolist())}
+    rows = [place[job_id] for job_id in results.column("job_id").tolist()]
+    found = wanted.rows(np.array(rows, int))
+    measured = {name: results.column(name) for name in MEASURED}
+    images = results.images(attack, jfool.SparseJob)
+    return found.plus(**measured, fooled=measured["prediction"] == found["target"], image=images)
+
+
+def plain_confidences(
+    model: Any, colors: Sequence[str], shape: Shape
+) -> Mapping[str, Float[np.ndarray, " K"]]:
+    """By color, what the model says of an image of nothing else."""
+    parsed = parse_colors(colors, shape[2], "the network")
+    return dict(zip((c.name for c in parsed), plain(model, parsed, shape), strict=True))
+
+
+def plain(model: Any, colors: Sequence[Color], shape: Shape) -> Float[np.ndarray, "colors K"]:
+    """The same, as an array."""
+    images = [np.broadcast_to(color.base(shape[2]), shape) for color in colors]
+    return probabilities(model, np.stack(images).astype(np.float32))
+
+
+def _job_id(
+    k_number: int, color: Color, label: int, repeat: int, repeats: int, num_classes: int
+) -> int:
+    return ((k_number * repeats + repeat) * num_classes + label) * MAX_COLORS + color.slot
