@@ -1,7 +1,8 @@
-"""Which orderings tables 2 to 13 of paper 000 show: confidence rises with k, and greys fool better.
+"""Orderings that Kumano et al. (2020) read off tables 2 to 13: confidence rises with k, and grays
+fool better.
 
-`S` numbers of pixels k, ascending; `C` base colours; `K` classes. Cells in percent, NaN where there
-is no figure.
+`S` numbers of pixels k, ascending; `C` base colors; `K` classes. Cells in percent, NaN where there
+is no number.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +10,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from experiments.kumano2020.published import COLORS, GREYS
 from experiments.lab.section import Cell, Table
 
+COLORS = ("black", "grey", "white", "red", "green", "blue")  # in the order of the paper's tables
+GREYS = COLORS[:3]
 HUES = tuple(color for color in COLORS if color not in GREYS)
 
 Cells = Float[np.ndarray, "S C K"]

@@ -3,7 +3,7 @@
 from experiments.lab import gallery
 from experiments.lab.experiment import Experiment, preset
 from experiments.lab.figures import draw_matrix, draw_shares, new_figure, save_figure
-from experiments.lab.gallery import Tile, draw_gallery
+from experiments.lab.gallery import Row, Tile, draw_gallery, tiles
 from experiments.lab.kinds import (
     Chunk,
     Classes,
@@ -30,11 +30,19 @@ from experiments.lab.kinds import (
     distinct,
     one_of,
 )
-from experiments.lab.published import published
+from experiments.lab.published import numbers, numbers_of, published
 from experiments.lab.rates import rate
 from experiments.lab.records import Records
 from experiments.lab.run import Run
-from experiments.lab.section import Cell, Picture, Table, floored, table
+from experiments.lab.section import (
+    Cell,
+    Picture,
+    Table,
+    beside_plain,
+    floored,
+    floored_cells,
+    table,
+)
 from experiments.lab.settings import Check, Subject, Technical, changed, settings
-from experiments.lab.sparse import cells, plain_confidences, search
-from experiments.lab.victims import Victim, load_victim
+from experiments.lab.sparse import cells, plain_confidences, search, search_grid
+from experiments.lab.victims import Victim, load_victim, name_of

@@ -4,7 +4,7 @@ Images are copied into the canvas block by block, not drawn to scale, so nothing
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
+from experiments.lab.records import Records
+from experiments.lab.section import floored
 from models.cache import replacing
 
 DPI = 200
@@ -187,3 +189,24 @@ def _width(figure: Figure, texts: Sequence[str], size: float) -> int:
     drawn = [Text(0, 0, text, **style) for text in texts]
     extents = [text.get_window_extent(canvas.get_renderer()).width for text in drawn]
     return math.ceil(max(extents, default=0))
+
+
+def tiles(found: Records, by: str, caption: Callable[[float], str] | None = None) -> list[Row]:
+    """A row of tiles for each value of a column, in the order of the records.
+
+    Args:
+      found: with `image`, `confidence` and `fooled`.
+      by: the column.
+      caption: of a confidence; by default whole percent.
+    """
+    caption = caption or (lambda p: "-" if math.isnan(p) else f"{floored(p)} %")
+    return [
+        (
+            str(value),
+            [
+                Tile(image, caption(p), ok)
+                for image, p, ok in of.columns("image", "confidence", "fooled")
+            ],
+        )
+        for value, of in found.groups(by)
+    ]

@@ -83,6 +83,18 @@ class Records:
                 best[group] = i
         return self.rows(np.array(list(best.values()), int))
 
+    def pivot(
+        self, row: str, column: str, values: Sequence[str], columns: Sequence[Any] | None = None
+    ) -> np.ndarray:
+        """Means `[rows, columns, values]` over the records of each cell, NaN where there are none;
+        rows (and columns, unless they are given) in the order in which they first appear."""
+        rows = list(dict.fromkeys(self[row].tolist()))
+        columns = list(dict.fromkeys(self[column].tolist())) if columns is None else list(columns)
+        means = np.full((len(rows), len(columns), len(values)), np.nan)
+        for (i, j), of in self.groups(row, column):
+            means[rows.index(i), columns.index(j)] = [of[value].mean() for value in values]
+        return means
+
     def ordered(self, order: Any) -> "Records":
         """All rows, sorted by an array `[R]`."""
         return self.rows(np.argsort(np.asarray(order), kind="stable"))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -98,6 +100,25 @@ def floored(fraction: float | None) -> int | None:
     if fraction is None or not math.isfinite(fraction):
         return None
     return math.floor(100 * fraction + 1e-9)
+
+
+def floored_cells(fractions: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
+    """The same for an array; NaN stays."""
+    return np.floor(100 * np.asarray(fractions, float) + 1e-9)
+
+
+def beside_plain(
+    percents: Float[np.ndarray, "R C"], plain: Float[np.ndarray, "R C"], unknown: str = "-"
+) -> list[list[str]]:
+    """Cells as `99 (62)`: of images, and of their base color alone."""
+
+    def shown(percent: float) -> str:
+        return unknown if np.isnan(percent) else f"{percent:.0f}"
+
+    return [
+        [f"{shown(x)} ({shown(y)})" for x, y in zip(*row, strict=True)]
+        for row in zip(percents, plain, strict=True)
+    ]
 
 
 def publish(section: Section, folder: Path) -> None:

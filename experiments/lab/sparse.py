@@ -15,6 +15,7 @@ from experiments.lab.kinds import Evolution
 from experiments.lab.predict import probabilities
 from experiments.lab.records import Records
 from experiments.lab.run import Run
+from experiments.lab.victims import Victim
 from jfool.sweeps import Results
 
 Shape = tuple[int, int, int]
@@ -94,6 +95,33 @@ def search(
     jobs = jobs_of(wanted)
     results = run.evolve(name, settings, attack, model, jobs, job_ids=wanted["job_id"], **options)
     return found_in(results, attack, wanted)
+
+
+def search_grid(
+    run: Run,
+    victim: Victim,
+    settings: Evolution,
+    *,
+    ks: Sequence[int],
+    colors: Sequence[str],
+    classes: Sequence[int] | None = None,
+    repeats: int = 1,
+    name: str = "sweep",
+    **options: Any,
+) -> Records:
+    """Sparse fooling images for every k, color and class, several times over.
+
+    Returns:
+      As `search`, with `plain`: the confidence of the base color alone in the target.
+    """
+    shape, num_classes = victim.image_shape, victim.num_classes
+    classes = range(num_classes) if classes is None else classes
+    wanted = cells(ks, colors, classes, repeats, num_classes=num_classes, shape=shape)
+    attack = jfool.SparseFooling(shape, num_classes, max_k=max(ks), search=settings.search())
+    found = search(run, name, attack, victim.model, wanted, settings, **options)
+    alone = plain_confidences(victim.model, colors, shape)
+    pairs = found.columns("color", "target")
+    return found.plus(plain=[float(alone[color][target]) for color, target in pairs])
 
 
 def jobs_of(wanted: Records) -> jfool.SparseJob:

@@ -169,11 +169,15 @@ class Victim:
       name: of the architecture.
       model: in evaluation mode.
       card: what is known of it: accuracy, number of test images, recipe or file of weights.
+      image_shape: (H, W, C) of what it is shown.
+      num_classes: K.
     """
 
     name: str
-    model: models.Network
+    model: Any
     card: Mapping[str, Any]
+    image_shape: tuple[int, int, int]
+    num_classes: int
 
     @property
     def accuracy(self) -> float:
@@ -192,7 +196,13 @@ class Victim:
 def load_victim(spec: str, dataset: models.Dataset, seed: int = 0) -> Victim:
     """A network from one text: `NAME`, trained here or before, or `NAME=FILE`, with its weights."""
     name, weights = split_spec(spec)
-    return Victim(name, *victim(name, dataset, seed, weights))
+    model, card = victim(name, dataset, seed, weights)
+    return Victim(name, model, card, dataset.image_shape, len(dataset.class_names))
+
+
+def name_of(spec: str) -> str:
+    """Of `NAME` or `NAME=FILE`."""
+    return split_spec(spec)[0]
 
 
 def check_network(spec: str, dataset: str, setting: str) -> None:
