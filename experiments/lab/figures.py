@@ -8,8 +8,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from experiments.lab.records import Records
+from experiments.lab.section import Table
 from models.cache import replacing
 
+COLORS = ("#1f4e9c", "#2a8a4a", "#c2410c", "#7c3aed")  # of curves, in this order
 _DPI = 150
 _CELL, _SMALL_CELL = 0.95, 0.62  # inches
 _FEW = 6
@@ -30,6 +32,31 @@ def save_figure(figure: Figure, path: Path) -> None:
                 axes.spines[side].set_visible(False)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=_DPI, format="png")
+
+
+def draw_curves(path: Path, table: Table, columns: Sequence[str], label: str) -> None:
+    """Columns of a table as curves over its rows; dashed, the paper's.
+
+    Args:
+      path: of the picture; replaced whole.
+      table: of numbers.
+      columns: their heads.
+      label: of the vertical axis, from 0 to 100.
+    """
+    figure = new_figure(4.6, 2.9)
+    axes = figure.subplots()
+    for name, color in zip(columns, COLORS, strict=False):
+        i = list(table.columns).index(name)
+        ours, paper = (
+            np.array([row[i] for row in cells], float)
+            for cells in (table.measured, table.paper or [])
+        )
+        axes.plot(ours, "o-", color=color, label=name, markersize=4)
+        axes.plot(paper, "--", color=color)
+    axes.set_xticks(range(len(table.rows)), table.rows)
+    axes.set(ylim=(-3, 103), ylabel=label)
+    figure.legend(frameon=False, fontsize=8, loc="outside upper center", ncols=len(columns))
+    save_figure(figure, path)
 
 
 def draw_matrix(

@@ -100,9 +100,10 @@ class Records:
         return self.rows(np.argsort(np.asarray(order), kind="stable"))
 
     def plus(self, **columns: Any) -> "Records":
-        """With more columns."""
+        """With more columns, or with others in place of those of the same name."""
         more = Records.of(**columns, _=np.zeros(len(self)))
-        table = self.table
+        kept = [name for name in self.table.column_names if name not in columns]
+        table = self.table.select(kept)
         for name in columns:
             table = table.append_column(name, more.table.column(name))
         return Records(table)

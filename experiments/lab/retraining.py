@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 import models
+from experiments.lab.progress import say
 from experiments.lab.victims import say_epoch
 from models.progress import Progress
 
@@ -91,19 +92,45 @@ def retrained(
     return models.load(name, path, dataset.image_shape, num_classes)
 
 
+def train_with(
+    path: Path,
+    network: str,
+    dataset: models.Dataset,
+    outliers: Sequence[UInt8[np.ndarray, "N H W C"]],
+    *,
+    name: str,
+    num_steps: int | None,
+    seed: int,
+) -> models.Network:
+    """A network trained on the data and on fooling images, which are a class of their own.
+
+    Args:
+      path: where the weights are kept, ending in `.safetensors`.
+      network: one of `models.ARCHITECTURES`.
+      dataset: natural images.
+      outliers: sets of fooling images, all to be trained on; none: the data as they are.
+      name: of their class.
+      num_steps: of the training; by default the recipe's.
+      seed: of the start weights, of dropout and of the order of the images.
+    """
+    say(path.stem)
+    data = with_outliers(dataset, outliers, name)
+    return retrained(network, data, recipe_of(network, dataset.name, num_steps), seed, path)
+
+
 @dataclass(frozen=True)
 class Measured:
     """Shares in [0, 1]; None where there are no fooling images.
 
     Attributes:
       natural: of the natural test images that are classified as labelled.
-      defence: of the fooling images that are recognised as such.
+      defense: of the fooling images that are recognised as such.
       combined: of both together.
       flagged: of the natural test images that are taken for fooling images.
     """
 
     natural: float
-    defence: float | None = None
+    defense: float | None = None
     combined: float | None = None
     flagged: float | None = None
 
@@ -119,12 +146,12 @@ def measure(
     if not sets:
         return Measured(natural)
     fooling = np.concatenate(sets)
-    defence, flagged = (
+    defense, flagged = (
         models.accuracy(model, shown, np.full(len(shown), outlier, np.int32))
         for shown in (fooling, images)
     )
-    correct = natural * len(images) + defence * len(fooling)
-    return Measured(natural, defence, correct / (len(images) + len(fooling)), flagged)
+    correct = natural * len(images) + defense * len(fooling)
+    return Measured(natural, defense, correct / (len(images) + len(fooling)), flagged)
 
 
 def _has_card(path: Path) -> bool:

@@ -6,8 +6,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 import jfool
 from experiments.lab.colors import MAX_COLORS, Color, parse_colors
@@ -19,6 +20,7 @@ from experiments.lab.victims import Victim
 from jfool.sweeps import Results
 
 Shape = tuple[int, int, int]
+_NO_STEP = 2**31 - 1  # of a search, whose steps draw from folds of the job's key
 MEASURED = (
     *("confidence", "prediction", "success", "confidence_uint8", "success_uint8", "stopped"),
     *("num_queries", "num_steps"),
@@ -139,6 +141,20 @@ def found_in(results: Results, attack: Any, wanted: Records) -> Records:
     measured = {name: results.column(name) for name in MEASURED}
     images = results.images(attack, jfool.SparseJob)
     return found.plus(**measured, fooled=measured["prediction"] == found["target"], image=images)
+
+
+def drawn_ks(key: jax.Array, ids: Int[np.ndarray, " R"], max_k: int) -> Int[np.ndarray, " R"]:
+    """For each job a number of pixels, uniform in 1 to `max_k`, drawn with the job's own key."""
+    return np.asarray(_drawn(key, ids, max_k))
+
+
+@jax.jit
+def _drawn(key: jax.Array, ids: jax.Array, max_k: int) -> jax.Array:
+    def draw(job: jax.Array) -> jax.Array:
+        job_key = jax.random.fold_in(key, job)
+        return jax.random.randint(jax.random.fold_in(job_key, _NO_STEP), (), 1, max_k + 1)
+
+    return jax.vmap(draw)(ids)
 
 
 def plain_confidences(
