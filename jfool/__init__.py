@@ -35,9 +35,16 @@ from jfool.evaluate import Evaluate
 from jfool.jobs import grid
 from jfool.objectives import Confidence, LogConfidence, Logit, Margin, Untargeted
 from jfool.regularizers import Regularizers
+from jfool.renamed import EXPORTS
 from jfool.result import AttackResult
 from jfool.run import run
-from jfool.search import DifferentialEvolution, GradientAscent, GreedyPixels, MAPElites, progress
+from jfool.search import (
+    DifferentialEvolution,
+    GradientAscent,
+    GreedySearch,
+    MAPElites,
+    confidence_steps,
+)
 from jfool.version import __version__
 from jfool.wrap import wrap
 
@@ -62,7 +69,7 @@ __all__ = [
     "GradientAscent",
     "GradientFooling",
     "GreedyFooling",
-    "GreedyPixels",
+    "GreedySearch",
     "InversionJob",
     "LogConfidence",
     "Logit",
@@ -81,10 +88,10 @@ __all__ = [
     "Uniform",
     "Untargeted",
     "__version__",
+    "confidence_steps",
     "confident",
     "grid",
     "misclassified",
-    "progress",
     "read_sweep",
     "run",
     "suppressed",
@@ -95,6 +102,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Sweeps need pyarrow and orbax, which those who only `run` need not load or have."""
+    if name in EXPORTS:
+        raise AttributeError(f"jfool.{name} is now called jfool.{EXPORTS[name]}")
     if name not in ("read_sweep", "sweep"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
