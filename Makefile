@@ -1,15 +1,23 @@
-# make demo   install into .venv and run the main job, on data that needs no download
-# make test   install into .venv and run every check: lint, types, tests, doctests, README, wheel
+# make demo       install into .venv and run the main job, on data that needs no download
+# make test       install into .venv and check: lint, types, tests, doctests, README, wheel
+# make test-all   the same with the slow tests: kills, several processes and devices, real training
 PYTHON ?= python3
 BIN := .venv/bin
+# Two workers take whole files: a file's fixtures are made once.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: demo test lint types tests wheel format clean
+.PHONY: demo test test-all lint types tests tests-all wheel format clean
 
 demo: .venv/experiments
 	$(BIN)/python -m experiments demo
 
-test: lint types tests wheel
+# Types and the wheel are checked while the tests run.
+test: .venv/test
+	$(MAKE) --jobs=2 lint types tests wheel
+
+test-all: .venv/test
+	$(MAKE) --jobs=2 lint types tests-all wheel
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -19,7 +27,10 @@ types: .venv/test
 	$(BIN)/basedpyright --level error
 
 tests: .venv/test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+tests-all: .venv/test
+	$(PYTEST)
 
 # The wheel alone, in an environment of its own, from another folder: imports and README example.
 wheel: .venv/test

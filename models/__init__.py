@@ -20,14 +20,16 @@ from models.mlp import MLP
 from models.mobilenet import MobileNetV2
 from models.network import Network, in_precision
 from models.nin import NiN
-from models.recipes import SGD, Adam, CaffeSGD, Recipe
+from models.recipes import SGD, Adam, CaffeSGD, Recipe, recipe_for
 from models.resnet import ResNet
 from models.squeezenet import SqueezeNet
 from models.ten_crop import TenCrop
+from models.trained_networks import trained, weights_path
 from models.training import accuracy, train
+from models.training_checkpoint import TrainingCheckpoint
 from models.vgg import VGG16
 from models.weights import read_card, restore, save
-from models.zoo import ARCHITECTURES, create, outline, recipe_for, trained
+from models.zoo import ARCHITECTURES, Architecture, create, outline
 
 __all__ = [
     "ARCHITECTURES",
@@ -39,6 +41,7 @@ __all__ = [
     "Adam",
     "AlexNet",
     "AllConv",
+    "Architecture",
     "CaffeNet",
     "CaffeSGD",
     "CapsNet",
@@ -52,6 +55,7 @@ __all__ = [
     "ResNet",
     "SqueezeNet",
     "TenCrop",
+    "TrainingCheckpoint",
     "accuracy",
     "class_names",
     "create",
@@ -67,4 +71,5 @@ __all__ = [
     "save",
     "train",
     "trained",
+    "weights_path",
 ]

@@ -1,6 +1,6 @@
-"""AlexNet as torchvision has it: the single-tower network of 2014, without response normalisation.
+"""AlexNet as in torchvision: the single-tower network of 2014, without response normalisation.
 
-The two-tower network of 2012, as Caffe ships it, is `models.caffenet`.
+The two-tower network of 2012, as in Caffe, is `models.caffenet`.
 """
 
 from collections.abc import Iterator
@@ -28,15 +28,15 @@ _PUBLISHED = {
 class AlexNet(Network):
     """conv 64@11/4 - pool - 192@5 - pool - 384@3 - 256@3 - 256@3 - pool - 4096 - 4096 - K.
 
-    Each convolution and each inner fully connected layer has a ReLU, behind which the features are
-    taken; pools are maxima 3/2. There is no adaptive pooling: the classifier takes the map that is
-    there, 6 x 6 for 224 x 224 pixels, where torchvision's does nothing.
+    A ReLU follows each convolution and each inner fully connected layer; their features are taken
+    after it. Pools are 3 x 3 maxima with stride 2. There is no adaptive pooling: the size of `fc6`
+    follows from the image. At 224 x 224 pixels (6 x 6 maps) torchvision's pooling does nothing.
 
     Args:
       image_shape: `(H, W, C)`, at least 63 x 63.
       num_classes: `K`.
-      normalize: what is done to the pixels first.
-      rngs: streams for the start weights (He normal; fully connected: LeCun normal) and `dropout`
+      normalize: applied to the images first.
+      rngs: streams for the initial weights (He normal; fully connected: LeCun normal) and `dropout`
         (0.5 before `fc6` and `fc7`).
     Raises:
       ValueError: the images are too small.
@@ -98,7 +98,7 @@ class AlexNet(Network):
 
 
 def _side(pixels: int) -> int:
-    """Side of `pool5` for an image of that side."""
+    """Height or width of `pool5`."""
     side = (pixels - 7) // 4 + 1
     for _ in range(3):
         side = (side - 1) // 2

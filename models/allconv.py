@@ -1,4 +1,4 @@
-"""The all convolutional network, a CIFAR-10 victim of the one-pixel attack."""
+"""The all convolutional network, attacked on CIFAR-10 by Su et al. (2019)."""
 
 from collections.abc import Iterator
 
@@ -19,19 +19,19 @@ _CONVS = (
 
 
 class AllConv(Network):
-    """All-CNN-C: nine convolutions, two of them with stride 2 where others pool; global mean.
+    """All-CNN-C: nine convolutions, two with stride 2 in place of pooling, then the global mean.
 
-    Dropout: a fifth of the pixels, half of the activations behind each stride. The features
-    `conv1` to `conv9` are taken behind their ReLU; the last has K filters, and its global mean are
-    the logits. Batch normalisation behind every convolution but the last is our assumption (the
-    paper has none): it trains with any rate.
+    Dropout removes a fifth of the pixels, and half of the activations after each stride 2. The
+    features `conv1` to `conv9` are taken after their ReLU. The logits are the global mean of the
+    last convolution, which has K filters. Batch normalisation after all other convolutions is our
+    addition (the paper has none): with it, training works at any learning rate.
 
     Args:
       image_shape: `(H, W, C)`.
       num_classes: `K`.
-      batch_norm: see above.
-      normalize: what is done to the pixels first.
-      rngs: stream for the start weights (He normal) and for dropout.
+      batch_norm: whether to normalise, see above.
+      normalize: applied to the images first.
+      rngs: stream for the initial weights (He normal) and for dropout.
     Reference: Springenberg et al., Striving for Simplicity (2015), tables 1 and 2.
     """
 

@@ -1,4 +1,4 @@
-"""Where this package keeps what is dear to make, and how it writes files there."""
+"""The cache folder for trained networks and decoded data, and safe writing of files."""
 
 import os
 import tempfile
@@ -17,12 +17,12 @@ def cache_folder() -> Path:
 
 
 def check_writable(folder: Path, name: str) -> None:
-    """Makes a folder, before the work whose results it is to hold.
+    """Creates a folder, before the work whose results go there.
 
     Args:
-      name: of what the user set, for the message.
+      name: of the setting in errors.
     Raises:
-      ValueError: it cannot be made or written to.
+      ValueError: it cannot be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,18 +30,16 @@ def check_writable(folder: Path, name: str) -> None:
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise ValueError(
-            f"{name}: expected a folder to write to, got {folder} ({reason})"
-        ) from None
+        message = f"{name}: expected a folder to write to, got {folder} ({reason})"
+        raise ValueError(message) from None
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Lends a temporary file that takes `path`'s place when the block ends well.
+    """Provides a temporary file that replaces `path` when the block ends without an error.
 
-    A reader sees the old file or the whole new one, and a block that raises leaves no trace.
-    Folders on the way are made. The file may be read by whom the user's mask lets, whatever wrote
-    it.
+    Readers see the old file or the complete new one, and a block that raises leaves nothing.
+    Missing folders are created. The file gets the permissions of the user's umask.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:

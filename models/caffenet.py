@@ -1,7 +1,6 @@
-"""CaffeNet, the ImageNet network of "Deep Neural Networks are Easily Fooled".
+"""CaffeNet, the ImageNet network of Nguyen et al. (2015).
 
-AlexNet's two towers of 2012 as groups, except that each pool comes before its response
-normalisation.
+The AlexNet of 2012, its two towers as groups, with each pool before its response normalisation.
 """
 
 from collections.abc import Iterator
@@ -15,28 +14,28 @@ from models.network import Network
 from models.normalization import BYTES, Normalization
 
 _SMALLEST_SIDE = 55
-# ImageNet's mean colour, in bytes; pixels stay on the scale of bytes.
+# Subtracts ImageNet's mean colour; pixels are on the scale of bytes.
 _MEAN_COLOR = Normalization((123 / 255, 117 / 255, 104 / 255), (1 / 255,) * 3)
 
 
 class CaffeNet(Network):
     """conv 96@11/4 - pool - norm - 256@5 - pool - norm - 384@3 - 384@3 - 256@3 - pool - fc 6, 7, 8.
 
-    Each convolution and each inner fully connected layer has a ReLU, behind which the features are
-    taken. `conv2`, `conv4` and `conv5` have two groups. Pools are maxima 3/2 that keep windows
-    hanging over the edge. Inside, pixels are bytes less their mean, in the order blue, green, red,
-    so that the published weights fit.
+    A ReLU follows each convolution and each inner fully connected layer; their features are taken
+    after it. `conv2`, `conv4` and `conv5` have two groups. Pools are 3 x 3 maxima with stride 2
+    that keep incomplete windows at the edge. As in the published network, the pixels are bytes
+    minus their mean, in the order blue, green, red.
 
     Args:
       image_shape: `(H, W, 3)` of red, green and blue, at least 55 x 55.
       num_classes: `K`.
       mean: `[H, W, 3]` image in [0, 1] to subtract, red first; it is saved with the weights. None
         subtracts ImageNet's mean colour instead (red 123, green 117, blue 104, in bytes).
-      rngs: streams for the start weights (normal, standard deviation 0.01, of `fc6` and `fc7`
+      rngs: streams for the initial weights (normal, standard deviation 0.01, for `fc6` and `fc7`
         0.005; biases 1 for `conv2`, `conv4`, `conv5`, `fc6` and `fc7`, else 0) and `dropout` (0.5
-        behind `fc6` and `fc7`).
+        after `fc6` and `fc7`).
     Raises:
-      ValueError: the images are too small or have no three channels, or `mean` has another shape.
+      ValueError: the images are too small or not RGB, or `mean` has another shape.
     Reference: BVLC/caffe, models/bvlc_reference_caffenet/train_val.prototxt; Krizhevsky et al.
       (2012); https://arxiv.org/abs/1412.1897.
     """
@@ -77,7 +76,7 @@ class CaffeNet(Network):
         self.dropout = nnx.Dropout(0.5, rngs=rngs)
 
     def normalize(self, images: jax.Array) -> jax.Array:
-        """`[B, H, W, 3]` in [0, 1], red first, to bytes less their mean, blue first."""
+        """`[B, H, W, 3]` in [0, 1], red first, to bytes minus their mean, blue first."""
         if self.mean is None:
             return _MEAN_COLOR(images)[..., ::-1]
         return BYTES(images - self.mean[None])[..., ::-1]
@@ -111,7 +110,7 @@ class CaffeNet(Network):
 
 
 def _start(deviation: float, bias: float, rngs: nnx.Rngs) -> dict[str, Any]:
-    """How Caffe draws the start weights of a layer."""
+    """Caffe's initial weights of a layer."""
     return {
         "kernel_init": nnx.initializers.normal(deviation),
         "bias_init": nnx.initializers.constant(bias),
@@ -128,5 +127,5 @@ def _norm(x: jax.Array) -> jax.Array:
 
 
 def _side(pixels: int) -> int:
-    """Side of `pool5` for an image of that side; each pool halves, rounding down."""
+    """Height or width of `pool5`; each pool halves it, rounded down."""
     return ((pixels - 11) // 4 + 1) // 8

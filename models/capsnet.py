@@ -1,4 +1,4 @@
-"""The capsule network of Sabour et al., after the authors' own code."""
+"""The capsule network of Sabour et al. (2017), following the authors' code."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,32 +10,32 @@ from flax import nnx
 from models.layers import conv, require_side
 from models.network import Network, flatten
 
-_CAPSULE = 8  # sizes of the vectors of primary and of digit capsules
+_CAPSULE = 8  # lengths of the vectors of primary and of digit capsules
 _DIGIT = 16
 _ROUTING_STEPS = 3
-_PRESENT, _ABSENT = 0.9, 0.1  # the lengths that training asks for
+_PRESENT, _ABSENT = 0.9, 0.1  # margins of the loss
 _EPS = 1e-8
 
 
 class CapsNet(Network):
     """conv 256@9x9 - ReLU - 32 maps of 8-D capsules 9x9/2 - K capsules of 16-D, routed 3 times.
 
-    The logits are the lengths of the K capsules, and so the confidence is their softmax, as paper
-    000 has it: lengths within the margins 0.1 and 0.9 give it 19.8 %, and lengths below 1 never
-    more than e / (e + 9) = 23.2 %. A threshold of 90 % cannot be met.
+    The logits are the lengths of the K capsules, and the confidence is their softmax, as in Kumano
+    et al. (2020). For ten classes it is 19.8 % at the margins 0.1 and 0.9, and below e / (e + 9) =
+    23.2 % for all lengths below 1, so no image can reach a threshold of 90 %.
 
     The features `primary` and `digit` are capsule vectors, `[B, N, 8]` and `[B, K, 16]`.
 
     Args:
       image_shape: `(H, W, C)`, at least 17 x 17.
       num_classes: `K`.
-      filters: of the first convolution.
-      maps: of primary capsules.
+      filters: number of filters of the first convolution.
+      maps: number of maps of primary capsules.
       hidden: widths of the decoder, which only training uses.
-      rngs: stream for the start weights (truncated normal as in the code below).
-    References: Sabour et al., Dynamic Routing Between Capsules (2017); the authors' code, whose
-      primary capsules divide by the number of their maps before bias and squash, and whose digit
-      capsules add a bias before every squash.
+      rngs: stream for the initial weights (truncated normal).
+    Reference: Sabour et al., Dynamic Routing Between Capsules (2017), and the authors' code. In
+      the code, primary capsules are divided by the number of maps before bias and squash, and
+      digit capsules have a bias before every squash.
     """
 
     layers = ("conv1", "primary", "digit", "lengths")
@@ -67,9 +67,8 @@ class CapsNet(Network):
             rngs=rngs,
         )
         num_capsules = ((height - 16 + 1) // 2) * ((width - 16 + 1) // 2) * maps
-        self.votes = nnx.Param(
-            _normal(0.1)(rngs.params(), (num_capsules, _CAPSULE, num_classes, _DIGIT))
-        )
+        votes = (num_capsules, _CAPSULE, num_classes, _DIGIT)
+        self.votes = nnx.Param(_normal(0.1)(rngs.params(), votes))
         self.bias = nnx.Param(jnp.full((num_classes, _DIGIT), 0.1, jnp.float32))
         sizes = (num_classes * _DIGIT, *hidden, height * width * channels)
         self.decoder = nnx.List(
@@ -79,7 +78,7 @@ class CapsNet(Network):
     def walk(self, images: jax.Array) -> Iterator[tuple[str, jax.Array]]:
         x = nnx.relu(self.conv1(images))
         yield "conv1", x
-        # One routing step from zero logits: every map's vote counts 1 / maps, the bias in full.
+        # One routing step from zero logits weighs every map by 1 / maps, but not the bias.
         x = self.primary(x / self.maps)
         u = squash(x.reshape(len(x), -1, _CAPSULE).astype(jnp.float32))
         yield "primary", u
@@ -90,9 +89,9 @@ class CapsNet(Network):
     def route(self, u: jax.Array) -> jax.Array:
         """Dynamic routing (procedure 1), `[B, N, 8] -> [B, K, 16]`, in float32.
 
-        The votes `u W` of all capsules, `[B, N, K, 16]`, are never written out: their weighted sum
-        is a product of weighted capsules and `W`, their agreement with an output one of the output
-        and `W`. Gradients flow through all steps.
+        The votes `u W`, `[B, N, K, 16]`, are not stored: their weighted sum is the product of
+        weighted capsules and `W`, and their agreement with an output is computed from the output
+        times `W`. Gradients pass through all steps.
         """
         matrix = self.votes[...].transpose(2, 0, 1, 3)  # [K, N, 8, 16]
         bias = self.bias[...][:, None]  # [K, 1, 16]
@@ -113,10 +112,10 @@ class CapsNet(Network):
         return nnx.sigmoid(self.decoder[-1](x))
 
     def loss(self, images: jax.Array, labels: jax.Array) -> jax.Array:
-        """Margin loss, the mean over classes, and 0.0005 x the squared error of the reconstruction.
+        """Margin loss, averaged over classes, plus 0.0005 x the squared error of reconstruction.
 
-        As in the authors' code the margin loss is halved: 0.5 for the true class, 0.25 = 0.5 x 0.5
-        for the others.
+        As in the authors' code, the margin loss is halved: weight 0.5 for the true class, 0.25 for
+        the others.
         """
         v = self.features(images, "digit")
         lengths, present = _length(v), jax.nn.one_hot(labels, self.num_classes)
@@ -130,7 +129,7 @@ class CapsNet(Network):
 def squash(s: jax.Array) -> jax.Array:
     """Equation 1 along the last axis: short vectors shrink to zero, long ones to length 1.
 
-    `|s|^2 / (1 + |s|^2) s / |s|`, with a gradient also at zero.
+    `|s|^2 / (1 + |s|^2) s / |s|`, differentiable at zero.
     """
     squared = jnp.square(s).sum(axis=-1, keepdims=True)
     return s * squared / (1 + squared) * jax.lax.rsqrt(squared + _EPS)

@@ -1,4 +1,4 @@
-"""The ResNets for CIFAR-10 of He et al., 20 to 110 layers."""
+"""The ResNets for CIFAR-10 of He et al. (2015), with 20 to 110 layers."""
 
 from collections.abc import Iterator
 
@@ -17,19 +17,18 @@ _WIDTHS = (16, 32, 64)
 class CifarResNet(Network):
     """conv 16@3x3 - three stages of n blocks of 16, 32, 64 filters - global mean - K.
 
-    Where a stage halves the image, the shortcut takes every second pixel and pads zero channels
-    (option A), so it has no weights. The feature `layerI.J` is block J of stage I, behind its ReLU.
+    Where a stage halves the image, the shortcut takes every second pixel and appends zero channels
+    (option A), so it has no weights. The feature `layerI.J` is block J of stage I after its ReLU.
 
     Args:
       image_shape: `(H, W, C)`.
       num_classes: `K`.
       depth: 6 n + 2, one of `DEPTHS`.
-      normalize: what is done to the pixels first; the published weights were trained with
-        ImageNet's constants.
-      rngs: stream for the start weights (He normal; fully connected: LeCun normal).
+      normalize: applied to the images first; the published weights use ImageNet's constants.
+      rngs: stream for the initial weights (He normal; fully connected: LeCun normal).
     Raises:
       ValueError: unknown depth.
-    Reference: He et al., Deep Residual Learning (2015), section 4.2; weights of that shape:
+    Reference: He et al., Deep Residual Learning (2015), section 4.2; published weights:
       https://github.com/akamaster/pytorch_resnet_cifar10.
     """
 
@@ -74,7 +73,7 @@ class CifarResNet(Network):
 
 
 class Block(nnx.Module):
-    """Two 3 x 3 convolutions beside a shortcut without weights."""
+    """Two 3 x 3 convolutions and a shortcut without weights."""
 
     def __init__(self, channels: int, width: int, stride: int, rngs: nnx.Rngs) -> None:
         self.stride, self.new_channels = stride, width - channels
@@ -88,7 +87,7 @@ class Block(nnx.Module):
         return nnx.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
     def shortcut(self, x: jax.Array) -> jax.Array:
-        """Every `stride`-th pixel, and half of the new channels before, half behind the old."""
+        """Every `stride`-th pixel, with the new channels split before and after the old ones."""
         before = self.new_channels // 2
         zeros = (before, self.new_channels - before)
         return jnp.pad(x[:, :: self.stride, :: self.stride], ((0, 0), (0, 0), (0, 0), zeros))

@@ -1,4 +1,4 @@
-"""The convolutional networks of the sparse fooling images paper, with and without max pooling."""
+"""The convolutional networks of Kumano et al. (2020), with and without max pooling."""
 
 from collections.abc import Iterator
 
@@ -13,12 +13,11 @@ from models.normalization import BYTES, Normalization
 class CNN(Network):
     """3 x [conv 3x3, zero padding 1 - ReLU (- max pool 2/2)] - fully connected 128 - ReLU - K.
 
-    The paper asks what max pooling does to sparse fooling images, so both variants are the same
-    otherwise. Its figure with the sizes is unreadable: 16, 32 and 64 filters and 128 hidden units
-    are assumptions, as are pixels that enter as numbers from 0 to 255 and PyTorch's start weights.
-    They were chosen, with the recipe, on a training seed that is not reported, because a network so
-    trained is fooled by few pixels as the paper's is; one with pixels in [0, 1] resists. The
-    features `conv*` and `fc1` are taken behind their ReLU.
+    The paper studies the effect of max pooling, so the variants differ in nothing else. Its figure
+    with the sizes is unreadable. Assumptions: 16, 32 and 64 filters, 128 hidden units, pixels from
+    0 to 255, and PyTorch's initial weights. They and the recipe were chosen on an unreported
+    training seed so that few pixels fool the network, as in the paper; with pixels in [0, 1] it
+    resists. The features `conv*` and `fc1` are taken after their ReLU.
 
     Args:
       image_shape: `(H, W, C)`, at least 8 x 8 with pooling.
@@ -26,9 +25,9 @@ class CNN(Network):
       pool: whether a 2 x 2 maximum with stride 2 follows each convolution.
       widths: filters of the three convolutions.
       hidden: width of the inner fully connected layer.
-      normalize: what is done to the pixels first.
-      rngs: stream for the start weights (uniform in +-1 / sqrt(fan_in), biases too).
-    Reference: Sparse fooling images (paper 000), section on models.
+      normalize: applied to the images first.
+      rngs: stream for the initial weights and biases (uniform in +-1 / sqrt(fan_in)).
+    Reference: Kumano et al. (2020), section on models.
     """
 
     def __init__(

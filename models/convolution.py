@@ -1,16 +1,15 @@
-"""Convolution as XLA's CPU compiler likes it, forwards and backwards, also inside loops.
+"""Convolution whose values and gradients are fast on the CPU, also inside loops.
 
-The compiler hands a convolution to its fast kernels when the operands lie as `[B, H, W, C]` and
-`[h, w, C, D]`, with stride and dilation only where a forward pass has them. The gradients that JAX
-derives lie otherwise; the compiler rearranges those of a program's top level, but not those in the
-body of a loop (jax 0.10), which it then computes one multiplication at a time: 5 x slower for the
-images, 100 x for the kernel. An epoch is a loop, and so is a gradient search. Here both gradients
-are written as convolutions that already lie right. Four further cases have better algebra than a
-general convolution: one tap is a matrix product, one filter per channel is a sum of shifted images
-(20 x faster here), images smaller than the kernel, which the compiler also computes one
-multiplication at a time, are a product of patches and kernel (190 x at 2 x 2 pixels), and a large
-kernel that strides over many channels is a sum of matrix products (`models.strided`). The numbers
-are the same.
+XLA's CPU compiler has fast kernels for operands `[B, H, W, C]` and `[h, w, C, D]`, with strides and
+dilation as in a forward pass. JAX's gradients have other layouts. The compiler transposes them at
+the top level of a program but not inside loops (jax 0.10), where they are 5 x slower for the images
+and 100 x for the kernel. Epochs and gradient searches are loops, so here both gradients are written
+as convolutions in the fast layout.
+
+Four cases need no general convolution: a 1 x 1 kernel is a matrix product; one filter per channel
+is a sum of shifted images (20 x faster); images smaller than the kernel are a product of patches
+and kernel (190 x faster at 2 x 2 pixels); a large kernel with strides and many channels is a sum of
+matrix products (`models.strided`). The results are the same.
 """
 
 from collections.abc import Sequence
@@ -34,14 +33,14 @@ def convolve(
     padding: str | Sequence[Pair],
     **options: Any,
 ) -> jax.Array:
-    """Stand-in for `lax.conv_general_dilated` in `nnx.Conv`; reverse mode only.
+    """Replaces `lax.conv_general_dilated` in `nnx.Conv`; reverse-mode gradients only.
 
     Args:
       images: `[B, H, W, C]`.
       kernel: `[h, w, C / G, D]` with `G` groups.
       strides: (down, right).
-      padding: "SAME", "VALID" or zeros before and behind each axis.
-      **options: what `nnx.Conv` passes besides; `feature_group_count` is `G`; no dilation.
+      padding: "SAME", "VALID" or the number of zeros before and after each axis.
+      **options: further arguments of `nnx.Conv`; `feature_group_count` is `G`; no dilation.
     Returns:
       `[B, H', W', D]`.
     Raises:
@@ -76,7 +75,7 @@ def _one_group(images: jax.Array, kernel: jax.Array, strides: Pair, padding: Pad
 
 
 def _by_patches(images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding) -> jax.Array:
-    """Every window as a row of `h w C` numbers, times the kernel as a matrix."""
+    """Every window as a row of `h * w * C` numbers, times the kernel as a matrix."""
     taps = jnp.concatenate(_shifted(images, kernel.shape[:2], strides, padding), axis=-1)
     return taps @ kernel.reshape(-1, kernel.shape[-1])
 
@@ -84,7 +83,7 @@ def _by_patches(images: jax.Array, kernel: jax.Array, strides: Pair, padding: Pa
 def _per_channel(
     images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding
 ) -> jax.Array:
-    """One filter per channel: each tap weighs the image shifted to it, `kernel [h, w, 1, C]`."""
+    """One filter per channel, `kernel [h, w, 1, C]`: a weighted sum of shifted images."""
     shifted = _shifted(images, kernel.shape[:2], strides, padding)
     weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
     taps = [image * weight for image, weight in zip(shifted, weights, strict=True)]
@@ -94,7 +93,7 @@ def _per_channel(
 def _shifted(
     images: jax.Array, taps: Sequence[int], strides: Pair, padding: Padding
 ) -> list[jax.Array]:
-    """What each tap of a kernel sees, row by row: `[B, H', W', C]` each."""
+    """The pixels that each tap of a kernel multiplies, row by row: `[B, H', W', C]` each."""
     padded = _pad(images, padding)
     height, width = (size - count + 1 for size, count in zip(padded.shape[1:3], taps, strict=True))
     return [
@@ -125,7 +124,7 @@ def _forward(
 def _backward(
     strides: Pair, padding: Padding, saved: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Gradients by the images and by the kernel, from that by the output `[B, H', W', D]`."""
+    """Gradients with respect to images and kernel, from that of the output `[B, H', W', D]`."""
     if strides != (1, 1):
         _, pull = jax.vjp(partial(_phased, strides=strides, padding=padding), *saved)
         return pull(gradient)
@@ -133,14 +132,13 @@ def _backward(
     (top, bottom), (left, right) = padding
     height, width = kernel.shape[0] - 1, kernel.shape[1] - 1
 
-    # Every pixel meets every tap that saw it: the kernel turned by 180 degrees, input and output
-    # channels swapped.
+    # A convolution with the kernel rotated by 180 degrees, input and output channels swapped.
     full = ((height - top, height - bottom), (width - left, width - right))
     turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
     by_images = convolve(gradient, turned, (1, 1), full)
 
-    # A tap meets every output pixel of every image: the batch is what is summed over, so it takes
-    # the place of the channels, and the output's gradient is the kernel.
+    # The sum runs over the batch, which takes the place of the channels; the output's gradient
+    # takes the place of the kernel.
     by_kernel = convolve(
         images.transpose(3, 1, 2, 0), gradient.transpose(1, 2, 0, 3), (1, 1), padding
     )
@@ -151,14 +149,14 @@ _convolve.defvjp(_forward, _backward)
 
 
 def _phased(images: jax.Array, kernel: jax.Array, strides: Pair, padding: Padding) -> jax.Array:
-    """A convolution with strides as one without: the rows and columns that a stride apart meet the
-    same taps become the channels of a smaller image. (Forwards the strided one is faster.)"""
+    """A strided convolution as one without strides: pixels a stride apart become channels of a
+    smaller image. (Only for gradients: the strided convolution itself is faster.)"""
     spread_images, spread_kernel = [(0, 0, 0)], []
-    for size, taps, (before, behind), stride in zip(
+    for size, taps, (before, after), stride in zip(
         images.shape[1:3], kernel.shape[:2], padding, strides, strict=True
     ):
         whole_taps = -(-taps // stride) * stride
-        last = (size + before + behind - taps) // stride * stride  # where the last window begins
+        last = (size + before + after - taps) // stride * stride  # where the last window begins
         spread_images.append((before, last + whole_taps - before - size, 0))
         spread_kernel.append((0, whole_taps - taps, 0))
     zero = jnp.zeros((), images.dtype)

@@ -1,10 +1,11 @@
-"""The image sets that the victim networks are trained on, as arrays in memory.
+"""The data sets that the victim networks are trained on, as arrays in memory.
 
-`digits` comes with scikit-learn and needs no download. The others are read from data that
-tensorflow-datasets has prepared (no TensorFlow is needed to read them); decoding tens of thousands
-of PNG files takes a while, so the arrays are kept in the cache folder.
+`digits` comes with scikit-learn and needs no download. The others are read from data prepared by
+tensorflow-datasets, without TensorFlow. Decoding tens of thousands of PNG files takes a while, so
+the arrays are kept in the cache folder.
 """
 
+import hashlib
 import json
 import os
 import zipfile
@@ -45,10 +46,10 @@ _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 class Dataset:
     """Images and labels of a training and a test split.
 
-    The sizes are those of the data at hand: a folder may hold a part of the published test split.
+    Sizes may differ from the published ones: a folder may contain only a part of a split.
 
     Attributes:
-      name: one of `DATASETS`, or the name of a set of one's own.
+      name: one of `DATASETS`, or any other name.
       train_images: `[N, H, W, C]` uint8.
       train_labels: `[N]` int32, indices into `class_names`.
       test_images: `[M, H, W, C]` uint8.
@@ -68,15 +69,11 @@ class Dataset:
             images = getattr(self, f"{split}_images")
             labels = getattr(self, f"{split}_labels")
             if images.dtype != np.uint8 or images.ndim != 4:
-                raise ValueError(
-                    f"{split}_images: expected uint8 [N, H, W, C], "
-                    f"got {images.dtype} {list(images.shape)}"
-                )
+                got = f"{images.dtype} {list(images.shape)}"
+                raise ValueError(f"{split}_images: expected uint8 [N, H, W, C], got {got}")
             if labels.dtype != np.int32 or labels.shape != images.shape[:1]:
-                raise ValueError(
-                    f"{split}_labels: expected int32 [{len(images)}], "
-                    f"got {labels.dtype} {list(labels.shape)}"
-                )
+                got = f"{labels.dtype} {list(labels.shape)}"
+                raise ValueError(f"{split}_labels: expected int32 [{len(images)}], got {got}")
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -84,9 +81,16 @@ class Dataset:
         height, width, channels = self.train_images.shape[1:]
         return height, width, channels
 
+    def sha256(self) -> str:
+        """Digest of the images and labels of both splits."""
+        digest = hashlib.sha256()
+        for name in _ARRAYS:
+            digest.update(getattr(self, name).tobytes())
+        return digest.hexdigest()
+
 
 def class_names(dataset: str) -> tuple[str, ...]:
-    """What the classes of a data set are called, in order; reads no data.
+    """The names of the classes of a data set, in order; reads no data.
 
     Raises:
       ValueError: unknown data set.
@@ -107,7 +111,7 @@ def image_shape(dataset: str) -> tuple[int, int, int]:
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...]:
-    """Class names from a file of one's own, as for ImageNet: a JSON list of strings, in order.
+    """Class names from a file, as for ImageNet: a JSON list of strings, in order.
 
     Raises:
       FileNotFoundError: there is no such file.
@@ -131,11 +135,11 @@ def load_dataset(name: str) -> Dataset:
     Args:
       name: one of `DATASETS`.
     Returns:
-      The data as it lies on this machine; `digits` always has 1 437 and 360 images.
+      The data on this machine; `digits` always has 1 437 and 360 images.
     Raises:
       ValueError: unknown name.
       FileNotFoundError: the data has not been prepared on this machine.
-      OSError: the prepared data is damaged, or in a format without random access.
+      OSError: the prepared data is damaged, or its format has no random access.
     """
     names = class_names(name)
     arrays = _digits() if name == "digits" else _prepared(name)
@@ -176,18 +180,14 @@ def _enlarge(scan: np.ndarray) -> np.ndarray:
 
 
 def _prepared(name: str) -> dict[str, np.ndarray]:
-    """The arrays of a set that tensorflow-datasets has prepared; decoded once, then cached."""
+    """The arrays of a data set that tensorflow-datasets prepared; decoded once, then cached."""
     import tensorflow_datasets as tfds
 
     folder = _newest_version(name)
     with _blaming(folder):
+        options = {"data_dir": folder.parent.parent, "download": False}
         sources = {
-            split: tfds.data_source(
-                f"{name}:{folder.name}",
-                split=split,
-                data_dir=folder.parent.parent,
-                download=False,
-            )
+            split: tfds.data_source(f"{name}:{folder.name}", split=split, **options)
             for split in ("train", "test")
         }
     sizes = "-".join(str(len(source)) for source in sources.values())
@@ -223,18 +223,18 @@ def _newest_version(name: str) -> Path:
 
 @contextmanager
 def _blaming(folder: Path) -> Iterator[None]:
-    """Says of whatever tensorflow-datasets raises which folder is at fault."""
+    """Turns any error of tensorflow-datasets into one that names the folder."""
     try:
         yield
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise OSError(
-            f"{folder} is not whole array_record data, prepare it again: {reason}"
+            f"{folder} is damaged or not array_record data, prepare it again: {reason}"
         ) from error
 
 
 def _read_cached(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of a cache file; None where it is missing or damaged (zip keeps checksums)."""
+    """The arrays of a cache file; None if it is missing or damaged (zip has checksums)."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in _ARRAYS}

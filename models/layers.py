@@ -10,12 +10,12 @@ from jax import lax
 
 from models.convolution import convolve
 
-# He et al. (2015), as PyTorch calls "kaiming_normal_, fan_out".
+# He et al. (2015), PyTorch's `kaiming_normal_` with `fan_out`.
 HE = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 def pytorch_init(fan_in: int) -> nnx.Initializer:
-    """PyTorch's start, for kernels and biases alike: uniform in +-1 / sqrt(fan_in)."""
+    """PyTorch's initial kernels and biases: uniform in +-1 / sqrt(fan_in)."""
     bound = fan_in**-0.5
 
     def uniform(key: jax.Array, shape: Any, dtype: Any = jnp.float32, **_: Any) -> jax.Array:
@@ -54,7 +54,7 @@ def conv(
 
 
 def norm(channels: int, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    """Batch normalisation with PyTorch's constants: a tenth of each batch, eps 1e-5."""
+    """Batch normalisation with PyTorch's constants."""
     return nnx.BatchNorm(channels, momentum=0.9, epsilon=1e-5, rngs=rngs)
 
 
@@ -66,7 +66,7 @@ def flat_linear(
     bias_init: nnx.Initializer = nnx.initializers.zeros,
     rngs: nnx.Rngs,
 ) -> nnx.LinearGeneral:
-    """Fully connected on a whole activation `[B, H, W, C]`, kernel `[H, W, C, size_out]`."""
+    """Fully connected on an activation `[B, H, W, C]`, kernel `[H, W, C, size_out]`."""
     return nnx.LinearGeneral(
         shape,
         size_out,
@@ -80,7 +80,7 @@ def flat_linear(
 def max_pool(
     x: jax.Array, size: int, stride: int, padding: int = 0, *, ceil: bool = False
 ) -> jax.Array:
-    """Maximum over windows; `ceil` keeps windows that hang over the far edges."""
+    """Maximum over windows; `ceil` keeps incomplete windows at the far edges."""
     pads: Any = []
     for length in x.shape[1:3]:
         rest = (length + 2 * padding - size) % stride
@@ -89,13 +89,13 @@ def max_pool(
 
 
 def mean_pool(x: jax.Array, size: int, stride: int, padding: int = 0) -> jax.Array:
-    """Mean over windows that lie within the image; zeros of the padding do not count."""
+    """Mean over windows, which leaves out the padding."""
     window = (
         (1, size, size, 1),
         (1, stride, stride, 1),
         ((0, 0), *[(padding, padding)] * 2, (0, 0)),
     )
-    # A constant of NumPy, which JAX knows for the zero of a sum, and can differentiate.
+    # Only with a NumPy constant does JAX recognise a sum, which it can differentiate.
     zero = np.zeros((), x.dtype)
     ones = jnp.ones((1, *x.shape[1:3], 1), x.dtype)
     total, count = (lax.reduce_window(y, zero, lax.add, *window) for y in (x, ones))
@@ -110,7 +110,7 @@ def global_mean(x: jax.Array) -> jax.Array:
 def local_response_norm(x: jax.Array, size: int, alpha: float, beta: float, k: float) -> jax.Array:
     """`x / (k + alpha / size * sum of x^2 over size neighbouring channels)^beta`.
 
-    Krizhevsky et al. (2012), section 3.3, as Caffe reads it: alpha is divided by the window's size.
+    Krizhevsky et al. (2012), section 3.3; as in Caffe, alpha is divided by the window size.
     """
     exact = x.astype(jnp.float32)
     window, padding = (1, 1, 1, size), ((0, 0),) * 3 + ((size // 2, size // 2),)
@@ -119,7 +119,7 @@ def local_response_norm(x: jax.Array, size: int, alpha: float, beta: float, k: f
 
 
 def require_side(image_shape: tuple[int, int, int], side: int) -> None:
-    """Refuses images `(H, W, C)` that a network's pools would make vanish.
+    """Refuses images `(H, W, C)` that a network's pools would reduce to nothing.
 
     Raises:
       ValueError: height or width is less than `side`.

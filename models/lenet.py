@@ -1,7 +1,7 @@
-"""LeNet as Caffe ships it, the MNIST network of Nguyen et al. (2015) and of Rozsa et al. (2016).
+"""LeNet as in Caffe, the MNIST network of Nguyen et al. (2015) and of Rozsa et al. (2016).
 
-Not the network of LeCun et al. (1998): Caffe's has no non-linearity behind the convolutions (the
-maximum that pools is the only one) and a single ReLU, behind `ip1`.
+It is not the network of LeCun et al. (1998): no non-linearity follows the convolutions except max
+pooling, and the only ReLU follows `ip1`.
 """
 
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ _SMALLEST_SIDE = 16
 class LeNet(Network):
     """conv 20@5x5 - pool - conv 50@5x5 - pool - fully connected 500 - ReLU - fully connected K.
 
-    The pixels are scaled as Caffe scales bytes: `(255 x - 255 mean) / 256`. BVLC's tutorial network
-    subtracts no mean; "Deep Neural Networks are Easily Fooled" subtracts MNIST's mean image.
-    The feature `ip1` is taken behind its ReLU.
+    Pixels are scaled as in Caffe: `(255 x - 255 mean) / 256`. BVLC's tutorial network subtracts no
+    mean; Nguyen et al. (2015) subtract MNIST's mean image. The feature `ip1` is taken after its
+    ReLU.
 
     Args:
       image_shape: `(H, W, C)`, at least 16 x 16.
       num_classes: `K`.
       mean: `[H, W, C]` image in [0, 1] to subtract, or None. It is saved with the weights.
-      rngs: stream for the start weights (uniform in ±sqrt(3 / fan_in); biases are zero).
+      rngs: stream for the initial weights (uniform in ±sqrt(3 / fan_in); biases are zero).
     Reference: BVLC/caffe, examples/mnist/lenet_train_test.prototxt; https://arxiv.org/abs/1412.1897.
     """
 
@@ -87,5 +87,5 @@ def _linear(size_in: int, size_out: int, rngs: nnx.Rngs) -> nnx.Linear:
 
 
 def _side(pixels: int) -> int:
-    """Side of `pool2` for an image of that side."""
+    """Height or width of `pool2`."""
     return ((pixels - 4) // 2 - 4) // 2

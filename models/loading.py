@@ -1,4 +1,4 @@
-"""Networks with weights of one's own, from a file."""
+"""Networks with weights from a file."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ def load(
 ) -> Network:
     """A network with the weights of a file.
 
-    No start weights are drawn: the module is made of shapes alone, and filled.
+    No initial weights are drawn: the module is created without weights and then filled.
 
     Args:
       name: one of `ARCHITECTURES`.
-      path: of the weights, `.safetensors` in our layout or PyTorch's; or PyTorch's own `.pth`,
+      path: of the weights: `.safetensors` in our layout or PyTorch's, or PyTorch's own `.pth`,
         which needs PyTorch.
       image_shape: `(H, W, C)`; by default the architecture's.
       num_classes: `K`; by default the architecture's.
@@ -31,18 +31,18 @@ def load(
       The network in evaluation mode.
     Raises:
       FileNotFoundError: there is no such file.
-      ImportError: the file is PyTorch's own, and PyTorch is not installed.
-      ValueError: unknown name, or a file that is damaged, holds NaN, or does not fit; the message
-        lists missing, extra and unfitting tensors.
+      ImportError: the file has PyTorch's own format, and PyTorch is not installed.
+      ValueError: unknown name, or a file that is damaged, contains NaN, or does not fit; the
+        message lists missing tensors, extra ones and wrong shapes.
     """
     model = outline(name, image_shape, num_classes)
     restore(model, Path(path), name)
-    _wind_up(model)
+    _start_streams(model)
     return model
 
 
-def _wind_up(model: Network) -> None:
-    """Starts the random streams that training would draw from (dropout)."""
+def _start_streams(model: Network) -> None:
+    """Gives initial values to the random streams (dropout)."""
     streams = nnx.to_flat_state(nnx.state(model, nnx.RngState))
     for number, (_, variable) in enumerate(streams):
         is_key = jnp.issubdtype(variable.dtype, jax.dtypes.prng_key)

@@ -1,4 +1,4 @@
-"""The fully connected MNIST network of the sparse fooling images paper."""
+"""The fully connected MNIST network of Kumano et al. (2020)."""
 
 import math
 from collections.abc import Iterator
@@ -12,18 +12,17 @@ from models.network import Network, flatten
 class MLP(Network):
     """fully connected 512 - ReLU - dropout, twice, then fully connected K.
 
-    The paper gives three layers with ReLU and dropout, but its figure with the sizes is unreadable:
-    widths 512 and 512 and a dropout rate of .2 are assumptions. Pixels enter as they are, in
-    [0, 1]. The features `fc1` and `fc2` are taken behind their ReLU, before dropout, which acts in
-    training mode only.
+    The paper gives three layers with ReLU and dropout, but its figure with the sizes is unreadable.
+    Widths of 512 and a dropout rate of 0.2 are assumptions. Pixels stay in [0, 1]. The features
+    `fc1` and `fc2` are taken after their ReLU, before dropout.
 
     Args:
       image_shape: `(H, W, C)`.
       num_classes: `K`.
       widths: sizes of the two inner layers.
       dropout_rate: share of inner activations that training sets to zero.
-      rngs: stream for the start weights (LeCun normal; biases are zero) and for dropout.
-    Reference: Sparse fooling images (paper 000), section on models.
+      rngs: stream for the initial weights (LeCun normal; biases are zero) and for dropout.
+    Reference: Kumano et al. (2020), section on models.
     """
 
     layers = ("fc1", "fc2", "fc3")

@@ -1,7 +1,7 @@
-"""MobileNetV2, as torchvision has it and as TensorFlow's published weights want it.
+"""MobileNetV2, as in torchvision and as in TensorFlow.
 
-They differ in where stride 2 begins (TensorFlow pads only behind an even map) and in the scale of
-the pixels. TensorFlow's weights have their batch normalisation folded into the convolutions.
+TensorFlow pads even maps only at the far edges, scales pixels differently, and publishes weights
+with batch normalisation folded into the convolutions.
 """
 
 from collections.abc import Iterator
@@ -39,16 +39,16 @@ class MobileNetV2(Network):
     """conv 32@3/2 - 17 inverted residual blocks - conv 1280@1 - global mean - K.
 
     The defaults are torchvision's network. TensorFlow's is `batch_norm=False, padding="SAME",
-    normalize=BYTES_TO_ONE`. The features `stem` and `head` are taken behind their ReLU6; `blockI`
+    normalize=BYTES_TO_ONE`. The features `stem` and `head` are taken after their ReLU6; `blockI`
     is linear; `pool` is the global mean.
 
     Args:
       image_shape: `(H, W, C)`.
       num_classes: `K`.
-      batch_norm: whether each convolution is normalised; if not, it has a bias.
+      batch_norm: whether each convolution is normalised; otherwise it has a bias.
       padding: of the 3 x 3 convolutions: 1 on all sides, or "SAME".
-      normalize: what is done to the pixels first.
-      rngs: streams for the start weights (He normal; fully connected: LeCun normal) and `dropout`
+      normalize: applied to the images first.
+      rngs: streams for the initial weights (He normal; fully connected: LeCun normal) and `dropout`
         (0.2 before the classifier).
     Reference: Sandler et al. (2018), https://arxiv.org/abs/1801.04381; torchvision,
       models/mobilenetv2.py.
@@ -106,7 +106,7 @@ class MobileNetV2(Network):
 
 
 class _Maker:
-    """Convolutions and what normalises them, with or without batch normalisation."""
+    """Makes convolutions and their norms, with or without batch normalisation."""
 
     def __init__(self, batch_norm: bool, padding: int | str, rngs: nnx.Rngs) -> None:
         self.batch_norm, self.padding, self.rngs = batch_norm, padding, rngs
@@ -130,7 +130,7 @@ class _Maker:
 
 
 class Block(nnx.Module):
-    """1 x 1 up to many channels, 3 x 3 on each of them, 1 x 1 down; a shortcut where shapes agree.
+    """1 x 1 up to many channels, 3 x 3 on each of them, 1 x 1 down; a shortcut if shapes agree.
 
     No ReLU follows the last convolution.
     """

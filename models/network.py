@@ -1,7 +1,7 @@
-"""What all victim networks share: one ordered walk through their layers.
+"""The base class of all victim networks: one ordered walk through named layers.
 
-A network writes its forward pass once, as a generator of `(layer name, activation)`. Its logits are
-the last activation; an inner feature is the walk stopped early, so nothing behind it is computed.
+A network defines its forward pass once, as a generator of `(layer name, activation)`. The logits
+are the last activation. For an inner feature the walk stops early, so later layers cost nothing.
 
 Shapes: `B` images of `H` x `W` pixels with `C` channels, `K` classes.
 """
@@ -22,9 +22,9 @@ class Network(nnx.Module):
     Attributes:
       image_shape: `(H, W, C)` of one image.
       num_classes: `K`.
-      layers: names of the activations, in the order of the forward pass; the last are the logits.
-      normalize: what is done to the pixels first, in float32.
-      dtype: of the computation; see `models.in_precision`. Weights and logits are float32.
+      layers: names of the activations, in the order of the forward pass; the logits come last.
+      normalize: applied to the images first, in float32.
+      dtype: of the computation, see `models.in_precision`; weights and logits are float32.
     """
 
     image_shape: tuple[int, int, int]
@@ -34,11 +34,11 @@ class Network(nnx.Module):
     dtype: jax.typing.DTypeLike = jnp.float32
 
     def walk(self, images: jax.Array) -> Iterator[tuple[str, jax.Array]]:
-        """Yields every name of `layers` with its activation, in order, for normalised images."""
+        """Yields each name of `layers` with its activation, in order, for normalised images."""
         raise NotImplementedError
 
     def loss(self, images: jax.Array, labels: jax.Array) -> jax.Array:
-        """What training minimises, the mean over a batch: cross-entropy, unless a paper says else.
+        """The loss that training minimises, averaged over a batch: cross-entropy by default.
 
         Args:
           images: `[B, H, W, C]` floating point, in [0, 1].
@@ -48,11 +48,11 @@ class Network(nnx.Module):
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
     def published_name(self, module: str) -> str:
-        """What the network's published PyTorch weights call the inner module of a dotted name."""
+        """The name of an inner module (dotted) in the published PyTorch weights."""
         return module
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Classifies.
+        """Classifies images.
 
         Args:
           images: `[B, H, W, C]` floating point, in [0, 1].
@@ -60,7 +60,7 @@ class Network(nnx.Module):
           Logits `[B, K]`, float32.
         Raises:
           TypeError: the images are not floating point.
-          ValueError: the images have another shape than `image_shape`.
+          ValueError: the shape of the images is not `image_shape`.
         """
         return self.features(images, self.layers[-1])
 
@@ -69,12 +69,12 @@ class Network(nnx.Module):
 
         Args:
           images: `[B, H, W, C]` floating point, in [0, 1].
-          layer: a name out of `layers`.
+          layer: one of `layers`.
         Returns:
           `[B, ...]` float32.
         Raises:
           TypeError: the images are not floating point.
-          ValueError: `layer` is unknown, or the images have another shape than `image_shape`.
+          ValueError: `layer` is unknown, or the shape of the images is not `image_shape`.
         """
         if layer not in self.layers:
             known = ", ".join(self.layers)
@@ -93,12 +93,12 @@ class Network(nnx.Module):
 
 
 def in_precision(model: Network, dtype: jax.typing.DTypeLike) -> Network:
-    """The same network, computing in another floating-point type.
+    """A copy of a network that computes in another floating-point type.
 
     Weights stay float32 and are rounded where they are used; logits and features are float32.
 
     Args:
-      model: left as it is.
+      model: the network, which does not change.
       dtype: `jnp.bfloat16` or `jnp.float32`.
     Returns:
       A network with copies of the weights.
@@ -113,8 +113,8 @@ def in_precision(model: Network, dtype: jax.typing.DTypeLike) -> Network:
 def halve(x: jax.Array) -> jax.Array:
     """2 x 2 maximum, stride 2; an odd last row or column is dropped. `[B, H, W, C]`.
 
-    A window reduction, not a maximum over a reshaped axis: XLA's CPU compiler computes it in one
-    pass with the convolution and the ReLU before it.
+    XLA's CPU compiler fuses a window reduction with the convolution and the ReLU before it, but not
+    a maximum over a reshaped axis.
     """
     return nnx.max_pool(x, window_shape=(2, 2), strides=(2, 2))
 

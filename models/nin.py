@@ -1,4 +1,4 @@
-"""Network in Network, a CIFAR-10 victim of papers 000 and 004."""
+"""Network in Network, attacked on CIFAR-10 by Kumano et al. (2020) and Su et al. (2019)."""
 
 from collections.abc import Iterator
 
@@ -9,25 +9,24 @@ from models.layers import conv, global_mean, max_pool, mean_pool, norm
 from models.network import Network
 from models.normalization import CIFAR10, Normalization
 
-# Filters and their sizes, per block; a block ends in a pool, the last in the logits.
+# Filters and their sizes in each block, without the last convolution.
 _BLOCKS = (((192, 5), (160, 1), (96, 1)), ((192, 5), (192, 1), (192, 1)), ((192, 3), (192, 1)))
 
 
 class NiN(Network):
-    """Three times one convolution and two of 1 x 1; max pool, mean pool, global mean.
+    """Three blocks of one convolution and two of 1 x 1, ending in max pool, mean pool, global mean.
 
-    Blocks end with a pool 3/2 and dropout of a half. The features `convI_J` are taken behind
-    their ReLU; the last convolution has K filters, and its global mean are the logits.
-
-    Batch normalisation behind every convolution but the last is our assumption (the paper has none;
-    the code with which one-pixel attacks are studied has it): it trains with any rate.
+    The pools are 3 x 3 with stride 2, each with dropout of a half. The features `convI_J` are taken
+    after their ReLU. The logits are the global mean of the last convolution, which has K filters.
+    Batch normalisation after all other convolutions is our addition, also common in code for
+    one-pixel attacks (the paper has none): with it, training works at any learning rate.
 
     Args:
       image_shape: `(H, W, C)`.
       num_classes: `K`.
-      batch_norm: see above.
-      normalize: what is done to the pixels first.
-      rngs: stream for the start weights (He normal) and for dropout.
+      batch_norm: whether to normalise, see above.
+      normalize: applied to the images first.
+      rngs: stream for the initial weights (He normal) and for dropout.
     Reference: Lin et al., Network In Network (2014), section 4.
     """
 
@@ -70,7 +69,7 @@ class NiN(Network):
 
 
 class Unit(nnx.Module):
-    """A convolution padded to the image's edges, and batch normalisation where wanted."""
+    """A convolution with padding that keeps the size, and optional batch normalisation."""
 
     def __init__(
         self,

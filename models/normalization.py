@@ -1,4 +1,4 @@
-"""What published networks do to pixels first: a mean is taken off, and a scale divides."""
+"""Normalisation of the pixels, as published networks do it."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 @dataclass(frozen=True)
 class Normalization:
-    """`(images - mean) / std`, per channel, for images in [0, 1]; nothing by default."""
+    """`(images - mean) / std`, per channel, for images in [0, 1]; the identity by default."""
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)

@@ -1,4 +1,4 @@
-"""How each network is trained: the settings of the papers, and what the papers leave open."""
+"""How each network is trained: the settings of the papers, and our choices where they give none."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,9 +10,9 @@ import optax
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with its usual moments. (Kingma and Ba, 2015)
+    """Adam with optax's default moments. (Kingma and Ba, 2015)
 
-    The rate is multiplied by `decay` every `decay_steps` steps, continuously.
+    The rate falls continuously, by the factor `decay` every `decay_steps` steps.
     """
 
     learning_rate: float = 1e-3
@@ -26,7 +26,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class SGD:
-    """Momentum with decay of all parameters: `v = momentum v + g + decay w; w -= rate v`."""
+    """Momentum and weight decay on all parameters: `v = momentum v + g + decay w; w -= rate v`."""
 
     learning_rate: float = 0.01
     momentum: float = 0.9
@@ -41,11 +41,11 @@ class SGD:
 
 @dataclass(frozen=True)
 class CaffeSGD:
-    """Caffe's solver with the `inv` policy, as `lenet_solver.prototxt` sets it.
+    """Caffe's solver with the `inv` policy and the settings of `lenet_solver.prototxt`.
 
     `v = momentum v + rate_t (g + decay w); w -= v`, with `rate_t = learning_rate (1 + gamma
-    t)^-power`. The rate sits inside the momentum, unlike in SGD, so a falling rate acts late.
-    Biases decay like kernels and learn `bias_rate` times as fast.
+    t)^-power`. Unlike in `SGD`, the momentum accumulates steps that already include the rate.
+    Weight decay includes the biases, whose rate is `bias_rate` times as high.
     """
 
     learning_rate: float = 0.01
@@ -78,11 +78,11 @@ class CaffeSGD:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to train.
+    """The settings of a training.
 
     Attributes:
       optimizer: with all its settings.
-      num_steps: batches shown altogether; the last epoch may be a part of one.
+      num_steps: total number of batches; the last epoch may be incomplete.
       batch_size: images per step.
       source: where the settings come from, and which of them are assumptions.
     """
@@ -93,7 +93,7 @@ class Recipe:
     source: str
 
     def epoch_lengths(self, num_images: int) -> list[int]:
-        """Steps of each epoch; what does not fill a batch is left out of an epoch."""
+        """Number of steps of each epoch; images that do not fill a batch are left out."""
         if num_images < self.batch_size:
             raise ValueError(
                 f"dataset: expected at least one batch of {self.batch_size} training images, "
@@ -104,7 +104,7 @@ class Recipe:
         return [whole] * full_epochs + [rest] * (rest > 0)
 
     def settings(self) -> dict[str, Any]:
-        """All that decides about the weights, in JSON types."""
+        """Everything that determines the weights, in JSON types."""
         return {
             "optimizer": {"name": type(self.optimizer).__name__, **asdict(self.optimizer)},
             "num_steps": self.num_steps,
@@ -112,28 +112,26 @@ class Recipe:
         }
 
 
-_SFI = "sparse fooling images (paper 000); batch size and number of steps are assumptions"
+_SFI = "Kumano et al. (2020); batch size and number of steps are assumptions"
 _CAFFE = "BVLC Caffe, examples/mnist/lenet_solver.prototxt"
 _CAPSULES = (
-    "the authors' code of Sabour et al. (2017): rate and its decay, loss; unlike there, images are "
-    "not shifted; batch size of the code; one epoch is an assumption"
+    "code by the authors of Sabour et al. (2017): rate, its decay, loss and batch size; unlike "
+    "there, images are not shifted; one epoch is an assumption"
 )
 _CAPSULES_LONGER = (
-    "the authors' code of Sabour et al. (2017): rate and loss; unlike there, images are not "
+    "code by the authors of Sabour et al. (2017): rate and loss; unlike there, images are not "
     "shifted; four epochs of batches of 64, over which the rate falls to a tenth, are assumptions"
 )
-_OTHERS_ADAM = "paper 000's recipe for MNIST; its use on CIFAR-10 is an assumption"
-_OTHERS_SGD = "paper 000's recipe for other networks; its use here is an assumption"
+_OTHERS_ADAM = "recipe of Kumano et al. (2020) for MNIST; its use on CIFAR-10 is an assumption"
+_OTHERS_SGD = "recipe of Kumano et al. (2020) for other networks; its use here is an assumption"
 _SHORT = "shortened for the 1 437 training images of digits; otherwise "
 _SHORT_CAFFE = (
     "shortened for the 1 437 training images of digits, rates and batch size chosen on a part of "
     "them; otherwise " + _CAFFE
 )
-
-
 _SFI_LONG = (
-    "sparse fooling images (paper 000); batch size and number of steps are assumptions, chosen, on "
-    "a training seed that is not reported, for a network that is fooled as the paper's"
+    "Kumano et al. (2020); batch size and number of steps are assumptions, chosen on an unreported "
+    "training seed so that the network is fooled as easily as the paper's"
 )
 
 
@@ -176,3 +174,21 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "cnn_nopool": _adam(5 * 11, _SHORT + _SFI),
     },
 }
+
+
+def recipe_for(name: str, dataset_name: str, setting: str = "model") -> Recipe:
+    """The recipe that `trained` uses by default.
+
+    Args:
+      name: one of `ARCHITECTURES`.
+      dataset_name: one of `DATASETS`.
+      setting: name of the architecture in errors.
+    Raises:
+      ValueError: no recipe for this architecture or this data set.
+    """
+    known = ", ".join(RECIPES.get(dataset_name, RECIPES))
+    if dataset_name not in RECIPES:
+        raise ValueError(f"dataset: expected a recipe for one of {known}, got {dataset_name!r}")
+    if name not in RECIPES[dataset_name]:
+        raise ValueError(f"{setting}: expected one of {known}, got {name!r}")
+    return RECIPES[dataset_name][name]

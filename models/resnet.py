@@ -1,4 +1,4 @@
-"""ResNets for ImageNet, as torchvision has them: stride 2 sits in the 3 x 3 convolution."""
+"""ResNets for ImageNet, as in torchvision: the 3 x 3 convolution has the stride."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,15 +24,15 @@ _EXPANSION = 4
 class ResNet(Network):
     """conv 64@7x7/2 - max pool 3/2 - four stages of residual blocks - global mean - K.
 
-    The feature `layerI.J` is block J of stage I, behind its last ReLU; `pool` is the global mean.
-    On small images (CIFAR) the stem stays that of ImageNet.
+    The feature `layerI.J` is block J of stage I after its last ReLU; `pool` is the global mean.
+    Small images (CIFAR) go through the same stem.
 
     Args:
       image_shape: `(H, W, C)`.
       num_classes: `K`.
       depth: 18 or 34 (two 3 x 3 convolutions per block), 50 or 101 (bottlenecks).
-      normalize: what is done to the pixels first.
-      rngs: stream for the start weights (He normal; fully connected: LeCun normal).
+      normalize: applied to the images first.
+      rngs: stream for the initial weights (He normal; fully connected: LeCun normal).
     Raises:
       ValueError: unknown depth.
     Reference: He et al., Deep Residual Learning (2015), table 1; torchvision, models/resnet.py.
@@ -84,7 +84,7 @@ class ResNet(Network):
 
 
 class BasicBlock(nnx.Module):
-    """Two 3 x 3 convolutions beside a shortcut."""
+    """Two 3 x 3 convolutions and a shortcut."""
 
     def __init__(self, channels: int, width: int, stride: int, rngs: nnx.Rngs) -> None:
         options: dict[str, Any] = {"padding": 1, "bias": False, "rngs": rngs}
@@ -100,7 +100,7 @@ class BasicBlock(nnx.Module):
 
 
 class Bottleneck(nnx.Module):
-    """1 x 1 down to a quarter, 3 x 3, 1 x 1 up again, beside a shortcut."""
+    """1 x 1 down to a quarter of the channels, 3 x 3, 1 x 1 up again, and a shortcut."""
 
     def __init__(self, channels: int, width: int, stride: int, rngs: nnx.Rngs) -> None:
         options: dict[str, Any] = {"bias": False, "rngs": rngs}
@@ -119,7 +119,7 @@ class Bottleneck(nnx.Module):
 
 
 def _shortcut(channels: int, size_out: int, stride: int, rngs: nnx.Rngs) -> nnx.Sequential:
-    """The identity where shapes agree, else a 1 x 1 convolution."""
+    """The identity if shapes agree, else a 1 x 1 convolution."""
     if stride == 1 and channels == size_out:
         return nnx.Sequential()
     projection = conv(channels, size_out, 1, stride=stride, bias=False, rngs=rngs)

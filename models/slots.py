@@ -1,6 +1,6 @@
-"""Which tensor of a weights file goes where in a module, and how it has to be turned for that.
+"""Where each tensor of a weights file goes in a module, and how its layout changes.
 
-Two layouts are known: ours, which is Flax's, and PyTorch's:
+Files have our layout, which is that of Flax, or PyTorch's:
 
     convolution             kernel [h, w, C, D]   weight [D, C, h, w]
     fully connected         kernel [N, M]         weight [M, N]
@@ -16,19 +16,19 @@ from flax import nnx
 
 Turn = Callable[[np.ndarray], np.ndarray]
 
-# What PyTorch keeps beside the statistics and nobody needs.
+# A counter that PyTorch saves beside the statistics; it is not needed.
 _BOOKKEEPING = "num_batches_tracked"
 _STATISTICS = {"scale": "weight", "mean": "running_mean", "var": "running_var"}
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one tensor.
+    """The place of one tensor.
 
     Attributes:
       name: dotted, in our layout.
-      shape: what a file has to bring.
-      turn: from the file's layout to ours.
+      shape: of the tensor in the file.
+      turn: converts the file's layout to ours.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Slot:
 
 
 def own_slots(model: nnx.Module) -> dict[str, Slot]:
-    """By the names under which `save` writes."""
+    """The slots of our layout, by the names that `save` writes."""
     return {name: Slot(name, variable.shape) for name, variable in saved_variables(model).items()}
 
 
 def pytorch_slots(model: nnx.Module) -> dict[str, Slot]:
-    """By PyTorch's names; a network says by `published_name` how its inner modules are called."""
+    """The slots of PyTorch's layout, by PyTorch's names (see `Network.published_name`)."""
     published_name = getattr(model, "published_name", str)
     modules = {".".join(map(str, path)): module for path, module in nnx.iter_modules(model)}
     slots = {}
@@ -64,12 +64,12 @@ def pytorch_slots(model: nnx.Module) -> dict[str, Slot]:
 
 
 def without_bookkeeping(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Leaves out PyTorch's counters."""
+    """Drops PyTorch's counters."""
     return {name: tensor for name, tensor in tensors.items() if not name.endswith(_BOOKKEEPING)}
 
 
 def saved_variables(model: nnx.Module) -> dict[str, nnx.Variable]:
-    """What a file holds of a module, by dotted name."""
+    """The variables of a module that files contain, by dotted name."""
     state = nnx.state(model, (nnx.Param, nnx.BatchStat))
     return {".".join(map(str, path)): variable for path, variable in nnx.to_flat_state(state)}
 
@@ -79,5 +79,5 @@ def _from_oihw(tensor: np.ndarray) -> np.ndarray:
 
 
 def _from_flattened(channels: int, height: int, width: int) -> Turn:
-    """PyTorch flattens channels first."""
+    """PyTorch flattens with channels first."""
     return lambda tensor: tensor.reshape(-1, channels, height, width).transpose(2, 3, 1, 0)

@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1 for ImageNet, as torchvision has it."""
+"""SqueezeNet 1.1 for ImageNet, as in torchvision."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from models.network import Network
 from models.normalization import IMAGENET, Normalization
 
 _SMALLEST_SIDE = 17
-# Width of the squeezed map, and of each of the two that it expands to; from fire2 on.
+# Channels after squeezing, and of each of the two expanded maps; fire2 to fire9.
 _FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
 _POSITIONS = (3, 4, 6, 7, 9, 10, 11, 12)
 _POOLED = (3, 5)
@@ -20,15 +20,15 @@ _POOLED = (3, 5)
 class SqueezeNet(Network):
     """conv 64@3/2 - pool - fire 2, 3 - pool - fire 4, 5 - pool - fire 6 to 9 - conv K@1 - mean.
 
-    A fire module squeezes by a 1 x 1 convolution and expands by 1 x 1 and 3 x 3 side by side. Every
-    convolution has a ReLU, `conv10` too, so no logit is negative. Pools are maxima 3/2 that keep
-    windows hanging over the edge. The features are taken behind the ReLU; the logits are `pool10`.
+    Fire modules squeeze by 1 x 1 and expand by 1 x 1 and 3 x 3 side by side. A ReLU follows every
+    convolution, also `conv10`, so no logit is negative; features are taken after it. Pools are
+    3 x 3 maxima with stride 2 that keep incomplete windows at the edge. The logits are `pool10`.
 
     Args:
       image_shape: `(H, W, C)`, at least 17 x 17.
       num_classes: `K`.
-      normalize: what is done to the pixels first.
-      rngs: streams for the start weights (He normal) and `dropout` (0.5 before `conv10`).
+      normalize: applied to the images first.
+      rngs: streams for the initial weights (He normal) and `dropout` (0.5 before `conv10`).
     Raises:
       ValueError: the images are too small.
     Reference: Iandola et al. (2016), https://arxiv.org/abs/1602.07360; torchvision,

@@ -1,4 +1,4 @@
-"""Ten-crop evaluation: a network looks at five places of an image, and at their mirror images."""
+"""Ten-crop evaluation: a network classifies five crops of an image and their mirror images."""
 
 import operator
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from models.network import Network
 class TenCrop(Network):
     """The mean of a network's probabilities over four corners, the centre, and their mirror images.
 
-    A model itself: its logits are the logarithms of the mean probabilities, which their softmax
-    gives back. A large population costs ten images per candidate.
+    Its logits are the logarithms of the mean probabilities, so their softmax is the mean. Each
+    image costs ten images of the network.
 
     Args:
-      model: network that looks at each crop, of its own `image_shape`.
-      image_shape: `(H, W, C)` of the whole image, at least as large.
+      model: network that classifies the crops, which have its `image_shape`.
+      image_shape: `(H, W, C)` of the whole image, at least as large as a crop.
     Raises:
       ValueError: the crops do not fit.
     Reference: Krizhevsky et al. (2012), section 4.1; used on CaffeNet by Nguyen et al.,
@@ -42,12 +42,12 @@ class TenCrop(Network):
         logits = self.model(crops.reshape(-1, *crops.shape[2:]))
         log_probabilities = jax.nn.log_softmax(logits).reshape(*crops.shape[:2], -1)
         mean = jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(len(crops))
-        # XLA's CPU compiler may fuse an exponential with the network, and lose the network's NaN.
+        # XLA's CPU compiler may fuse the exponential with the network and lose the network's NaN.
         broken = jnp.isnan(logits).any(-1).reshape(crops.shape[:2]).any(0)
         yield "logits", jnp.where(broken[:, None], jnp.nan, mean)
 
     def crops(self, images: jax.Array) -> jax.Array:
-        """`[B, H, W, C]` to `[10, B, h, w, C]`: corners from the upper left, centre; mirrored."""
+        """`[B, H, W, C]` to `[10, B, h, w, C]`: corners, centre, mirror images."""
         height, width, _ = self.model.image_shape
         down, right = self.image_shape[0] - height, self.image_shape[1] - width
         corners = ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2))

@@ -1,8 +1,8 @@
 """Training a network, one compiled program per epoch.
 
-The data lies on the device as bytes; an epoch is one `lax.scan` over shuffled batches. Weights,
-optimiser state and data are arguments of the compiled program, so that another seed, or another
-network of the same architecture, meets the same trace.
+The data stays on the device as bytes, and an epoch is one `lax.scan` over shuffled batches.
+Weights, optimiser state and data are arguments of the compiled program, so another seed, or another
+network of the same architecture, reuses the trace.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,8 @@ from jax import lax
 
 from models.datasets import Dataset
 from models.network import Network
-from models.progress import Progress
 from models.recipes import SGD, Adam, CaffeSGD, Recipe
+from models.training_checkpoint import TrainingCheckpoint
 
 OnEpoch = Callable[[int, float, float], None]
 
@@ -29,27 +29,26 @@ def train(
     recipe: Recipe,
     seed: int,
     on_epoch: OnEpoch | None = None,
-    progress: Progress | None = None,
+    checkpoint: TrainingCheckpoint | None = None,
     num_epochs: int | None = None,
 ) -> float:
     """Trains a network in place and leaves it in evaluation mode.
 
     Args:
-      model: network; it says itself what it minimises.
+      model: the network; its `loss` is minimised.
       dataset: training and test images.
       recipe: optimiser, number of steps, batch size.
-      seed: of the order of the images. (Start weights and dropout have the model's own streams.)
-      on_epoch: called behind each epoch with its number from 1, the mean loss over its batches, and
-        the accuracy on the test split.
-      progress: where to note each epoch that is done, and to go on from; None keeps no notes.
-      num_epochs: stop behind so many, if the recipe has more and they are not done yet; by default
-        behind all.
+      seed: of the order of the images. (Initial weights and dropout use the model's own streams.)
+      on_epoch: called after each epoch with its number, counted from 1, the mean loss over its
+        batches, and the accuracy on the test split.
+      checkpoint: where to save the state after each epoch, and to resume from; None saves nothing.
+      num_epochs: train at most this many epochs of the recipe; by default all.
     Returns:
       The accuracy on the test split.
     Raises:
       FloatingPointError: the loss is NaN or infinite.
-      ValueError: fewer training images than one batch, fewer epochs than one, or a damaged record
-        of progress.
+      ValueError: fewer training images than one batch, `num_epochs` below 1, or a damaged
+        checkpoint.
     """
     if num_epochs is not None and num_epochs < 1:
         raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
@@ -60,8 +59,8 @@ def train(
     key = jax.random.key(seed, impl="threefry2x32")
 
     done = 0
-    if progress is not None:
-        done, (params, rest, optimizer_state) = progress.load((params, rest, optimizer_state))
+    if checkpoint is not None:
+        done, (params, rest, optimizer_state) = checkpoint.load((params, rest, optimizer_state))
         nnx.update(model, params, rest)
     lengths = recipe.epoch_lengths(len(images))[:num_epochs]
     for epoch, num_steps in enumerate(lengths, start=1):
@@ -79,8 +78,8 @@ def train(
                 f"try a smaller learning rate than {recipe.optimizer.learning_rate}"
             )
         nnx.update(model, params, rest)
-        if progress is not None:
-            progress.save(epoch, (params, rest, optimizer_state))
+        if checkpoint is not None:
+            checkpoint.save(epoch, (params, rest, optimizer_state))
         if on_epoch is not None:
             test_accuracy = accuracy(model, dataset.test_images, dataset.test_labels)
             on_epoch(epoch, loss, test_accuracy)
@@ -104,9 +103,9 @@ def run_epoch(
     Args:
       graphdef: structure of the module, in training mode.
       optimizer: settings of the optimiser.
-      params: what is trained.
+      params: the trained parameters.
       rest: the module's other state (batch statistics, random streams).
-      optimizer_state: momenta and the like.
+      optimizer_state: of optax.
       images: `[N, H, W, C]` uint8.
       labels: `[N]` integers.
       batches: `[S, batch]` indices into the images, one row per step.
@@ -118,9 +117,7 @@ def run_epoch(
     def loss_fn(
         params: nnx.State, rest: nnx.State, batch: jax.Array
     ) -> tuple[jax.Array, nnx.State]:
-        model = nnx.merge(
-            graphdef, params, rest, copy=True
-        )  # of this trace: dropout counts its draws
+        model = nnx.merge(graphdef, params, rest, copy=True)  # dropout changes its counter
         loss = model.loss(images[batch].astype(jnp.float32) / 255, labels[batch])
         return loss, nnx.state(model, nnx.Not(nnx.Param))
 
@@ -137,23 +134,21 @@ def run_epoch(
 def accuracy(
     model: nnx.Module, images: np.ndarray, labels: np.ndarray, batch_size: int = 500
 ) -> float:
-    """Share of images that a network classifies as labelled, in evaluation mode.
+    """Share of correctly classified images, in evaluation mode.
 
     Args:
-      model: callable module; its own mode stays as it is.
+      model: callable module; its mode does not change.
       images: `[N, H, W, C]` uint8.
       labels: `[N]` integers.
-      batch_size: images per batch of the one compiled program; the last batch is padded.
+      batch_size: images per batch of the compiled program; the last batch is padded.
     """
     batch_size = min(batch_size, len(images))
     padding = -len(images) % batch_size
     images = np.pad(images, [(0, padding), (0, 0), (0, 0), (0, 0)])
     labels = np.pad(labels, (0, padding), constant_values=-1)  # no prediction equals -1
-    judged = nnx.view(model, deterministic=True, use_running_average=True, raise_if_not_found=False)
-    num_correct = _num_correct(
-        judged, images.reshape(-1, batch_size, *images.shape[1:]), labels.reshape(-1, batch_size)
-    )
-    return int(num_correct) / (len(images) - padding)
+    model = nnx.view(model, deterministic=True, use_running_average=True, raise_if_not_found=False)
+    batches = images.reshape(-1, batch_size, *images.shape[1:]), labels.reshape(-1, batch_size)
+    return int(_num_correct(model, *batches)) / (len(images) - padding)
 
 
 @jax.jit

@@ -1,9 +1,8 @@
 """Weights as safetensors files with flat dotted names, beside a JSON card.
 
-A file of ours holds what training made, in Flax layout: parameters and batch statistics
-(`conv1.kernel`, `mean`), never the state of random streams. PyTorch's layout is read too.
-Everything is checked before the first tensor is copied, so a module is either loaded whole or left
-as it was; and a file is data: nothing in it is ever run.
+A file contains parameters and batch statistics (`conv1.kernel`, `mean`) in Flax layout, but not the
+state of random streams. PyTorch's layout can be read too. All tensors are checked before the first
+is copied, so a module is either loaded completely or not changed. No code in a file is ever run.
 """
 
 import json
@@ -26,21 +25,19 @@ _PYTORCH_FILES = (".pth", ".pt", ".th")
 
 
 def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None) -> None:
-    """Writes the weights, then the card: a card always tells of the weights beside it.
+    """Writes the weights, then the card, so that a card always describes the weights beside it.
 
     Args:
-      model: module whose `nnx.Param` and `nnx.BatchStat` are written.
+      model: module whose `nnx.Param` and `nnx.BatchStat` are saved.
       path: of the weights, ending in `.safetensors`.
-      card: what is known about the weights (JSON types), or None for no card.
+      card: facts about the weights in JSON types, or None for no card.
     Raises:
-      ValueError: a weight is NaN or infinite, the path has another ending, another file lies where
-        the card belongs, or the card is not JSON.
+      ValueError: a weight is NaN or infinite, the path has another ending, the card would replace
+        another file, or it is not JSON.
     """
     path, variables = Path(path), saved_variables(model)
     check_savable(path)
-    if any(
-        isinstance(variable.get_value(), jax.ShapeDtypeStruct) for variable in variables.values()
-    ):
+    if any(isinstance(v.get_value(), jax.ShapeDtypeStruct) for v in variables.values()):
         raise ValueError("model: expected a network with weights, got an outline of one")
     try:
         text = json.dumps(card, indent=2) + "\n"
@@ -57,12 +54,12 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
 
 
 def check_savable(path: Path, name: str = "path") -> None:
-    """Refuses paths that `save` cannot take.
+    """Refuses paths that `save` cannot use.
 
     Args:
-      name: what errors call it.
+      name: of the path in errors.
     Raises:
-      ValueError: another ending, or a file that is no card lies where the card belongs.
+      ValueError: another ending, or a file that is not a card has the card's name.
     """
     if path.suffix != ".safetensors" or path.is_dir():
         raise ValueError(f"{name}: expected a file ending in .safetensors, got {path}")
@@ -79,14 +76,14 @@ def restore(model: nnx.Module, path: str | Path, called: str | None = None) -> N
     Args:
       model: module of the same architecture; changed in place. It may be abstract, made under
         `nnx.eval_shape`.
-      path: of the weights, in our layout or in PyTorch's; float16 and the like become float32.
-        PyTorch's own files (`.pth`, `.pt`) need PyTorch, which reads nothing but tensors from them.
-      called: what errors call the network; by default its class.
+      path: of the weights, in our layout or PyTorch's; float16 and bfloat16 become float32.
+        PyTorch's own files (`.pth`, `.pt`) need PyTorch; only tensors are read from them.
+      called: name of the network in errors; by default its class.
     Raises:
       FileNotFoundError: there is no such file.
-      ImportError: the file is PyTorch's own, and PyTorch is not installed.
-      ValueError: the file is damaged, holds NaN or infinity, or does not fit the module; the
-        message lists missing, extra and unfitting tensors.
+      ImportError: the file has PyTorch's own format, and PyTorch is not installed.
+      ValueError: the file is damaged, contains NaN or infinity, or does not fit the module; the
+        message lists missing tensors, extra ones and wrong shapes.
     """
     path = Path(path)
     if not path.is_file():
@@ -99,7 +96,7 @@ def restore(model: nnx.Module, path: str | Path, called: str | None = None) -> N
 def fill(
     model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path, called: str | None = None
 ) -> None:
-    """`restore` from tensors in memory; `source` is what errors call them."""
+    """`restore` from tensors in memory; errors name `source`."""
     slots, theirs = own_slots(model), pytorch_slots(model)
     if len(theirs.keys() & tensors.keys()) > len(slots.keys() & tensors.keys()):
         slots, tensors = theirs, without_bookkeeping(tensors)
@@ -127,18 +124,18 @@ def fill(
 
 
 def _listed(misfits: list[str]) -> str:
-    """The first, and how many there are: of a deep network there may be hundreds."""
+    """The first few, and the number of the others: there may be hundreds."""
     more = f"; and {len(misfits) - _MOST_LISTED} more" if len(misfits) > _MOST_LISTED else ""
     return "; ".join(misfits[:_MOST_LISTED]) + more
 
 
 def card_path(path: str | Path) -> Path:
-    """Where the card of a weights file lies."""
+    """The path of the card of a weights file."""
     return Path(path).with_suffix(".json")
 
 
 def _is_card(path: Path) -> bool:
-    """Whether what lies in the place of a card, without weights, tells of a network."""
+    """Whether the file at the card's path is a card."""
     try:
         return isinstance(read_card(path).get("model"), str)
     except ValueError:
@@ -177,7 +174,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_pytorch(path: Path) -> dict[str, np.ndarray]:
-    """The state dict of a file of PyTorch's, which may lie one level deep; no code is run."""
+    """The state dict of a PyTorch file, possibly nested under `state_dict`; no code is run."""
     try:
         import torch  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -186,7 +183,7 @@ def _read_pytorch(path: Path) -> dict[str, np.ndarray]:
         content = torch.load(path, map_location="cpu", weights_only=True)
         content = content.get("state_dict", content)
         return {name: tensor.float().numpy() for name, tensor in content.items()}
-    except Exception as error:  # whatever unpickling makes of a broken file
+    except Exception as error:  # unpickling a broken file can raise anything
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{path} is not a whole state dict of tensors: {reason}") from error
 

@@ -9,6 +9,7 @@ from flax import nnx
 from models import CaffeNet, restore, save
 from models.layers import conv, local_response_norm, max_pool, mean_pool
 from tests.models import oracle
+from tests.models.outlines import outlined
 
 SHAPE = (67, 71, 3)  # uneven pools: windows hang over both edges
 
@@ -117,15 +118,20 @@ def restated(model, images, mean):
     return layers
 
 
-@pytest.mark.parametrize("with_mean", [False, True])
-def test_every_layer_equals_the_restatement(with_mean, full_compiler):
-    images = np.random.default_rng(1).uniform(size=(3, *SHAPE)).astype(np.float32)
-    mean = jnp.asarray(images[2]) if with_mean else None
-    model = CaffeNet(SHAPE, 7, mean=mean, rngs=nnx.Rngs(0))
+IMAGES = np.random.default_rng(1).uniform(size=(3, *SHAPE)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = CaffeNet(SHAPE, 7, mean=jnp.asarray(IMAGES[2]), rngs=nnx.Rngs(0))
     model.eval()
-    expected = restated(model, images[:2], 255 * images[2] if with_mean else [123, 117, 104])
+    return model
+
+
+def test_every_layer_equals_the_restatement(model, full_compiler):
+    expected = restated(model, IMAGES[:2], 255 * IMAGES[2])
     layers = jax.jit(lambda model, images: dict(model.walk(model.normalize(images))))
-    got = layers(model, images[:2])
+    got = layers(model, IMAGES[:2])
     assert tuple(expected) == model.layers
     for name, activation in expected.items():
         tolerance = 1e-5 * abs(activation).max()
@@ -134,8 +140,13 @@ def test_every_layer_equals_the_restatement(with_mean, full_compiler):
         assert 0.1 < (expected[name] > 0).mean() <= 1
 
 
-def test_start_weights_are_those_of_the_prototxt():
-    model = CaffeNet(SHAPE, 7, rngs=nnx.Rngs(0))
+def test_without_a_mean_image_the_mean_colour_is_subtracted():
+    bytes_of_bgr = (255 * IMAGES - [123, 117, 104])[..., ::-1]
+    got = outlined("caffenet").normalize(jnp.asarray(IMAGES))
+    np.testing.assert_allclose(got, bytes_of_bgr, atol=1e-4)
+
+
+def test_start_weights_are_those_of_the_prototxt(model):
     lifted = {"conv2", "conv4", "conv5", "fc6", "fc7"}
     for name in ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"):
         kernel, bias = oracle.parameters(getattr(model, name))
@@ -145,12 +156,11 @@ def test_start_weights_are_those_of_the_prototxt():
         np.testing.assert_array_equal(bias, float(name in lifted))
 
 
-def test_the_mean_image_is_saved_with_the_weights(tmp_path):
-    mean = jnp.asarray(random(*SHAPE))
-    save(CaffeNet(SHAPE, 2, mean=mean, rngs=nnx.Rngs(0)), tmp_path / "caffenet.safetensors")
-    other = nnx.eval_shape(lambda: CaffeNet(SHAPE, 2, mean=jnp.zeros(SHAPE), rngs=nnx.Rngs(0)))
+def test_the_mean_image_is_saved_with_the_weights(model, tmp_path):
+    save(model, tmp_path / "caffenet.safetensors")
+    other = nnx.eval_shape(lambda: CaffeNet(SHAPE, 7, mean=jnp.zeros(SHAPE), rngs=nnx.Rngs(0)))
     restore(other, tmp_path / "caffenet.safetensors")
-    np.testing.assert_array_equal(other.mean[...], mean)
+    np.testing.assert_array_equal(other.mean[...], IMAGES[2])
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_damaged_data_is_blamed_on_its_folder(monkeypatch, tmp_path, cache):
     folder.mkdir(parents=True)
     (folder / "dataset_info.json").write_text('{"name": ')
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    with pytest.raises(OSError, match=r"3\.0\.1 is not whole array_record data"):
+    with pytest.raises(OSError, match=r"3\.0\.1 is damaged or not array_record data"):
         load_dataset("mnist")
 
 

@@ -15,7 +15,7 @@ def random_images(size=3, shape=(28, 28, 1)):
 
 
 def restated(model, images, mean):
-    """lenet_train_test.prototxt: no ReLU behind the convolutions, one behind ip1."""
+    """lenet_train_test.prototxt: no ReLU after the convolutions, one after ip1."""
     x = (255 * images.astype(np.float64) - 255 * mean) / 256
     layers = {"conv1": oracle.convolve(x, *oracle.parameters(model.conv1))}
     layers["pool1"] = oracle.halve(layers["conv1"])

@@ -6,9 +6,12 @@ import pytest
 
 from models import accuracy, load, load_dataset
 
-pytestmark = pytest.mark.skipif(
-    "TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is unset: no prepared data"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is unset: no prepared data"
+    ),
+]
 
 
 @pytest.fixture

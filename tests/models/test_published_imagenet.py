@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from models import load
 
-pytestmark = pytest.mark.usefixtures("full_compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("full_compiler")]
 
 NUM_PHOTOS, CHUNK, SIDE = 200, 50, 224
 
@@ -43,7 +43,7 @@ def top1(model, images, labels):
 
 def test_squeezenet_gives_its_reference_logits(squeezenet, weights_folder):
     reference = load_file(weights_folder / "imagenet_squeezenet1_1_reference.safetensors")
-    # Normalised already, channels first: the walk begins behind that.
+    # Normalised already, channels first: the walk begins after that.
     images = np.concatenate([reference["input_0"], reference["input_1"]]).transpose(0, 2, 3, 1)
     logits = jax.jit(lambda model, images: dict(model.walk(images))["pool10"])(squeezenet, images)
     expected = np.concatenate([reference["output_0"], reference["output_1"]])

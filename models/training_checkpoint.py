@@ -1,4 +1,4 @@
-"""Where an interrupted training stands, in one file, so that it goes on from its last epoch."""
+"""The state of an unfinished training, in one file: training resumes after the last epoch."""
 
 import json
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from models.cache import replacing
 
 
 @dataclass(frozen=True)
-class Progress:
-    """A file that holds an epoch's number and everything that the next epoch needs.
+class TrainingCheckpoint:
+    """A file with the number of finished epochs and everything that the next epoch needs.
 
     Attributes:
       path: of the file, ending in `.safetensors`.
-      origin: what is trained on what and how, in JSON types; a file of another origin is no
-        progress.
+      origin: what is trained, on what data and how, in JSON types. A file with another origin is
+        ignored.
     """
 
     path: Path
@@ -31,8 +31,8 @@ class Progress:
         """Replaces the file.
 
         Args:
-          epoch: how many epochs are done.
-          state: pytree of arrays; random keys are among them.
+          epoch: number of finished epochs.
+          state: pytree of arrays and random keys.
         """
         tensors = {name: _to_numpy(leaf) for name, leaf in _named(state).items()}
         metadata = {"epoch": str(epoch), "origin": json.dumps(self.origin, sort_keys=True)}
@@ -40,7 +40,7 @@ class Progress:
             save_file(tensors, temporary, metadata)
 
     def num_epochs(self) -> int:
-        """How many epochs are done.
+        """The number of finished epochs.
 
         Raises:
           ValueError: the file is damaged.
@@ -48,7 +48,7 @@ class Progress:
         return self.load(())[0]
 
     def load(self, start: Any) -> tuple[int, Any]:
-        """The number of epochs done and the state behind them; `(0, start)` if there are none.
+        """The number of finished epochs and the state after them; `(0, start)` without a file.
 
         Raises:
           ValueError: the file is damaged.
@@ -63,13 +63,12 @@ class Progress:
                 leaves = [_like(leaf, file.get_tensor(key)) for key, leaf in _named(start).items()]
                 epoch = int(metadata["epoch"])
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{self.path} is not a whole record of a training, delete it to start anew: {error}"
-            ) from error
+            message = f"{self.path} is damaged, delete it to train from the start: {error}"
+            raise ValueError(message) from error
         return epoch, jax.tree.unflatten(jax.tree.structure(start), leaves)
 
-    def clear(self) -> None:
-        """Forgets it, when the training is over."""
+    def delete(self) -> None:
+        """Removes the file, if there is one."""
         self.path.unlink(missing_ok=True)
 
 
@@ -87,14 +86,12 @@ def _to_numpy(leaf: jax.Array) -> np.ndarray:
 
 
 def _like(leaf: jax.Array, tensor: np.ndarray) -> jax.Array:
-    """A tensor of a file as the leaf it was."""
+    """Turns a tensor of the file back into the array or key that it was saved from."""
     expected = _to_numpy(leaf)
     if (tensor.shape, tensor.dtype) != (expected.shape, expected.dtype):
-        raise ValueError(
-            f"expected {expected.dtype}{list(expected.shape)}, "
-            f"got {tensor.dtype}{list(tensor.shape)}"
-        )
+        got = f"{tensor.dtype}{list(tensor.shape)}"
+        raise ValueError(f"expected {expected.dtype}{list(expected.shape)}, got {got}")
     array = jnp.asarray(tensor)
-    return (
-        jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
-    )
+    if not _is_key(leaf):
+        return array
+    return jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
