@@ -36,9 +36,16 @@ from jfool.evaluate import Evaluate
 from jfool.jobs import grid
 from jfool.objectives import Confidence, LogConfidence, Logit, Margin, Untargeted
 from jfool.regularizers import Regularizers
+from jfool.renamed import EXPORTS
 from jfool.result import AttackResult
 from jfool.run import run
-from jfool.search import DifferentialEvolution, GradientAscent, GreedyPixels, MAPElites, progress
+from jfool.search import (
+    DifferentialEvolution,
+    GradientAscent,
+    GreedySearch,
+    MAPElites,
+    confidence_steps,
+)
 from jfool.version import __version__
 from jfool.wrap import wrap
 
@@ -64,7 +71,7 @@ __all__ = [
     "GradientAscent",
     "GradientFooling",
     "GreedyFooling",
-    "GreedyPixels",
+    "GreedySearch",
     "InversionJob",
     "LogConfidence",
     "Logit",
@@ -83,11 +90,11 @@ __all__ = [
     "Uniform",
     "Untargeted",
     "__version__",
+    "confidence_steps",
     "confident",
     "examples",
     "grid",
     "misclassified",
-    "progress",
     "read_sweep",
     "run",
     "suppressed",
@@ -99,6 +106,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Sweeps need pyarrow and orbax, which those who only `run` need not load or have; the examples
     are read when they are asked for."""
+    if name in EXPORTS:
+        raise AttributeError(f"jfool.{name} is now called jfool.{EXPORTS[name]}")
     if name == "examples":
         return importlib.import_module("jfool.examples")
     if name not in ("read_sweep", "sweep"):

@@ -20,7 +20,7 @@ Image = Float[Array, "H W C"]
 Images = Float[Array, "B H W C"]
 Logits = Float[Array, "*batch K"]
 Fitness = Float[Array, "*batch"]
-Label = Int[Array, ""] | Int[np.ndarray, ""] | int
+ClassIndex = Int[Array, ""] | Int[np.ndarray, ""] | int
 Truth = Bool[Array, ""]
 Model = Callable[[Images], Logits]
 
@@ -39,12 +39,29 @@ def pytree(cls: type[T]) -> type[T]:
     return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
 
 
+def reference_class(job: Any, targeted: bool) -> Any:
+    """The class that an attack is judged by: `job.target`, to be reached, if it is targeted, else
+    `job.label`, the true class, to be left.
+
+    Raises:
+      TypeError: the job does not have it.
+    """
+    target, label = (getattr(job, name, None) for name in ("target", "label"))
+    if targeted and target is None:
+        got = "none" if label is None else "a label (the class to reach is now called target)"
+        raise TypeError(f"jobs.target: expected the class to reach in a targeted attack, got {got}")
+    if not targeted and label is None:
+        got = "none" if target is None else "a target"
+        raise TypeError(f"jobs.label: expected the true class in an untargeted attack, got {got}")
+    return target if targeted else label
+
+
 @pytree
 class Candidate:
     """The best answer that an attack has so far; of an archive, one for each of its cells.
 
-    Every field has the axes of `job.label` first: none, or `[cells]` where a job has an answer for
-    each of several classes.
+    Every field has the axes of the job's class first (`reference_class`): none, or `[cells]` where
+    a job has an answer for each of several classes.
 
     Attributes:
       image: `[H, W, C]`, in [0, 1].
@@ -62,22 +79,14 @@ class Candidate:
 
 
 @runtime_checkable
-class Job(Protocol):
-    """What one attack is about: at least `label`, the class to reach (targeted) or to leave; an
-    array of classes where the attack has an answer for each."""
-
-    @property
-    def label(self) -> Any: ...
-
-
-@runtime_checkable
 class Objective(Protocol):
-    """`objective(logits [*, K], label) -> fitness [*]`; `targeted` when it seeks the label."""
+    """`objective(logits [*, K], class) -> fitness [*]`, of the class to reach if `targeted`, else
+    of the true class, to be left."""
 
     @property
     def targeted(self) -> bool: ...
 
-    def __call__(self, logits: Logits, label: Label) -> Fitness: ...
+    def __call__(self, logits: Logits, reference: ClassIndex, /) -> Fitness: ...
 
 
 @runtime_checkable
@@ -97,8 +106,8 @@ class Evaluator(Protocol):
 class Attack(Protocol):
     """An attack, written for one job; `jfool.run` vmaps it over jobs and steps it.
 
-    `image_shape` (H, W, C), `num_classes` (K) and `targeted` (reach `job.label`, or leave it) are
-    fixed for the compiled program.
+    `image_shape` (H, W, C), `num_classes` (K) and `targeted` (reach `job.target`, or leave
+    `job.label`) are fixed for the compiled program.
     """
 
     @property
@@ -127,4 +136,6 @@ class Attack(Protocol):
 class Criterion(Protocol):
     """Whether an attack has got what it wants (see `jfool.criteria`)."""
 
-    def __call__(self, logits: Float[Array, " K"], label: Label, targeted: bool) -> Truth: ...
+    def __call__(
+        self, logits: Float[Array, " K"], reference: ClassIndex, /, targeted: bool
+    ) -> Truth: ...

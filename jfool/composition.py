@@ -4,17 +4,67 @@ from typing import Any
 
 import jax
 
+from jfool.arguments import check_classes, check_num_classes
 from jfool.base import Candidate, Evaluator, PRNGKey, pytree, static
-from jfool.expect import check_labels, check_num_classes
 from jfool.objectives import Objective
 
 
+class Composed:
+    """The methods of every attack that has a `search`, an `encoding`, an `objective` and
+    `num_classes`.
+
+    A named attack is a `pytree` with the settings of its paper as fields; its encoding is a
+    property, made from them.
+    """
+
+    def __post_init__(self: Any) -> None:
+        _ = self.encoding  # shapes that cannot be are refused at once
+
+    @property
+    def targeted(self: Any) -> bool:
+        return self.objective.targeted
+
+    def init(self: Any, key: PRNGKey, job: Any) -> Any:
+        del job
+        return self.search.init(key, self.encoding, self.num_classes)
+
+    def step(self: Any, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> Any:
+        def score(genotypes):
+            return evaluate.fittest(self.encoding, self.objective, job, genotypes)
+
+        return self.search.step(key, self.encoding, score, state)
+
+    def best(self: Any, job: Any, state: Any) -> Candidate:
+        i = self.search.best(state.fitness)
+        genotype = jax.tree.map(lambda leaf: leaf[i], state.population)
+        image = self.encoding.decode(job, genotype)
+        return Candidate(image, state.logits, state.fitness[i], genotype)
+
+    def check(self: Any, jobs: Any) -> None:
+        """Raises on settings or jobs that cannot work."""
+        check_num_classes(self.num_classes)
+        targeted = getattr(self.objective, "targeted", None)
+        if isinstance(self.objective, type) or not isinstance(targeted, bool):
+            raise TypeError(
+                "objective: expected an objective such as jfool.Confidence(), "
+                f"got {self.objective!r}"
+            )
+        if isinstance(self.search, type) or not callable(getattr(self.search, "check", None)):
+            raise TypeError(
+                "search: expected a search such as jfool.DifferentialEvolution(), "
+                f"got {self.search!r}"
+            )
+        self.search.check()
+        self.encoding.check(jobs)
+        check_classes(jobs, targeted, self.num_classes)
+
+
 @pytree
-class Composition:
+class Composition(Composed):
     """A population search over genotypes whose images are judged by an objective.
 
-    The named attacks (`jfool.SparseFooling`, `jfool.OnePixel`) are compositions with the settings
-    of their papers; any other combination of parts is an attack too.
+    `jfool.SparseFooling` and `jfool.OnePixel` are such compositions with the settings of their
+    papers; any other combination of parts is an attack too.
 
     Attributes:
       search: finds genotypes, e.g. `DifferentialEvolution`.
@@ -31,40 +81,3 @@ class Composition:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.encoding.image_shape
-
-    @property
-    def targeted(self) -> bool:
-        return self.objective.targeted
-
-    def init(self, key: PRNGKey, job: Any) -> Any:
-        del job
-        return self.search.init(key, self.encoding, self.num_classes)
-
-    def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> Any:
-        def score(genotypes):
-            return evaluate.fittest(self.encoding, self.objective, job, genotypes)
-
-        return self.search.step(key, self.encoding, score, state)
-
-    def best(self, job: Any, state: Any) -> Candidate:
-        i = self.search.best(state.fitness)
-        genotype = jax.tree.map(lambda leaf: leaf[i], state.population)
-        image = self.encoding.decode(job, genotype)
-        return Candidate(image, state.logits, state.fitness[i], genotype)
-
-    def check(self, jobs: Any) -> None:
-        check_num_classes(self.num_classes)
-        targeted = getattr(self.objective, "targeted", None)
-        if isinstance(self.objective, type) or not isinstance(targeted, bool):
-            raise TypeError(
-                "objective: expected an objective such as jfool.Confidence(), "
-                f"got {self.objective!r}"
-            )
-        if isinstance(self.search, type) or not callable(getattr(self.search, "check", None)):
-            raise TypeError(
-                "search: expected a search such as jfool.DifferentialEvolution(), "
-                f"got {self.search!r}"
-            )
-        self.search.check()
-        self.encoding.check(jobs)
-        check_labels(jobs.label, self.num_classes)

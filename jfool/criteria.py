@@ -1,6 +1,6 @@
 """When an attack has got what it wants, judged from logits `[K]`. Broken logits never count.
 
-A criterion is `f(logits [K], label, targeted) -> bool`; those below are pytrees, so that another
+A criterion is `f(logits [K], class, targeted) -> bool`; those below are pytrees, so that another
 threshold meets the same compiled program. `fooled` is the bare question behind all of them.
 """
 
@@ -9,8 +9,8 @@ from jax.core import Tracer
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
-from jfool.base import Criterion, Label, Truth
-from jfool.expect import is_number
+from jfool.arguments import is_number
+from jfool.base import ClassIndex, Criterion, Truth
 from jfool.softmax import broken, softmax
 
 
@@ -19,16 +19,18 @@ def prediction(logits: Float[Array, " K"]) -> Int[Array, ""]:
     return jnp.where(broken(logits)[0], -1, jnp.argmax(logits).astype(jnp.int32))
 
 
-def confidence(logits: Float[Array, " K"], label: Label, targeted: bool) -> Float[Array, ""]:
+def confidence(
+    logits: Float[Array, " K"], reference: ClassIndex, targeted: bool
+) -> Float[Array, ""]:
     """Softmax probability, in float32, of the target; without a target, of the predicted class."""
-    of = label if targeted else jnp.argmax(logits)
+    of = reference if targeted else jnp.argmax(logits)
     return softmax(logits)[of]
 
 
-def fooled(logits: Float[Array, " K"], label: Label, targeted: bool) -> Truth:
+def fooled(logits: Float[Array, " K"], reference: ClassIndex, targeted: bool) -> Truth:
     """The prediction is the target; without a target, it is no longer the label."""
     predicted = prediction(logits)
-    return jnp.where(targeted, predicted == label, (predicted != label) & (predicted >= 0))
+    return jnp.where(targeted, predicted == reference, (predicted != reference) & (predicted >= 0))
 
 
 def misclassified() -> Criterion:
@@ -54,17 +56,18 @@ def suppressed(threshold: float) -> Criterion:
 
 
 def _confident(
-    threshold: Float[Array, ""], logits: Float[Array, " K"], label: Label, targeted: bool
+    threshold: Float[Array, ""], logits: Float[Array, " K"], reference: ClassIndex, targeted: bool
 ) -> Truth:
-    return fooled(logits, label, targeted) & (confidence(logits, label, targeted) >= threshold)
+    sure = confidence(logits, reference, targeted) >= threshold
+    return fooled(logits, reference, targeted) & sure
 
 
 def _suppressed(
-    threshold: Float[Array, ""], logits: Float[Array, " K"], label: Label, targeted: bool
+    threshold: Float[Array, ""], logits: Float[Array, " K"], reference: ClassIndex, targeted: bool
 ) -> Truth:
     if targeted:
         raise ValueError("until: suppressed(...) expects an untargeted attack, got a targeted one")
-    return fooled(logits, label, targeted) & (confidence(logits, label, True) < threshold)
+    return fooled(logits, reference, targeted) & (confidence(logits, reference, True) < threshold)
 
 
 def _probability(name: str, value: float) -> Array:

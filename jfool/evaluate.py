@@ -10,7 +10,7 @@ from jax.tree_util import Partial
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from jfool.base import Fitness, Images, Logits, Model, Objective, pytree, static
+from jfool.base import Fitness, Images, Logits, Model, Objective, pytree, reference_class, static
 
 # What is made of the logits [K] of one image of a job: a pytree of arrays.
 Readout = Callable[[Float[Array, " K"], Any], Any]
@@ -169,7 +169,7 @@ class _Judge:
     objective: Objective
 
     def __call__(self, logits: Float[Array, " K"], job: Any) -> tuple[Array, Array]:
-        return self.objective(logits, job.label), logits
+        return self.objective(logits, reference_class(job, self.objective.targeted)), logits
 
 
 def _logits(logits: Float[Array, " K"], job: Any) -> Array:

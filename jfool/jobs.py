@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from jfool.expect import is_whole
+from jfool.arguments import is_whole
 
 J = TypeVar("J")
 
@@ -27,8 +27,8 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
       ValueError: values of a field that differ in shape.
     Example:
       >>> from jfool import SparseJob
-      >>> jobs = grid(SparseJob, base=[[0.0], [1.0]], label=range(3), k=5)
-      >>> jobs.label, jobs.base[:, 0]
+      >>> jobs = grid(SparseJob, base=[[0.0], [1.0]], target=range(3), k=5)
+      >>> jobs.target, jobs.base[:, 0]
       (array([0, 1, 2, 0, 1, 2]), array([0., 0., 0., 1., 1., 1.]))
     """
     if not is_whole(repeats, 1):

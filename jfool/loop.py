@@ -14,7 +14,17 @@ from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int, UInt32
 
 from jfool import criteria
-from jfool.base import KEY_TYPE, Attack, Candidate, Criterion, Model, PRNGKey, pytree, static
+from jfool.base import (
+    KEY_TYPE,
+    Attack,
+    Candidate,
+    Criterion,
+    Model,
+    PRNGKey,
+    pytree,
+    reference_class,
+    static,
+)
 from jfool.encodings.pixels import Pixels
 from jfool.evaluate import Evaluate, Read, batch_size, evaluate_lanes
 from jfool.result import AttackResult
@@ -117,7 +127,9 @@ class Loop:
         ended = jnp.zeros_like(lanes.live)
         if limits.until is not None:
             until = functools.partial(limits.until, targeted=attack.targeted)
-            met = jnp.vectorize(until, signature="(K),()->()")(best.logits, lanes.job.label)
+            met = jnp.vectorize(until, signature="(K),()->()")(
+                best.logits, reference_class(lanes.job, attack.targeted)
+            )
             ended = met.reshape(len(ended), -1).all(axis=1)
         step = lanes.step + lanes.live.astype(jnp.int32)
         queries, gradients = (jnp.where(lanes.live, count, 0) for count in shown)
@@ -145,7 +157,7 @@ class Loop:
         best = jax.vmap(self.attack.best)(lanes.job, lanes.state)
         return AttackResult(
             images=best.image,
-            **self._truths(best, lanes.job.label, asked),
+            **self._truths(best, reference_class(lanes.job, self.attack.targeted), asked),
             stopped=lanes.stopped,
             num_queries=lanes.num_queries,
             num_gradients=lanes.num_gradients,
@@ -158,7 +170,7 @@ class Loop:
     def _truths(
         self,
         best: Candidate,
-        labels: Int[Array, " lanes *cells"],
+        references: Int[Array, " lanes *cells"],
         asked: Bool[Array, " lanes"],
     ) -> dict[str, Array]:
         """What the model says of the final images, and of their 8-bit roundings, at the loop's
@@ -167,15 +179,15 @@ class Loop:
         images: Float[Array, "lanes *cells H W C"] = best.image
         split = 1 if self.axis is None else lax.axis_size(self.axis)
         batch = batch_size(len(images) * max(self._calls) // split, self.chunk)
-        flat = images.reshape(labels.size, *self.attack.image_shape)
+        flat = images.reshape(references.size, *self.attack.image_shape)
         both = jnp.stack([flat, jnp.round(flat * 255) / 255], axis=1)  # [A, 2, H, W, C]
-        asked = jnp.repeat(asked, labels.size // len(labels))
+        asked = jnp.repeat(asked, references.size // len(references))
         truth = _Truth(self.limits.until, self.attack.targeted)
         with jax.default_matmul_precision("highest"):
             truths = evaluate_lanes(
-                self.model, Read(Pixels(), truth), _Answer(labels.ravel()), both, asked, batch
+                self.model, Read(Pixels(), truth), _Answer(references.ravel()), both, asked, batch
             )
-        truths = {name: read.reshape(*labels.shape, 2) for name, read in truths.items()}
+        truths = {name: read.reshape(*references.shape, 2) for name, read in truths.items()}
         judged = (best.fitness > -jnp.inf)[..., None]
         nothing = {"confidence": jnp.nan, "prediction": -1, "success": False}
         truths = {name: jnp.where(judged, truths[name], nothing[name]) for name in truths}
@@ -191,7 +203,7 @@ class Loop:
 class _Answer:
     """A job as far as the truth about its answers goes, `A` in all."""
 
-    label: Array
+    reference: Array
 
 
 @pytree
@@ -203,11 +215,11 @@ class _Truth:
 
     def __call__(self, logits: Float[Array, " K"], job: Any) -> dict[str, Array]:
         logits, targeted = logits.astype(jnp.float32), self.targeted
-        success = criteria.fooled(logits, job.label, targeted)
+        success = criteria.fooled(logits, job.reference, targeted)
         if targeted and self.until is not None:
-            success &= self.until(logits, job.label, targeted)
+            success &= self.until(logits, job.reference, targeted)
         return {
-            "confidence": criteria.confidence(logits, job.label, targeted),
+            "confidence": criteria.confidence(logits, job.reference, targeted),
             "prediction": criteria.prediction(logits),
             "success": success,
         }

@@ -11,59 +11,68 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jfool.base import Fitness, Images, Label, Logits, Model, Objective, pytree
+from jfool.base import (
+    ClassIndex,
+    Fitness,
+    Images,
+    Logits,
+    Model,
+    Objective,
+    pytree,
+    reference_class,
+)
 from jfool.softmax import broken, log_softmax, softmax
 
 
 @pytree
 class Confidence:
-    """Softmax probability of the label (paper 000, sec. 3.1; Su et al.)."""
+    """Softmax probability of the target (paper 000, sec. 3.1; Su et al.)."""
 
     @property
     def targeted(self) -> bool:
         return True
 
-    def __call__(self, logits: Logits, label: Label) -> Fitness:
-        return softmax(logits)[..., label]
+    def __call__(self, logits: Logits, target: ClassIndex) -> Fitness:
+        return softmax(logits)[..., target]
 
 
 @pytree
 class LogConfidence:
-    """Log of the softmax probability of the label: the same order, without saturation at 0."""
+    """Log of the softmax probability of the target: the same order, without saturation at 0."""
 
     @property
     def targeted(self) -> bool:
         return True
 
-    def __call__(self, logits: Logits, label: Label) -> Fitness:
-        return log_softmax(logits)[..., label]
+    def __call__(self, logits: Logits, target: ClassIndex) -> Fitness:
+        return log_softmax(logits)[..., target]
 
 
 @pytree
 class Logit:
-    """Logit of the label, which other classes do not bound (paper 001, supplement)."""
+    """Logit of the target, which other classes do not bound (paper 001, supplement)."""
 
     @property
     def targeted(self) -> bool:
         return True
 
-    def __call__(self, logits: Logits, label: Label) -> Fitness:
-        return _sound(logits)[..., label]
+    def __call__(self, logits: Logits, target: ClassIndex) -> Fitness:
+        return _sound(logits)[..., target]
 
 
 @pytree
 class Margin:
-    """Logit of the label minus the largest other logit: positive when the label is predicted."""
+    """Logit of the target minus the largest other logit: positive when the target is predicted."""
 
     @property
     def targeted(self) -> bool:
         return True
 
-    def __call__(self, logits: Logits, label: Label) -> Fitness:
+    def __call__(self, logits: Logits, target: ClassIndex) -> Fitness:
         logits = _sound(logits)
-        is_label = jnp.arange(logits.shape[-1]) == label
-        other = jnp.where(is_label.reshape((1,) * (logits.ndim - 1) + (-1,)), -jnp.inf, logits)
-        return logits[..., label] - other.max(-1)
+        is_target = jnp.arange(logits.shape[-1]) == target
+        other = jnp.where(is_target.reshape((1,) * (logits.ndim - 1) + (-1,)), -jnp.inf, logits)
+        return logits[..., target] - other.max(-1)
 
 
 def _sound(logits: Logits) -> Logits:
@@ -81,7 +90,7 @@ class Untargeted:
     def targeted(self) -> bool:
         return False
 
-    def __call__(self, logits: Logits, label: Label) -> Fitness:
+    def __call__(self, logits: Logits, label: ClassIndex) -> Fitness:
         return -self.objective(logits, label)
 
 
@@ -93,4 +102,5 @@ class OfLogits:
 
     def __call__(self, model: Model, images: Images, jobs: Any) -> tuple[Fitness, Logits]:
         logits = model(images)
-        return jax.vmap(self.objective)(logits, jobs.label), logits
+        classes = reference_class(jobs, self.objective.targeted)
+        return jax.vmap(self.objective)(logits, classes), logits

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jfool.arguments import is_number, is_whole
 from jfool.base import Image, pytree, static
-from jfool.expect import is_number, is_whole
 
 
 @pytree

@@ -11,9 +11,9 @@ from jfool.base import pytree
 class AttackResult:
     """What attacks found; every field has the leading axis N of the jobs.
 
-    Where a job has an answer for each of several classes (`job.label [cells]`, an archive), images,
-    confidence, prediction, success, genotype and history have a second axis of cells, and a job is
-    stopped when `until` holds in all of them.
+    Where a job has an answer for each of several classes (`job.target [cells]`, an archive),
+    images, confidence, prediction, success, genotype and history have a second axis of cells, and a
+    job is stopped when `until` holds in all of them.
 
     The truths are computed anew, in float32 at the highest matmul precision, from the final images.
 

@@ -9,8 +9,16 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Int
 
-from jfool.base import Attack, Criterion, Model, PRNGKey
-from jfool.check import check_run
+from jfool.arguments import (
+    check_job_ids,
+    check_key,
+    check_model,
+    check_until,
+    is_traced,
+    is_whole,
+    kind_of,
+)
+from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
 from jfool.jobs import num_jobs
 from jfool.loop import Lanes, Limits, Loop, enter, limits_of, strong
 from jfool.result import AttackResult
@@ -57,7 +65,7 @@ def run(
       >>> import jax, jax.numpy as jnp, jfool
       >>> model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.eye(12)[:, :3])
       >>> attack = jfool.SparseFooling((2, 2, 3), 3, max_k=1)
-      >>> jobs = jfool.grid(jfool.SparseJob, base=[[0.0, 0.0, 0.0]], label=range(3), k=1)
+      >>> jobs = jfool.grid(jfool.SparseJob, base=[[0.0, 0.0, 0.0]], target=range(3), k=1)
       >>> jfool.run(jax.random.key(0), attack, model, jobs, num_steps=20).success.tolist()
       [True, True, True]
     """
@@ -82,7 +90,7 @@ def _run(
     history_size: int,
 ) -> AttackResult:
     loop = Loop(attack, model, limits, chunk)
-    cells = jobs.label.shape[1:]
+    cells = reference_class(jobs, attack.targeted).shape[1:]
     recorded = (len(ids), history_size, *cells)
     history = jnp.full(recorded, jnp.nan, jnp.float32) if history_size else None
 
@@ -97,3 +105,40 @@ def _run(
     start = (jnp.int32(0), enter(attack, key, ids, jobs), history)
     _, lanes, history = lax.while_loop(lambda now: now[1].live.any(), generation, start)
     return loop.results(lanes, jnp.ones_like(lanes.live), history)
+
+
+def check_run(
+    key: Any,
+    attack: Any,
+    model: Any,
+    jobs: Any,
+    num_steps: Any,
+    until: Any,
+    max_queries: Any,
+    chunk: Any,
+    job_ids: Any,
+) -> None:
+    """Raises TypeError or ValueError on arguments that cannot work, naming the first.
+
+    Traced arguments (a `run` inside a user's own `jit`) have no values to look at; their shapes are
+    checked all the same.
+    """
+    check_key(key)
+    missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]
+    if missing:
+        raise TypeError(f"attack: expected an attack, got {kind_of(attack)} without {missing}")
+    count = num_jobs(jobs)
+    if not is_traced((attack, jobs)):
+        attack.check(jax.tree.map(np.asarray, jobs))
+    reference_class(jobs, attack.targeted)
+    if not is_whole(num_steps, 0) or num_steps >= 2**31 - 1:
+        raise ValueError(f"num_steps: expected a whole number in [0, 2**31 - 1), got {num_steps!r}")
+    if until is not None:
+        check_until(until, attack.num_classes, attack.targeted)
+    if max_queries is not None and not is_whole(max_queries, 1):
+        raise ValueError(f"max_queries: expected None or a positive number, got {max_queries!r}")
+    if chunk is not None and not is_whole(chunk, 1):
+        raise ValueError(f"chunk: expected None or a positive number of images, got {chunk!r}")
+    if job_ids is not None:
+        check_job_ids(job_ids, count)
+    check_model(model, attack.image_shape, attack.num_classes)

@@ -9,8 +9,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jfool.arguments import is_number, is_whole
 from jfool.base import Images, Logits, pytree, static
-from jfool.expect import is_number, is_whole
 
 LAYOUTS = ("NHWC", "NCHW")
 

@@ -9,22 +9,24 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jfool.arguments import check_classes, check_num_classes, check_part, check_targeted
 from jfool.base import Candidate, Evaluator, Objective, PRNGKey, pytree, static
-from jfool.expect import check_labels, check_num_classes, check_part, check_targeted
 from jfool.objectives import Confidence
+from jfool.renamed import renamed
 from jfool.search.map_elites import Archive, EvolvableEncoding, MAPElites
 
 
+@renamed(label="target")
 @pytree
 class EvolutionJob:
     """The data of one run; a sweep has a leading axis N, and repeats differ in their draws alone.
 
     Attributes:
-      label: `[cells]` int, the class of each cell: all classes, or some, or a single one (which is
+      target: `[cells]` int, the class of each cell: all classes, or some, or a single one (which is
         the evolution for one class that the paper compares with).
     """
 
-    label: ArrayLike
+    target: ArrayLike
 
 
 @pytree
@@ -66,13 +68,13 @@ class EvolvedFooling:
         return True
 
     def init(self, key: PRNGKey, job: EvolutionJob) -> Archive:
-        return self.search.init(key, self.encoding, np.shape(job.label)[0], self.num_classes)
+        return self.search.init(key, self.encoding, np.shape(job.target)[0], self.num_classes)
 
     def step(self, key: PRNGKey, evaluate: Evaluator, job: EvolutionJob, state: Archive) -> Archive:
         def judge(children: Any) -> tuple[Array, Array]:
             logits = evaluate(self.encoding, job, children)
-            labels = jnp.asarray(job.label)
-            scores = jax.vmap(self.objective, in_axes=(None, 0), out_axes=1)(logits, labels)
+            targets = jnp.asarray(job.target)
+            scores = jax.vmap(self.objective, in_axes=(None, 0), out_axes=1)(logits, targets)
             return scores, logits
 
         return self.search.step(key, self.encoding, judge, state)
@@ -89,7 +91,7 @@ class EvolvedFooling:
         check_targeted(self.objective)
         check_part("encoding", self.encoding, EvolvableEncoding, "jfool.DirectPixels(...)")
         check_part("search", self.search, MAPElites, "jfool.MAPElites(...)")
-        check_labels(jobs.label, self.num_classes, "N, cells")
-        labels = np.sort(jobs.label)
-        if (labels[:, 1:] == labels[:, :-1]).any():
-            raise ValueError("jobs.label: expected different classes in a run, got some twice")
+        check_classes(jobs, True, self.num_classes, "N, cells")
+        targets = np.sort(jobs.target)
+        if (targets[:, 1:] == targets[:, :-1]).any():
+            raise ValueError("jobs.target: expected different classes in a run, got some twice")

@@ -6,26 +6,34 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jfool.arguments import (
+    check_base,
+    check_classes,
+    check_image_shape,
+    check_num_classes,
+    check_part,
+)
 from jfool.base import Candidate, Evaluator, Image, PRNGKey, pytree, static
 from jfool.encodings.pixels import Pixels
-from jfool.expect import check_image_shape, check_labels, check_num_classes, check_part
 from jfool.features import FeatureMatch
 from jfool.penalties import L1
+from jfool.renamed import renamed
 from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
 
 
+@renamed(label="target")
 @pytree
 class InversionJob:
     """The data of one inversion; a sweep has a leading axis N on every field.
 
     Attributes:
-      label: `[]` int, the class of the natural image.
+      target: `[]` int, the class of the natural image.
       base: `[C]`, the colour z_b, float in [0, 1].
       features: `[D]`, Phi(x0) of the natural image, by `jfool.features.show_features`.
       l1_weight: `[]`, lambda; the paper's is 1e-5.
     """
 
-    label: ArrayLike
+    target: ArrayLike
     base: ArrayLike
     features: ArrayLike
     l1_weight: ArrayLike
@@ -98,17 +106,8 @@ class FeatureInversion:
         check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02)")
         check_part("penalty", self.penalty, Penalty, "jfool.penalties.L1()")
         check_part("encoding", self.encoding, Pixels, "jfool.Pixels()")
-        base = np.asarray(jobs.base)
-        check_labels(jobs.label, self.num_classes)
-        if base.shape[1:] != self.image_shape[2:] or not np.issubdtype(base.dtype, np.floating):
-            raise ValueError(
-                f"jobs.base: expected colours [N, {self.image_shape[2]}] of floats, "
-                f"got {base.dtype} {list(base.shape)}"
-            )
-        if not (base.min() >= 0 and base.max() <= 1):
-            raise ValueError(
-                f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
-            )
+        check_classes(jobs, True, self.num_classes)
+        check_base(jobs.base, self.image_shape, images=False)
         features, weight = np.asarray(jobs.features), np.asarray(jobs.l1_weight)
         if features.ndim != 2 or not jnp.issubdtype(features.dtype, np.number):
             raise ValueError(

@@ -5,37 +5,39 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jfool.base import Candidate, Evaluator, Image, Objective, PRNGKey, pytree, static
-from jfool.encodings.pixels import Pixels
-from jfool.expect import (
+from jfool.arguments import (
+    check_base,
+    check_classes,
     check_image_shape,
-    check_labels,
     check_num_classes,
     check_part,
     check_targeted,
     is_number,
 )
+from jfool.base import Candidate, Evaluator, Image, Objective, PRNGKey, pytree, static
+from jfool.encodings.pixels import Pixels
 from jfool.objectives import Confidence, OfLogits
 from jfool.regularizers import Regularizers
+from jfool.renamed import renamed
+from jfool.search.confidence_steps import confidence_steps
 from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
-from jfool.search.progress import progress
 
 
+@renamed(label="target")
 @pytree
 class AscentJob:
     """The data of one ascent; a sweep has a leading axis N on every field.
 
     Attributes:
-      label: `[]` int, the class to reach.
+      target: `[]` int, the class to reach.
       base: `[C]` or `[H, W, C]`, float in [0, 1]: the mean of the training images, or any image to
         start near; regularisers draw towards it.
     """
 
-    label: ArrayLike
+    target: ArrayLike
     base: ArrayLike
 
 
@@ -79,7 +81,7 @@ class GradientFooling:
     Attributes:
       image_shape: (H, W, C) of the model's input.
       num_classes: K.
-      ascent: the optimiser: `GradientAscent(early, progress)`, or any of optax.
+      ascent: the optimiser: `GradientAscent(early, confidence_steps)`, or any of optax.
       regularizers: what happens to the image behind each step.
       objective: `Confidence()`, or `Logit()`, then with an optimiser of optax.
       start: `NearBase()` or `Uniform()`.
@@ -92,7 +94,7 @@ class GradientFooling:
 
     image_shape: tuple[int, int, int] = static()
     num_classes: int = static()
-    ascent: GradientAscent = GradientAscent(0.02, partial(progress, late=0.1))
+    ascent: GradientAscent = GradientAscent(0.02, partial(confidence_steps, late=0.1))
     regularizers: Penalty = Regularizers()
     objective: Objective = Confidence()
     start: Start = NearBase()
@@ -128,24 +130,14 @@ class GradientFooling:
         check_image_shape(self.image_shape)
         check_num_classes(self.num_classes)
         check_targeted(self.objective)
-        check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02, progress)")
+        check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02)")
         check_part("regularizers", self.regularizers, Penalty, "jfool.Regularizers()")
         check_part("start", self.start, Start, "jfool.NearBase()")
         check_part("encoding", self.encoding, Pixels, "jfool.Pixels()")
         if self.ascent.aims_at_confidence() and not isinstance(self.objective, Confidence):
             raise ValueError(
-                "ascent: expected an optimiser of optax for an objective that is no probability "
-                f"(jfool.progress aims at gains of confidence), got progress for {self.objective!r}"
+                "ascent: expected an optimiser of optax, as the objective is no probability, got "
+                f"jfool.confidence_steps with {self.objective!r}"
             )
-        base = np.asarray(jobs.base)
-        check_labels(jobs.label, self.num_classes)
-        shapes = (self.image_shape, self.image_shape[2:])
-        if base.shape[1:] not in shapes or not np.issubdtype(base.dtype, np.floating):
-            raise ValueError(
-                f"jobs.base: expected floats [N, {self.image_shape[2]}] or "
-                f"{['N', *self.image_shape]}, got {base.dtype} {list(base.shape)}"
-            )
-        if not (base.min() >= 0 and base.max() <= 1):
-            raise ValueError(
-                f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
-            )
+        check_classes(jobs, True, self.num_classes)
+        check_base(jobs.base, self.image_shape)

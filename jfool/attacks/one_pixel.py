@@ -1,20 +1,16 @@
 """The one-pixel attack. (Su, Vargas & Sakurai, 2019; paper 004, "One Pixel Attack")"""
 
-from jfool.composition import Composition
+from dataclasses import KW_ONLY
+
+from jfool.base import pytree, static
+from jfool.composition import Composed
 from jfool.encodings import SparsePixels
 from jfool.objectives import Confidence, Objective
 from jfool.search import DifferentialEvolution
 
 
-def OnePixel(
-    image_shape: tuple[int, int, int],
-    num_classes: int,
-    *,
-    max_k: int = 1,
-    search: DifferentialEvolution = DifferentialEvolution(population_size=400),
-    objective: Objective = Confidence(),
-    boundary: str = "clip",
-) -> Composition:
+@pytree
+class OnePixel(Composed):
     """Changes the class of a photograph by overwriting k = 1, 3 or 5 of its pixels.
 
     Sparse fooling with a photograph as the base (`job.base` `[H, W, C]`) and 400 candidates. Su et
@@ -23,15 +19,22 @@ def OnePixel(
     at `until=jfool.suppressed(0.05)`. Their untargeted rate on CIFAR-10 is the union over the nine
     targeted attacks.
 
-    Args:
+    Attributes:
       image_shape, num_classes, max_k, search, objective, boundary: as `SparseFooling`.
-    Returns:
-      An attack for `jfool.run`; its jobs are `jfool.SparseJob`, `base` a photograph.
-    Raises:
-      ValueError: a setting that cannot work.
     Example:
       >>> from jfool.objectives import Untargeted
       >>> OnePixel((32, 32, 3), 10, objective=Untargeted(Confidence())).targeted
       False
     """
-    return Composition(search, SparsePixels(image_shape, max_k, boundary), objective, num_classes)
+
+    image_shape: tuple[int, int, int] = static()
+    num_classes: int = static()
+    _: KW_ONLY
+    max_k: int = static(default=1)
+    search: DifferentialEvolution = DifferentialEvolution(population_size=400)
+    objective: Objective = Confidence()
+    boundary: str = static(default="clip")
+
+    @property
+    def encoding(self) -> SparsePixels:
+        return SparsePixels(self.image_shape, self.max_k, self.boundary)

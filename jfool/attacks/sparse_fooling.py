@@ -1,21 +1,17 @@
 """Sparse fooling images by differential evolution. (Kumano et al., "Are DNNs fooled by extremely
 unrecognizable images?", 2020, sec. 3.1)"""
 
-from jfool.composition import Composition
+from dataclasses import KW_ONLY
+
+from jfool.base import pytree, static
+from jfool.composition import Composed
 from jfool.encodings import SparsePixels
 from jfool.objectives import Confidence, Objective
 from jfool.search import DifferentialEvolution
 
 
-def SparseFooling(
-    image_shape: tuple[int, int, int],
-    num_classes: int,
-    *,
-    max_k: int = 5,
-    search: DifferentialEvolution = DifferentialEvolution(population_size=500),
-    objective: Objective = Confidence(),
-    boundary: str = "clip",
-) -> Composition:
+@pytree
+class SparseFooling(Composed):
     """A single-colour image with at most k altered pixels that a model takes for a class.
 
     Defaults are the paper's: 500 candidates, v = x_r1 + 0.5 (x_r2 - x_r3), no crossover, softmax
@@ -23,20 +19,27 @@ def SparseFooling(
     MNIST (k = 5). Open in the paper, hence our assumptions: positions are floored and clipped to
     the image, donors differ from the member itself, later rows overwrite earlier ones.
 
-    Args:
+    Attributes:
       image_shape: (H, W, C) of the model's input.
       num_classes: K, the number of the model's logits.
       max_k: the most pixels any job may alter; fewer in a job cost no new compilation.
       search: population size, scaling factor F and variants.
       objective: what to climb; `Untargeted(...)` leaves the class instead of reaching it.
       boundary: what happens to positions outside the image (see `SparsePixels`).
-    Returns:
-      An attack for `jfool.run`; its jobs are `jfool.SparseJob`, `base` a colour.
-    Raises:
-      ValueError: a setting that cannot work.
     Example:
       >>> attack = SparseFooling((28, 28, 1), 10, max_k=5)
       >>> attack.search.population_size, attack.targeted
       (500, True)
     """
-    return Composition(search, SparsePixels(image_shape, max_k, boundary), objective, num_classes)
+
+    image_shape: tuple[int, int, int] = static()
+    num_classes: int = static()
+    _: KW_ONLY
+    max_k: int = static(default=5)
+    search: DifferentialEvolution = DifferentialEvolution(population_size=500)
+    objective: Objective = Confidence()
+    boundary: str = static(default="clip")
+
+    @property
+    def encoding(self) -> SparsePixels:
+        return SparsePixels(self.image_shape, self.max_k, self.boundary)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int, UInt8
 
+from jfool.arguments import check_image_shape, check_part
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.colors import COLORS, check_colors
 from jfool.encodings.variation import (
@@ -16,7 +17,6 @@ from jfool.encodings.variation import (
     PolynomialMutation,
     SimulatedBinaryCrossover,
 )
-from jfool.expect import check_image_shape, check_part
 
 Genotypes = Float[Array, "_ H W C"] | UInt8[Array, "_ H W C"]
 

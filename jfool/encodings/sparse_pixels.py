@@ -3,6 +3,7 @@
 Paper 000 (sec. 3.1, definition 1) with a colour, Su et al. (one-pixel attack) with a photograph.
 """
 
+from dataclasses import KW_ONLY
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,9 +13,9 @@ from jax.scipy.stats import norm
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jfool.arguments import check_base, check_image_shape, is_whole
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.boundary import BOUNDARIES
-from jfool.expect import check_image_shape, is_whole
 
 Genotype = Float[Array, "k genes"]  # rows (x, y, c) or (x, y, r, g, b); x counts columns
 Genotypes = Float[Array, "P k genes"]
@@ -25,12 +26,15 @@ class SparseJob:
     """The data of one sparse attack; a sweep has a leading axis N on every field.
 
     Attributes:
-      label: `[]` int, the class to reach (targeted) or to leave (untargeted).
+      target: `[]` int, the class to reach; targeted attacks need it.
+      label: `[]` int, the true class, to leave; untargeted attacks need it.
       base: `[C]` a colour, or `[H, W, C]` a photograph, float in [0, 1].
       k: `[]` int, the most pixels that may differ from the base, at most the encoding's `max_k`.
     """
 
-    label: ArrayLike
+    _: KW_ONLY
+    target: ArrayLike | None = None
+    label: ArrayLike | None = None
     base: ArrayLike
     k: ArrayLike
 
@@ -105,21 +109,8 @@ class SparsePixels:
         missing = [name for name in ("base", "k") if not hasattr(jobs, name)]
         if missing:
             raise TypeError(f"jobs: expected jfool.SparseJob, got {type(jobs).__name__}")
-        base, k = np.asarray(jobs.base), np.asarray(jobs.k)
-        channels = self.image_shape[2]
-        if base.shape[1:] not in ((channels,), self.image_shape):
-            raise ValueError(
-                f"jobs.base: expected colours [N, {channels}] or images "
-                f"[N, {', '.join(map(str, self.image_shape))}], got shape {list(base.shape)}"
-            )
-        if not np.issubdtype(base.dtype, np.floating):
-            raise TypeError(
-                f"jobs.base: expected floats in [0, 1], got {base.dtype} (divide 8-bit by 255)"
-            )
-        if not ((base >= 0) & (base <= 1)).all():
-            raise ValueError(
-                f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
-            )
+        check_base(jobs.base, self.image_shape)
+        k = np.asarray(jobs.k)
         if k.ndim != 1 or not np.issubdtype(k.dtype, np.integer):
             raise TypeError(f"jobs.k: expected integers [N], got {k.dtype} {list(k.shape)}")
         if k.min() < 1 or k.max() > self.max_k:

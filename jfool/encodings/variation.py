@@ -12,9 +12,9 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
+from jfool.arguments import is_number, is_whole
 from jfool.base import PRNGKey, pytree
 from jfool.draws import uniform
-from jfool.expect import is_number, is_whole
 
 Genes = Float[Array, "*axes"]  # in [0, 1]
 

@@ -1,9 +1,15 @@
 """Searches: how better genotypes are found."""
 
+from jfool.search.confidence_steps import confidence_steps
 from jfool.search.differential_evolution import DifferentialEvolution
 from jfool.search.gradient_ascent import GradientAscent
-from jfool.search.greedy_pixels import GreedyPixels
+from jfool.search.greedy_search import GreedySearch
 from jfool.search.map_elites import MAPElites
-from jfool.search.progress import progress
 
-__all__ = ["DifferentialEvolution", "GradientAscent", "GreedyPixels", "MAPElites", "progress"]
+__all__ = [
+    "DifferentialEvolution",
+    "GradientAscent",
+    "GreedySearch",
+    "MAPElites",
+    "confidence_steps",
+]

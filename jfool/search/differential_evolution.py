@@ -17,8 +17,8 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
+from jfool.arguments import is_number, is_whole
 from jfool.base import Logits, PRNGKey, pytree, static
-from jfool.expect import is_number, is_whole
 from jfool.search.sampling import STARTS, donors
 
 Population = Float[Array, "P ..."]

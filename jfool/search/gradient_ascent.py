@@ -10,9 +10,10 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
+from jfool.arguments import is_number
 from jfool.base import Fitness, Image, Logits, pytree, static
-from jfool.expect import is_number
-from jfool.search.progress import progress
+from jfool.renamed import renamed
+from jfool.search.confidence_steps import confidence_steps
 
 Optimizer = Callable[..., optax.GradientTransformation]
 # Of one image: fitness [], its gradient [H, W, C], logits [K].
@@ -49,18 +50,19 @@ class AscentState:
     step: Array
 
 
+@renamed(learning_rate="step_size")
 @pytree
 class GradientAscent:
     """Steps of an optimiser up the fitness of one image.
 
     Attributes:
-      learning_rate: of the optimiser; another one needs no new compilation.
-      optimizer: makes one of optax from its learning rate: `optax.adam`, `optax.sgd`,
-        `functools.partial(optax.sgd, momentum=0.9)`, or a named function of one's own. It may ask
-        for the loss as `value`, as `jfool.search.progress` does.
+      step_size: of the optimiser; another one needs no new compilation.
+      optimizer: makes one of optax from the step size, its learning rate: `optax.adam`,
+        `optax.sgd`, `functools.partial(optax.sgd, momentum=0.9)`, or a named function of one's own.
+        It may ask for the loss as `value`, as `jfool.confidence_steps` does.
     """
 
-    learning_rate: ArrayLike
+    step_size: ArrayLike
     optimizer: Optimizer = static(default=optax.adam)
 
     def init(self, image: Image, num_classes: int) -> AscentState:
@@ -100,10 +102,10 @@ class GradientAscent:
 
     def check(self) -> None:
         """Raises TypeError or ValueError on settings that cannot work."""
-        rates = np.ravel(self.learning_rate)  # several for an optimiser of several
+        rates = np.ravel(self.step_size)  # several for an optimiser of several
         if not all(is_number(rate) and rate > 0 for rate in rates):
             raise ValueError(
-                f"ascent.learning_rate: expected a positive number, got {self.learning_rate!r:.60}"
+                f"ascent.step_size: expected a positive number, got {self.step_size!r:.60}"
             )
         image = jnp.zeros((1, 1, 1), jnp.float32)
 
@@ -125,10 +127,10 @@ class GradientAscent:
             ) from error
 
     def aims_at_confidence(self) -> bool:
-        """Whether steps are those of `jfool.progress`, for which the fitness is a probability."""
+        """Whether the steps are `jfool.confidence_steps`, which need a probability as fitness."""
         update = self._optimizer().update
-        return update.__module__ == progress.__module__
+        return update.__module__ == confidence_steps.__module__
 
     def _optimizer(self) -> optax.GradientTransformationExtraArgs:
-        optimizer = self.optimizer(jnp.asarray(self.learning_rate, jnp.float32))
+        optimizer = self.optimizer(jnp.asarray(self.step_size, jnp.float32))
         return optax.with_extra_args_support(optimizer)

@@ -20,8 +20,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from jfool.arguments import is_whole
 from jfool.base import PRNGKey, pytree, static
-from jfool.expect import is_whole
 
 NOT_WON = -2  # in the record: a cell that nobody won in a generation
 

@@ -1,4 +1,4 @@
-"""Ways to re-place one row (x, y, c) of a sparse image: what `GreedyPixels` proposes.
+"""Ways to re-place one row (x, y, c) of a sparse image: what `GreedySearch` proposes.
 
 Every move is `f(key, rows [P, genes], others [P, genes], size) -> rows [P, genes]`, where `others`
 are rows of other good images and `size` is (W, H). Positions may leave the image, and intensities

@@ -31,7 +31,7 @@ class Progress:
     seconds: float = 0.0
     computing: float = 0.0
 
-    def behind(
+    def after(
         self, columns: dict[str, Any], shown: int, seconds: float, computing: float
     ) -> "Progress":
         """After a segment of `computing` seconds and `shown` images that ended the jobs of
@@ -64,7 +64,7 @@ class Pace:
     def of(cls, segment: int | None) -> "Pace":
         return cls(1 if segment is None else segment, segment is None)
 
-    def behind(self, looking: float, computing: float) -> "Pace":
+    def after(self, looking: float, computing: float) -> "Pace":
         """Longer if the look, in seconds, cost too much beside the computing; or shorter."""
         if not self.free:
             return self

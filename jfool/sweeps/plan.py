@@ -13,9 +13,9 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
+from jfool.arguments import is_whole
 from jfool.base import Attack, Criterion, Model
 from jfool.evaluate import batch_size
-from jfool.expect import is_whole
 from jfool.jobs import num_jobs
 from jfool.sweeps.ahead import ChipMemory, compile_sweep, on
 from jfool.sweeps.chips import chip_of

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from jfool.base import KEY_TYPE, Attack
+from jfool.base import KEY_TYPE, Attack, reference_class
 from jfool.loop import strong
 from jfool.sweeps.large import FILES, is_large, read_row, set_apart
 from jfool.version import __version__
@@ -33,7 +33,7 @@ class Results:
     """Finished jobs.
 
     Attributes:
-      table: a row for each, by ascending `job_id`: the job (`job.label`, ...), what
+      table: a row for each, by ascending `job_id`: the job (`job.target`, ...), what
         `jfool.AttackResult` says of it (`confidence`, `success`, `num_queries`, ...), its
         `genotype`, and how it came about (`seconds`, `device`, `host`, `versions`).
       missing: ids of the jobs that are not finished.
@@ -89,7 +89,7 @@ class Results:
             got = f"{rows.min()} to {rows.max()}"
             raise ValueError(f"rows: expected numbers from 0 to {len(self) - 1}, got {got}")
         jobs, genotypes = self._jobs(job_type, rows), self.genotypes(attack, job_type, rows)
-        cells = jobs.label.shape[1:]
+        cells = reference_class(jobs, attack.targeted).shape[1:]
         images = np.zeros((len(rows), *cells, *attack.image_shape), np.float32)
         at_once = max(1, _IMAGES_AT_ONCE // math.prod(cells))
         for start in range(0, len(rows), at_once):
@@ -97,7 +97,7 @@ class Results:
             picked = jax.tree.map(
                 functools.partial(np.take, indices=part, axis=0), (jobs, genotypes)
             )
-            images[part] = _paint(encoding, *picked)
+            images[part] = _paint(encoding, *picked, in_cells=bool(cells))
         return images
 
     def genotypes(self, attack: Attack, job_type: type, rows: Any = None) -> Any:
@@ -117,13 +117,17 @@ class Results:
         )
 
     def _jobs(self, job_type: type, rows: np.ndarray) -> Any:
-        names = [field.name for field in dataclasses.fields(job_type)]
+        names = [
+            field.name
+            for field in dataclasses.fields(job_type)
+            if field.default is not None or f"job.{field.name}" in self.table.column_names
+        ]
         return job_type(**{name: self.column(f"job.{name}", rows) for name in names})
 
 
-@jax.jit
-def _paint(encoding: Any, jobs: Any, genotypes: Any) -> jax.Array:
-    decode = encoding.decode if jobs.label.ndim == 1 else jax.vmap(encoding.decode, (None, 0))
+@functools.partial(jax.jit, static_argnames="in_cells")
+def _paint(encoding: Any, jobs: Any, genotypes: Any, *, in_cells: bool) -> jax.Array:
+    decode = jax.vmap(encoding.decode, (None, 0)) if in_cells else encoding.decode
     return jax.vmap(decode)(jobs, genotypes)
 
 
@@ -206,7 +210,7 @@ def without_provenance(table: pa.Table) -> pa.Table:
 
 
 def _flat(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"job": Job(label, base)}` as `{"job.label": ..., "job.base": ...}`."""
+    """`{"job": Job(target, base)}` as `{"job.target": ..., "job.base": ...}`."""
     flat = {}
     for name, column in columns.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(column):

@@ -26,6 +26,7 @@ from jfool.sweeps.lane_table import stack, unstack
 from jfool.sweeps.large import digest_of
 from jfool.sweeps.results import Results, collected, without_large
 
+FORMAT = 2  # in format 1, which had no number, jobs held the class to reach as `label`
 _SETTINGS = "settings.json"
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NODE = re.compile("PyTreeDef|CustomNode")  # of a description: no news to anybody
@@ -76,7 +77,7 @@ class RunFolder:
             self.parts.mkdir(parents=True, exist_ok=True)
             self._take_lock(process)
             if not self.exists():
-                text = json.dumps({**settings, "note": note}, indent=1) + "\n"
+                text = json.dumps({"format": FORMAT, **settings, "note": note}, indent=1) + "\n"
                 write_whole(self.path / _SETTINGS, text.encode())
         except OSError as error:
             reason = error.strerror or error
@@ -102,6 +103,11 @@ class RunFolder:
             raise ValueError(f"{path} is damaged: {error}") from error
         if not isinstance(settings, dict) or not {"num_jobs", "job_ids"} <= settings.keys():
             raise ValueError(f"{path} is damaged: expected the settings of a sweep")
+        if (held := settings.get("format", 1)) != FORMAT:
+            raise ValueError(
+                f"folder: expected a sweep of format {FORMAT}, got {self.path} of format {held}, "
+                "written by another version of jfool (choose another folder)"
+            )
         return settings
 
     def add(self, table: pa.Table) -> None:

@@ -1,6 +1,7 @@
 """Many more jobs than fit at once: lanes that refill, results that last, a start after any end."""
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jfool.arguments import is_number, is_whole
 from jfool.base import Attack, Criterion, Model, PRNGKey
 from jfool.jobs import num_jobs
 from jfool.loop import limits_of, strong
-from jfool.sweeps.check import check_sweep
+from jfool.run import check_run
 from jfool.sweeps.fingerprint import describe, digest
 from jfool.sweeps.hosts import Hosts
 from jfool.sweeps.lane_table import Columns, LaneTable
@@ -82,13 +84,13 @@ def sweep(
       >>> import jax, jax.numpy as jnp, jfool
       >>> model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.eye(12)[:, :3])
       >>> attack = jfool.SparseFooling((2, 2, 3), 3, max_k=1)
-      >>> jobs = jfool.grid(jfool.SparseJob, 4, base=[[0.0, 0.0, 0.0]], label=range(3), k=1)
+      >>> jobs = jfool.grid(jfool.SparseJob, 4, base=[[0.0, 0.0, 0.0]], target=range(3), k=1)
       >>> found = jfool.sweep(jax.random.key(0), attack, model, jobs, num_steps=20, lanes=5)
       >>> len(found), bool(found.column("success").all())
       (12, True)
     """
-    check_sweep(
-        (key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids),
+    check_run(key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids)
+    _check(
         lanes=lanes,
         segment=segment,
         split=split,
@@ -154,9 +156,9 @@ def _drive(
             looked = time.monotonic()
             columns, shown, computing = table.advance(pace.length)
             held += [columns] if columns else []
-            progress = progress.behind(columns, shown, time.monotonic() - started, computing)
+            progress = progress.after(columns, shown, time.monotonic() - started, computing)
             on_progress(progress)
-            pace = pace.behind(time.monotonic() - looked - computing, computing)
+            pace = pace.after(time.monotonic() - looked - computing, computing)
             due = time.monotonic() - recorded > checkpoint_seconds
             full = sum(len(columns["job_id"]) for columns in held) > _MOST_ROWS_HELD
             if due or full or stop.name or not table.busy:
@@ -170,3 +172,33 @@ def _drive(
                     f"stopped by {stop.name}: {progress.done} of {progress.total} jobs are done; "
                     f"the same call goes on from {store.path}"
                 )
+
+
+def _check(
+    lanes: Any,
+    segment: Any,
+    split: Any,
+    devices: Any,
+    checkpoint_seconds: Any,
+    note: Any,
+    on_progress: Any,
+) -> None:
+    """Refuses what cannot work of the arguments that `run` does not have."""
+    for name, value in (("lanes", lanes), ("segment", segment)):
+        if value is not None and not is_whole(value, 1):
+            raise ValueError(f"{name}: expected None or a positive number, got {value!r}")
+    if devices is not None and not len(devices):
+        raise ValueError("devices: expected at least one, got none")
+    if not is_whole(split, 1):
+        raise ValueError(f"split: expected a positive number of devices, got {split!r}")
+    if not (is_number(checkpoint_seconds) and checkpoint_seconds >= 0):
+        raise ValueError(
+            "checkpoint_seconds: expected a finite number of at least 0, "
+            f"got {checkpoint_seconds!r}"
+        )
+    if not callable(on_progress):
+        raise TypeError(f"on_progress: expected a function of a Progress, got {on_progress!r:.60}")
+    try:
+        json.dumps(note)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"note: expected JSON types: {error}") from None

@@ -18,8 +18,8 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
+from jfool.arguments import is_number, is_whole
 from jfool.base import pytree, static
-from jfool.expect import is_number, is_whole
 
 NONE = -1  # no k up to n suffices
 
@@ -89,16 +89,16 @@ def log_odds_of(confidence: ArrayLike) -> Float[Array, ""]:
     return jnp.float32(math.log(p) - math.log1p(-p))
 
 
-def log_odds(logits: Float[Array, "*batch K"], label: ArrayLike) -> Float[Array, "*batch"]:
-    """ln(p / (1 - p)) of the label: y_label - ln sum_{j != label} e^{y_j}.
+def log_odds(logits: Float[Array, "*batch K"], target: ArrayLike) -> Float[Array, "*batch"]:
+    """ln(p / (1 - p)) of the target: y_target - ln sum_{j != target} e^{y_j}.
 
     Raises:
-      ValueError: the label is no class.
+      ValueError: the target is no class.
     """
-    check_class(label, logits.shape[-1])
-    is_label = jnp.arange(logits.shape[-1]) == label
-    others = jnp.where(is_label.reshape((1,) * (logits.ndim - 1) + (-1,)), -jnp.inf, logits)
-    return logits[..., label] - jax.nn.logsumexp(others, axis=-1)
+    check_class(target, logits.shape[-1])
+    is_target = jnp.arange(logits.shape[-1]) == target
+    others = jnp.where(is_target.reshape((1,) * (logits.ndim - 1) + (-1,)), -jnp.inf, logits)
+    return logits[..., target] - jax.nn.logsumexp(others, axis=-1)
 
 
 def smallest_k(bound: Float[Array, "*batch n_plus_1"], gap: ArrayLike) -> Int[Array, "*batch"]:
@@ -130,14 +130,14 @@ def is_index(value: ArrayLike, size: int) -> bool:
     return array.shape == () and np.issubdtype(array.dtype, np.integer) and bool(0 <= array < size)
 
 
-def check_class(label: ArrayLike, num_classes: int) -> None:
+def check_class(target: ArrayLike, num_classes: int) -> None:
     """Refuses what is no class.
 
     Raises:
       ValueError: naming the argument.
     """
-    if not isinstance(label, Tracer) and not is_index(label, num_classes):
-        raise ValueError(f"label: expected a class from 0 to {num_classes - 1}, got {label}")
+    if not isinstance(target, Tracer) and not is_index(target, num_classes):
+        raise ValueError(f"target: expected a class from 0 to {num_classes - 1}, got {target}")
 
 
 def check_range(r: ArrayLike, R: ArrayLike) -> None:

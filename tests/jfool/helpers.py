@@ -127,7 +127,7 @@ def photos(count: int, seed: int = 0, shape: tuple[int, ...] = SHAPE) -> np.ndar
     return np.random.default_rng(seed).uniform(size=(count, *shape)).astype(np.float32)
 
 
-def sparse_fooling(**options: Any) -> jfool.Composition:
+def sparse_fooling(**options: Any) -> jfool.SparseFooling:
     options = {
         "max_k": 3,
         "search": jfool.DifferentialEvolution(population_size=POPULATION),
@@ -136,10 +136,10 @@ def sparse_fooling(**options: Any) -> jfool.Composition:
     return jfool.SparseFooling(SHAPE, NUM_CLASSES, **options)
 
 
-def grey_jobs(labels: Any = (0, 1, 2, 3), k: Any = 2) -> jfool.SparseJob:
-    labels = np.asarray(labels)
-    base = np.full((len(labels), SHAPE[2]), 0.5, np.float32)
-    return jfool.SparseJob(labels, base, np.broadcast_to(k, labels.shape))
+def grey_jobs(targets: Any = (0, 1, 2, 3), k: Any = 2) -> jfool.SparseJob:
+    targets = np.asarray(targets)
+    base = np.full((len(targets), SHAPE[2]), 0.5, np.float32)
+    return jfool.SparseJob(target=targets, base=base, k=np.broadcast_to(k, targets.shape))
 
 
 def rows(tree: Any, index: Any) -> Any:

@@ -45,7 +45,7 @@ def arguments() -> tuple[list[Any], dict[str, Any]]:
     weights = rng.normal(0, 1, (int(np.prod(SHAPE)), NUM_CLASSES)).astype(np.float32)
     attack = jfool.SparseFooling(SHAPE, NUM_CLASSES, max_k=3, search=jfool.DifferentialEvolution(8))
     jobs = jfool.grid(
-        jfool.SparseJob, 2, base=[[0.5] * 3, [0.0] * 3], label=range(NUM_CLASSES), k=[1, 3]
+        jfool.SparseJob, 2, base=[[0.5] * 3, [0.0] * 3], target=range(NUM_CLASSES), k=[1, 3]
     )
     lead = [jax.random.key(7), attack, FixedOrder(jnp.asarray(weights)), jobs]
     return lead, {"num_steps": 25, "until": jfool.confident(0.9)}

@@ -1,7 +1,5 @@
 """What is refused where it is given, before any run."""
 
-import dataclasses
-
 import jax
 import numpy as np
 import pytest
@@ -27,7 +25,7 @@ def test_normalisation_is_made_of_finite_numbers(name, value):
 
 
 def grid(**axes):
-    return jfool.grid(jfool.SparseJob, **{"base": [[0.5]], "label": [1], "k": 1} | axes)
+    return jfool.grid(jfool.SparseJob, **{"base": [[0.5]], "target": [1], "k": 1} | axes)
 
 
 def test_a_grid_of_unknown_fields_is_refused():
@@ -37,7 +35,7 @@ def test_a_grid_of_unknown_fields_is_refused():
 
 def test_a_grid_without_a_field_is_refused():
     with pytest.raises(TypeError, match="k: expected values for this field of the jobs, got none"):
-        jfool.grid(jfool.SparseJob, base=[[0.5]], label=[1])
+        jfool.grid(jfool.SparseJob, base=[[0.5]], target=[1])
 
 
 def test_ragged_values_are_refused():
@@ -49,13 +47,14 @@ def test_ragged_values_are_refused():
     ("part", "value", "message"),
     [
         ("search", None, r"search: expected a search such as .*, got None"),
-        ("search", jfool.GreedyPixels, r"search: expected a search such as .*, got <class"),
+        ("search", jfool.GreedySearch, r"search: expected a search such as .*, got <class"),
         ("objective", jfool.Confidence, r"objective: expected an objective such as .*, got <class"),
     ],
 )
 def test_an_attack_without_a_part_is_refused(part, value, message):
-    attack = dataclasses.replace(jfool.SparseFooling((4, 5, 3), 7, max_k=3), **{part: value})
-    jobs = jfool.grid(jfool.SparseJob, base=[[0.5] * 3], label=[1], k=1)
+    jobs = jfool.grid(jfool.SparseJob, base=[[0.5] * 3], target=[1], k=1)
+    with unchecked():
+        attack = jfool.SparseFooling((4, 5, 3), 7, max_k=3, **{part: value})
     with unchecked(), pytest.raises(TypeError, match=message):
         jfool.run(jax.random.key(0), attack, Linear(weights()), jobs, num_steps=1)
 
@@ -65,6 +64,6 @@ def test_infinite_weights_are_refused(value):
     spoilt = weights()
     spoilt[0, 0] = value
     attack = jfool.SparseFooling((4, 5, 3), 7, max_k=3)
-    jobs = jfool.grid(jfool.SparseJob, base=[[0.5] * 3], label=[1], k=1)
+    jobs = jfool.grid(jfool.SparseJob, base=[[0.5] * 3], target=[1], k=1)
     with pytest.raises(ValueError, match="model: expected weights without NaN or infinity"):
         jfool.run(jax.random.key(0), attack, Linear(spoilt), jobs, num_steps=1)

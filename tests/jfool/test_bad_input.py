@@ -21,7 +21,7 @@ from tests.jfool.helpers import (
 )
 
 
-def search(**options: Any) -> jfool.Composition:
+def search(**options: Any) -> jfool.SparseFooling:
     options = {"population_size": 8, **options}
     return sparse_fooling(search=jfool.DifferentialEvolution(**options))
 

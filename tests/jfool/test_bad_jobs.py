@@ -12,6 +12,7 @@ from tests.jfool.helpers import (
     assert_refused,
     grey_jobs,
     photos,
+    sparse_fooling,
 )
 
 
@@ -22,10 +23,10 @@ def jobs(**changed: Any) -> jfool.SparseJob:
 # what is wrong: (the arguments of `run` that are so, the error, what its message says)
 BAD: dict[str, tuple[Given, Any, str]] = {
     "no jobs": ({"jobs": lambda: grey_jobs(np.zeros(0, int))}, ValueError, "jobs: .*none"),
-    "fewer labels than bases": (
-        {"jobs": lambda: jobs(label=np.arange(3))},
+    "fewer targets than bases": (
+        {"jobs": lambda: jobs(target=np.arange(3))},
         ValueError,
-        r"jobs: .*leading axis.*label \[3\]",
+        r"jobs: .*leading axis.*target \[3\]",
     ),
     "one number for all jobs": (
         {"jobs": lambda: jobs(k=2)},
@@ -34,25 +35,45 @@ BAD: dict[str, tuple[Given, Any, str]] = {
     ),
     "nothing as jobs": ({"jobs": lambda: None}, ValueError, "jobs: .*no arrays"),
     "jobs of another kind": (
-        {"jobs": lambda: {"label": np.arange(4)}},
+        {"jobs": lambda: {"target": np.arange(4)}},
         TypeError,
         r"jobs: expected jfool\.SparseJob, got dict",
     ),
-    "a label that is no class": (
+    "a target that is no class": (
         {"jobs": lambda: grey_jobs([0, 1, 2, 4])},
         ValueError,
-        r"jobs\.label: .*0 to 3.*4",
+        r"jobs\.target: .*0 to 3.*4",
     ),
-    "a negative label": ({"jobs": lambda: grey_jobs([-1, 1])}, ValueError, r"jobs\.label: .*-1"),
-    "labels as floats": (
+    "a negative target": ({"jobs": lambda: grey_jobs([-1, 1])}, ValueError, r"jobs\.target: .*-1"),
+    "targets as floats": (
         {"jobs": lambda: grey_jobs([0.0, 1.0])},
         TypeError,
-        r"jobs\.label: .*integers.*float",
+        r"jobs\.target: .*integers.*float",
     ),
-    "labels as one-hot rows": (
-        {"jobs": lambda: jobs(label=np.eye(4, dtype=int))},
+    "targets as one-hot rows": (
+        {"jobs": lambda: jobs(target=np.eye(4, dtype=int))},
         TypeError,
-        r"jobs\.label: .*integers \[N\]",
+        r"jobs\.target: .*integers \[N\]",
+    ),
+    "no class to reach": (
+        {"jobs": lambda: jobs(target=None)},
+        TypeError,
+        r"jobs\.target: expected the class to reach in a targeted attack, got none",
+    ),
+    "the class to reach under its old name": (
+        {"jobs": lambda: jobs(target=None, label=np.arange(4))},
+        TypeError,
+        r"jobs\.target: .*got a label \(the class to reach is now called target\)",
+    ),
+    "no class to leave": (
+        {"jobs": lambda: jobs(), "attack": lambda: sparse_fooling(objective=jfool.Untargeted())},
+        TypeError,
+        r"jobs\.label: expected the true class in an untargeted attack, got a target",
+    ),
+    "a true class that is none, beside a target": (
+        {"jobs": lambda: jobs(label=np.full(4, 9))},
+        ValueError,
+        r"jobs\.label: .*0 to 3.*9",
     ),
     "colours in 8 bits": (
         {"jobs": lambda: jobs(base=np.full((4, 3), 127, np.uint8))},

@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 import jfool
-from jfool.check import check_model
+from jfool.arguments import check_model
 from tests.jfool.helpers import (
     NUM_CLASSES,
     SHAPE,

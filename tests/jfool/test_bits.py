@@ -55,7 +55,7 @@ def net() -> Iterator[ConvNet]:
 def jobs(seed: int = 0, count: int = 5) -> jfool.SparseJob:
     rng = np.random.default_rng(seed)
     return jfool.SparseJob(
-        label=rng.integers(0, NUM_CLASSES, count),
+        target=rng.integers(0, NUM_CLASSES, count),
         base=rng.uniform(size=(count, 1)).astype(np.float32),
         k=rng.integers(1, 5, count),
     )

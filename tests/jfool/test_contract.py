@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jfool
-from jfool.base import Attack, Criterion
+from jfool.base import Attack, Criterion, reference_class
 from jfool.result import AttackResult
 from tests.jfool.helpers import (
     NUM_CLASSES,
@@ -43,7 +43,7 @@ class Row:
     Attributes:
       make: of an objective.
       base: `[4, C]` or `[4, H, W, C]`, where the jobs start.
-      jobs: of labels `[4]` and `base`.
+      jobs: of classes `[4]`, `base`, and whether the classes are to be reached.
       aims: whether it is targeted, in all its forms.
       per_step: images shown in a step, those differentiated included.
       draws: whether it draws at random.
@@ -52,8 +52,8 @@ class Row:
 
     make: Callable[[jfool.objectives.Objective], Attack]
     base: np.ndarray
-    jobs: Callable[[np.ndarray, np.ndarray], Any] = lambda label, base: jfool.SparseJob(
-        label, base, K
+    jobs: Callable[[np.ndarray, np.ndarray, bool], Any] = lambda classes, base, targeted: (
+        jfool.SparseJob(**{"target" if targeted else "label": classes}, base=base, k=K)
     )
     aims: tuple[bool, ...] = (True, False)
     per_step: int = POPULATION
@@ -61,21 +61,21 @@ class Row:
     sparse: bool = True
 
 
-def colours() -> np.ndarray:
+def colors() -> np.ndarray:
     return photos(4, seed=9)[:, 0, 0]
 
 
-def inversion_jobs(label: np.ndarray, base: np.ndarray) -> jfool.InversionJob:
-    """Each wants the logits of its base, but for the label's, which shall be the largest by 4."""
+def inversion_jobs(target: np.ndarray, base: np.ndarray, _: bool) -> jfool.InversionJob:
+    """Each wants the logits of its base, but for the target's, which shall be the largest by 4."""
     logits = np.broadcast_to(base[:, None, None], (4, *SHAPE)).reshape(4, -1) @ WEIGHTS
-    logits[np.arange(4), label] = logits.max(1) + 4
-    return jfool.InversionJob(label, base, logits, np.full(4, 1e-4, np.float32))
+    logits[np.arange(4), target] = logits.max(1) + 4
+    return jfool.InversionJob(target, base, logits, np.full(4, 1e-4, np.float32))
 
 
-def archives(label: np.ndarray, base: np.ndarray) -> jfool.EvolutionJob:
+def archives(target: np.ndarray, base: np.ndarray, _: bool) -> jfool.EvolutionJob:
     """Two cells each, and nothing to start from."""
     del base
-    return jfool.EvolutionJob(np.stack([label, (label + 1) % NUM_CLASSES], axis=1))
+    return jfool.EvolutionJob(np.stack([target, (target + 1) % NUM_CLASSES], axis=1))
 
 
 TABLE = {
@@ -86,7 +86,7 @@ TABLE = {
             jfool.MAPElites(4 * POPULATION),
             objective,
         ),
-        colours(),
+        colors(),
         archives,
         aims=(True,),
         per_step=4 * POPULATION,
@@ -96,7 +96,7 @@ TABLE = {
         lambda objective: jfool.FeatureInversion(
             SHAPE, NUM_CLASSES, layer="logits", ascent=jfool.GradientAscent(0.03)
         ),
-        colours(),
+        colors(),
         inversion_jobs,
         aims=(True,),
         per_step=1,
@@ -108,7 +108,7 @@ TABLE = {
             SHAPE, NUM_CLASSES, start=jfool.NearBase(0.1), objective=objective
         ),
         photos(4, seed=8),
-        lambda label, base: jfool.AscentJob(label, base),
+        lambda target, base, _: jfool.AscentJob(target, base),
         aims=(True,),
         per_step=1,
         sparse=False,
@@ -118,10 +118,10 @@ TABLE = {
             SHAPE,
             NUM_CLASSES,
             max_k=MAX_K,
-            search=jfool.GreedyPixels(POPULATION, beam=2),
+            search=jfool.GreedySearch(POPULATION, beam=2),
             objective=objective,
         ),
-        colours(),
+        colors(),
     ),
     "OnePixel": Row(
         lambda objective: jfool.OnePixel(
@@ -133,13 +133,24 @@ TABLE = {
         lambda objective: jfool.SparseFooling(
             SHAPE, NUM_CLASSES, max_k=MAX_K, search=SEARCH, objective=objective
         ),
-        colours(),
+        colors(),
     ),
 }
 
 
 def test_every_public_attack_is_in_the_table():
     assert sorted(TABLE) == sorted(jfool.attacks.__all__)
+
+
+def test_every_public_attack_is_a_frozen_pytree_class(case):
+    attack = case.attack
+    assert type(attack) is getattr(jfool, type(attack).__name__)
+    assert isinstance(attack, Attack)
+    assert dataclasses.is_dataclass(attack)
+    assert repr(attack).startswith(f"{type(attack).__name__}(")
+    leaves, structure = jax.tree.flatten(attack)
+    assert all(isinstance(leaf, (int, float)) for leaf in leaves)
+    assert jax.tree.unflatten(structure, leaves) == attack
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,15 +175,19 @@ class Case:
             chunk=self.row.per_step,
         )
 
+    @property
+    def classes(self) -> np.ndarray:
+        return reference_class(self.jobs, self.attack.targeted)
+
     def by_hand(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the model says of images: prediction, confidence and success."""
-        label = self.jobs.label
-        probability = softmax(images.reshape(*label.shape, -1) @ WEIGHTS)
+        classes = self.classes
+        probability = softmax(images.reshape(*classes.shape, -1) @ WEIGHTS)
         prediction = probability.argmax(-1)
         if not self.attack.targeted:
-            return prediction, probability.max(-1), prediction != label
-        confidence = np.take_along_axis(probability, label[..., None], -1)[..., 0]
-        return prediction, confidence, (prediction == label) & (confidence >= 0.8)
+            return prediction, probability.max(-1), prediction != classes
+        confidence = np.take_along_axis(probability, classes[..., None], -1)[..., 0]
+        return prediction, confidence, (prediction == classes) & (confidence >= 0.8)
 
 
 @pytest.fixture(
@@ -186,8 +201,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     attack = row.make(jfool.Confidence() if targeted else UNTARGETED)
     images = np.stack([np.broadcast_to(base, SHAPE) for base in row.base])
     predicted = (images.reshape(4, -1) @ WEIGHTS).argmax(1)
-    label = (predicted + 1) % NUM_CLASSES if targeted else predicted
-    return Case(row, attack, row.jobs(label, row.base), UNTIL[targeted], Tally())
+    classes = (predicted + 1) % NUM_CLASSES if targeted else predicted
+    return Case(row, attack, row.jobs(classes, row.base, targeted), UNTIL[targeted], Tally())
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +217,7 @@ def shown(result: AttackResult) -> np.ndarray:
 
 def test_images_are_in_0_1(case, result):
     images = np.asarray(result.images)
-    assert images.shape == (*case.jobs.label.shape, *SHAPE)
+    assert images.shape == (*case.classes.shape, *SHAPE)
     assert ((images >= 0) & (images <= 1)).all()
 
 
@@ -246,7 +261,7 @@ def test_queries_are_the_images_that_the_model_saw(case):
         counted.append(int(shown(case.run(num_steps=num_steps)).sum()))
         seen.append(case.tally.num_images)
     rechecks = seen[0] - counted[0]
-    answers = 2 * case.jobs.label.size  # the final images and their roundings
+    answers = 2 * case.classes.size  # the final images and their roundings
     assert answers <= rechecks <= max(answers, case.row.per_step)
     np.testing.assert_array_equal(np.subtract(seen, rechecks), counted)
     assert counted[0] == 4 * case.row.per_step

@@ -14,7 +14,9 @@ from tests.jfool.helpers import NUM_CLASSES, POPULATION, SHAPE, Linear, weights
 GENERATIONS = 10
 LABEL, K = 2, 2
 WEIGHTS = weights(3)
-JOB = jfool.SparseJob(jnp.int32(LABEL), jnp.full(SHAPE[2], 0.5, jnp.float32), jnp.int32(K))
+JOB = jfool.SparseJob(
+    target=jnp.int32(LABEL), base=jnp.full(SHAPE[2], 0.5, jnp.float32), k=jnp.int32(K)
+)
 
 
 def draws(key: jax.Array, search: jfool.DifferentialEvolution, genes: tuple) -> oracle.Draws:
@@ -43,7 +45,7 @@ def draws(key: jax.Array, search: jfool.DifferentialEvolution, genes: tuple) -> 
 def score(encoding: jfool.SparsePixels, genotypes: jax.Array) -> tuple[jax.Array, jax.Array]:
     images = jax.vmap(encoding.decode, (None, 0))(JOB, genotypes)
     logits = Linear(jnp.asarray(WEIGHTS))(images)
-    fitness = jfool.Confidence()(logits, JOB.label)
+    fitness = jfool.Confidence()(logits, JOB.target)
     return fitness, logits[fitness.argmax()]
 
 

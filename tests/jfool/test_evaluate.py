@@ -108,7 +108,7 @@ def test_queries_are_the_images_of_all_calls_padding_excluded():
 class ScansItsModel:
     """An attack that evaluates inside a loop of its own, where the handle cannot count."""
 
-    inner: jfool.Composition
+    inner: jfool.SparseFooling
 
     image_shape = property(lambda self: self.inner.image_shape)
     num_classes = property(lambda self: self.inner.num_classes)

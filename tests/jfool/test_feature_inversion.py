@@ -134,7 +134,7 @@ def test_altered_pixels_are_counted_in_any_channel_above_the_threshold():
 
 
 BAD = {
-    "label": (jobs(0.0).label + 9, "jobs.label: expected classes 0 to 3, got "),
+    "target": (jobs(0.0).target + 9, "jobs.target: expected classes 0 to 3, got "),
     "base": (jobs(0.0).base + 2, r"jobs.base: expected values in \[0, 1\], got 2.5 to 2.5"),
     "features": (WANTED * (np.arange(6) != 2)[:, None], "jobs.features: .* zeros alone in row 2"),
     "features ": (WANTED * np.nan, "jobs.features: expected finite numbers, got NaN"),
@@ -148,7 +148,7 @@ BAD = {
 def test_bad_jobs_are_refused_by_name(name):
     value, message = BAD[name]
     name = name.strip()
-    fields = {n: getattr(jobs(0.0), n) for n in ("label", "base", "features", "l1_weight")}
+    fields = {n: getattr(jobs(0.0), n) for n in ("target", "base", "features", "l1_weight")}
     with unchecked(), pytest.raises(ValueError, match=message):
         jfool.run(
             jax.random.key(0),
@@ -166,7 +166,7 @@ def test_bad_jobs_are_refused_by_name(name):
         (
             "ascent",
             lambda: jfool.GradientAscent(-1.0),
-            r"ascent\.learning_rate: expected",
+            r"ascent\.step_size: expected",
         ),
         ("penalty", lambda: 0.1, r"penalty: expected one such as jfool\.penalties\.L1\(\), got"),
         ("penalty", lambda: L1, r"penalty: expected one such as jfool\.penalties\.L1\(\), got"),

@@ -47,7 +47,7 @@ def blurred(image, radius):
 )
 def test_steps_are_those_of_the_original_loop(settings):
     early, late = 0.03, 0.05
-    ascent = jfool.GradientAscent(early, lambda rate: jfool.progress(rate, late))
+    ascent = jfool.GradientAscent(early, lambda rate: jfool.confidence_steps(rate, late))
     result = run(ascent=ascent, regularizers=jfool.Regularizers(**settings))
     image, shown, base = BASE[0].astype(np.float64), [], BASE[0]
     for step in range(7):
@@ -68,13 +68,13 @@ def test_steps_are_those_of_the_original_loop(settings):
 
 
 def test_a_step_gains_the_confidence_it_aims_at():
-    ascent = jfool.GradientAscent(0.01, jfool.progress)
+    ascent = jfool.GradientAscent(0.01, jfool.confidence_steps)
     gains = np.diff([float(run(t, ascent=ascent).confidence[0]) for t in range(5)])
     np.testing.assert_allclose(gains, 0.01, atol=0.001)
 
 
 def test_where_the_gradient_is_zero_the_image_stays():
-    update, _ = jfool.progress(0.02).update(
+    update, _ = jfool.confidence_steps(0.02).update(
         jnp.zeros(SHAPE), optax.EmptyState(), value=jnp.float32(-0.1)
     )
     np.testing.assert_array_equal(update, 0)
@@ -139,9 +139,9 @@ def of_several_numbers(rate):
         ("start", lambda: None, "start: expected one such as .* got None"),
         ("ascent", lambda: None, "ascent: expected one such as .* got None"),
         ("ascent", lambda: optax.adam(0.1), "ascent: expected one such as"),
-        ("ascent", lambda: jfool.GradientAscent(np.nan), r"ascent\.learning_rate: expected a pos"),
-        ("ascent", lambda: jfool.GradientAscent(-0.1), r"ascent\.learning_rate: expected a pos"),
-        ("ascent", lambda: jfool.GradientAscent("a"), r"ascent\.learning_rate: expected a pos"),
+        ("ascent", lambda: jfool.GradientAscent(np.nan), r"ascent\.step_size: expected a pos"),
+        ("ascent", lambda: jfool.GradientAscent(-0.1), r"ascent\.step_size: expected a pos"),
+        ("ascent", lambda: jfool.GradientAscent("a"), r"ascent\.step_size: expected a pos"),
         ("ascent", lambda: jfool.GradientAscent(np.ones(2)), r"ascent\.optimizer: expected a func"),
         ("ascent", lambda: jfool.GradientAscent(0.1, None), r"ascent\.optimizer: expected a func"),
         (
@@ -151,7 +151,7 @@ def of_several_numbers(rate):
         ),
         (
             "ascent",
-            lambda: jfool.GradientAscent(RATE, lambda rate: jfool.progress(rate, np.nan)),
+            lambda: jfool.GradientAscent(RATE, lambda rate: jfool.confidence_steps(rate, np.nan)),
             r"ascent\.optimizer: expected a positive share late, got nan",
         ),
         ("regularizers", lambda: jfool.Regularizers, "regularizers: expected one such as"),
@@ -175,7 +175,9 @@ def test_an_optimiser_of_several_numbers_is_taken():
     np.testing.assert_allclose(run(ascent=ascent).images, both.images, rtol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", [jfool.progress, lambda rate: jfool.progress(rate, 0.1)])
+@pytest.mark.parametrize(
+    "optimizer", [jfool.confidence_steps, lambda rate: jfool.confidence_steps(rate, 0.1)]
+)
 def test_steps_that_aim_at_confidence_are_refused_for_logits(optimizer):
     """By whatever function they are made."""
     ascent = jfool.GradientAscent(RATE, optimizer)
@@ -185,7 +187,7 @@ def test_steps_that_aim_at_confidence_are_refused_for_logits(optimizer):
 
 def test_jobs_of_another_attack_are_refused():
     attack = jfool.GradientFooling(SHAPE, NUM_CLASSES)
-    jobs = jfool.SparseJob(base=np.zeros((1, 3), np.float32), label=np.array([1]), k=np.array([1]))
+    jobs = jfool.SparseJob(base=np.zeros((1, 3), np.float32), target=np.array([1]), k=np.array([1]))
     with pytest.raises(TypeError, match=r"jobs: expected jfool\.AscentJob, got SparseJob"):
         attack.check(jobs)
 
@@ -193,7 +195,7 @@ def test_jobs_of_another_attack_are_refused():
 @pytest.mark.parametrize(
     ("jobs", "message"),
     [
-        (jfool.AscentJob(np.array([9]), BASE), "jobs.label: expected classes 0 to 3, got 9 to 9"),
+        (jfool.AscentJob(np.array([9]), BASE), "jobs.target: expected classes 0 to 3, got 9 to 9"),
         (jfool.AscentJob(np.array([1]), BASE[:, :2]), "jobs.base: expected floats"),
         (jfool.AscentJob(np.array([1]), BASE + 1), r"jobs.base: expected values in \[0, 1\]"),
     ],

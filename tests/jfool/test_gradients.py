@@ -16,7 +16,9 @@ SCORE = OfLogits(jfool.LogConfidence())
 
 
 def jobs() -> jfool.SparseJob:
-    return jfool.SparseJob(jnp.asarray(LABELS), jnp.zeros((LANES, 3)), jnp.full(LANES, 2))
+    return jfool.SparseJob(
+        target=jnp.asarray(LABELS), base=jnp.zeros((LANES, 3)), k=jnp.full(LANES, 2)
+    )
 
 
 def by_hand(images: np.ndarray, label: int) -> np.ndarray:
@@ -46,7 +48,7 @@ def test_through_sparse_pixels_only_the_colours_of_visible_rows_have_a_gradient(
     encoding = jfool.SparsePixels(SHAPE, 3)
     genotypes = np.array([[[1.2, 2.9, 0.3, 0.5, 0.7], [1.0, 2.0, 0.1, 0.2, 0.9], [0, 0, 1, 1, 1]]])
     genotypes = genotypes.astype(np.float32)
-    job = jfool.SparseJob(jnp.asarray(2), jnp.full(3, 0.5), jnp.asarray(2))
+    job = jfool.SparseJob(target=jnp.asarray(2), base=jnp.full(3, 0.5), k=jnp.asarray(2))
     evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())))
     _, gradient, _ = evaluate.gradient(encoding, SCORE, job, jnp.asarray(genotypes))
     image = np.full(SHAPE, 0.5, np.float32)

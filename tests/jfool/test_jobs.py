@@ -9,15 +9,15 @@ from tests.jfool.helpers import grey_jobs, photos, unchecked
 
 
 def test_a_grid_holds_every_combination_the_first_field_varying_slowest():
-    jobs = jfool.grid(jfool.SparseJob, base=[[0.0], [1.0]], label=[3, 1], k=[1, 2, 5])
+    jobs = jfool.grid(jfool.SparseJob, base=[[0.0], [1.0]], target=[3, 1], k=[1, 2, 5])
     np.testing.assert_array_equal(jobs.base[:, 0], [0] * 6 + [1] * 6)
-    np.testing.assert_array_equal(jobs.label, [3, 3, 3, 1, 1, 1] * 2)
+    np.testing.assert_array_equal(jobs.target, [3, 3, 3, 1, 1, 1] * 2)
     np.testing.assert_array_equal(jobs.k, [1, 2, 5] * 4)
 
 
 def test_repeats_vary_fastest_and_scalars_are_the_same_for_all():
-    jobs = jfool.grid(jfool.SparseJob, repeats=3, label=[0, 1], base=photos(1), k=5)
-    np.testing.assert_array_equal(jobs.label, [0, 0, 0, 1, 1, 1])
+    jobs = jfool.grid(jfool.SparseJob, repeats=3, target=[0, 1], base=photos(1), k=5)
+    np.testing.assert_array_equal(jobs.target, [0, 0, 0, 1, 1, 1])
     np.testing.assert_array_equal(jobs.k, [5] * 6)
     assert jobs.base.shape == (6, *photos(1).shape[1:])
     assert num_jobs(jobs) == 6
@@ -26,13 +26,13 @@ def test_repeats_vary_fastest_and_scalars_are_the_same_for_all():
 @pytest.mark.parametrize("repeats", [0, -1, 1.5])
 def test_repeats_are_a_positive_whole_number(repeats):
     with unchecked(), pytest.raises(ValueError, match=r"repeats: .*at least 1, got"):
-        jfool.grid(jfool.SparseJob, repeats=repeats, label=[0], base=[[0.0]], k=1)
+        jfool.grid(jfool.SparseJob, repeats=repeats, target=[0], base=[[0.0]], k=1)
 
 
-@pytest.mark.parametrize("job_type", [int, 3, jfool.SparseJob(0, 0.0, 1)])
+@pytest.mark.parametrize("job_type", [int, 3, jfool.SparseJob(target=0, base=0.0, k=1)])
 def test_what_is_no_type_of_jobs_is_refused(job_type):
     with unchecked(), pytest.raises(TypeError, match="job_type: expected jobs such as"):
-        jfool.grid(job_type, label=[0])
+        jfool.grid(job_type, target=[0])
 
 
 def test_jobs_are_counted_by_their_leading_axis():

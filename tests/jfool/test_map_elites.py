@@ -213,18 +213,18 @@ def test_operators_that_are_none_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("label", "message"),
+    ("target", "message"),
     [
-        (np.arange(4), r"jobs\.label: expected integers \[N, cells\], got int64 \(4,\)"),
-        (np.zeros((2, 3)), r"jobs\.label: expected integers \[N, cells\], got float64"),
-        (np.array([[0, 4]]), "jobs.label: expected classes 0 to 3, got 0 to 4"),
-        (np.array([[0, 1], [2, 2]]), "jobs.label: expected different classes in a run"),
+        (np.arange(4), r"jobs\.target: expected integers \[N, cells\], got int64 \(4,\)"),
+        (np.zeros((2, 3)), r"jobs\.target: expected integers \[N, cells\], got float64"),
+        (np.array([[0, 4]]), "jobs.target: expected classes 0 to 3, got 0 to 4"),
+        (np.array([[0, 1], [2, 2]]), "jobs.target: expected different classes in a run"),
     ],
     ids=str,
 )
-def test_jobs_that_cannot_work_are_refused(label, message):
+def test_jobs_that_cannot_work_are_refused(target, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        run(jobs=jfool.EvolutionJob(label))
+        run(jobs=jfool.EvolutionJob(target))
 
 
 def test_jobs_of_another_attack_are_refused():
@@ -232,7 +232,7 @@ def test_jobs_of_another_attack_are_refused():
         unchecked(),
         pytest.raises(TypeError, match=r"jobs: expected jfool\.EvolutionJob, got dict"),
     ):
-        ATTACK.check({"label": np.zeros((1, 2), int)})
+        ATTACK.check({"target": np.zeros((1, 2), int)})
 
 
 def only_black(w, images):

@@ -33,7 +33,7 @@ def wanted_image() -> np.ndarray:
     return image.astype(np.float32)
 
 
-def climb(penalty, ascent, steps=400):
+def climb(penalty, ascent, steps=400, start=BASE):
     wanted = jnp.asarray(wanted_image())
 
     def differentiate(image):
@@ -43,8 +43,8 @@ def climb(penalty, ascent, steps=400):
         state = ascent.step(differentiate, penalty, JOB, state)
         return state, state.fitness
 
-    start = ascent.init(jnp.broadcast_to(JOB.base, wanted.shape), 2)
-    state, fitness = jax.jit(lambda start: jax.lax.scan(step, start, length=steps))(start)
+    first = ascent.init(jnp.broadcast_to(jnp.asarray(start), wanted.shape), 2)
+    state, fitness = jax.jit(lambda first: jax.lax.scan(step, first, length=steps))(first)
     return np.asarray(state.best), np.asarray(fitness)
 
 
@@ -82,6 +82,17 @@ def test_it_comes_to_rest_at_the_closed_form_with_its_exact_zeros(penalty, ascen
     zero = np.broadcast_to(BASE, best.shape) == best
     assert 5 <= zero[inside].sum() < zero[inside].size
     np.testing.assert_array_equal(found[inside][zero[inside]], best[inside][zero[inside]])
+
+
+@pytest.mark.parametrize("penalty", [L1(), GroupL1()])
+def test_pixels_that_start_away_from_the_base_land_on_it_exactly(penalty):
+    """From the base, those that belong there never leave it; here their steps must end there."""
+    start = np.clip(wanted_image(), 0, 1)
+    zero = np.broadcast_to(BASE, start.shape) == optimum(penalty)
+    assert zero.sum() >= 15
+    assert (start != BASE)[zero].all()
+    found, _ = climb(penalty, jfool.GradientAscent(0.3, optax.sgd), start=start)
+    np.testing.assert_array_equal(found[zero], np.broadcast_to(BASE, start.shape)[zero])
 
 
 def test_the_channels_of_a_pixel_are_zero_together_with_groups_only():

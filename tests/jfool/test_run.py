@@ -144,7 +144,7 @@ class Brightens:
 
     def best(self, job, state):
         image, logits = state
-        return Candidate(image, logits, logits[job.label], image[0, 0])
+        return Candidate(image, logits, logits[job.target], image[0, 0])
 
 
 def test_a_stopped_job_keeps_its_state_whatever_its_attack_would_do_next():
@@ -175,7 +175,7 @@ def test_jobs_draw_from_their_id_and_the_same_key_gives_the_same_result(result):
 
 
 def test_repeated_jobs_with_ids_of_their_own_draw_differently():
-    result = run(grey_jobs(labels=[1, 1, 1, 1]))
+    result = run(grey_jobs([1, 1, 1, 1]))
     assert len(np.unique(result.genotype, axis=0)) == 4
 
 
@@ -185,9 +185,9 @@ def test_the_best_sparse_image_of_a_linear_model_is_found():
     matrix = weights(1, shape, 2)
     search = jfool.DifferentialEvolution(population_size=128)
     attack = jfool.SparseFooling(shape, 2, max_k=3, search=search, objective=jfool.Margin())
-    jobs = jfool.SparseJob(np.array([0, 1, 0]), np.zeros((3, 1), np.float32), k)
+    jobs = jfool.SparseJob(target=np.array([0, 1, 0]), base=np.zeros((3, 1), np.float32), k=k)
     result = jfool.run(jax.random.key(0), attack, Linear(matrix), jobs, num_steps=300)
-    for i, label in enumerate(jobs.label):
+    for i, label in enumerate(jobs.target):
         gain = np.sort(matrix[:, label] - matrix[:, 1 - label])[::-1][: k[i]]
         logits = result.images[i].reshape(-1) @ matrix
         found = logits[label] - logits[1 - label]

@@ -28,7 +28,7 @@ def genotypes(draw: st.DrawFn, channels: int) -> np.ndarray:
 
 def painted(base: np.ndarray, genotype: np.ndarray, k: int, channels: int) -> np.ndarray:
     encoding = jfool.SparsePixels((HEIGHT, WIDTH, channels), MAX_K)
-    job = jfool.SparseJob(jnp.int32(0), jnp.asarray(base), jnp.int32(k))
+    job = jfool.SparseJob(target=jnp.int32(0), base=jnp.asarray(base), k=jnp.int32(k))
     return np.asarray(decode(encoding, job, jnp.asarray(genotype)))
 
 

@@ -1,5 +1,6 @@
 """A sweep finds what `run` finds, whatever its lanes, segments, chunks and interruptions."""
 
+import dataclasses
 import functools
 import json
 import sys
@@ -74,7 +75,7 @@ def test_ids_name_the_draws_and_the_rows():
     ids = np.arange(100, 132)[::-1]
     results = sweep(job_ids=ids)
     np.testing.assert_array_equal(results.column("job_id"), np.sort(ids))
-    np.testing.assert_array_equal(results.column("job.label"), lead[3].label[::-1])
+    np.testing.assert_array_equal(results.column("job.target"), lead[3].target[::-1])
     expected = jfool.run(*lead, **settings, chunk=8, job_ids=ids)
     np.testing.assert_array_equal(results.column("genotype"), expected.genotype[::-1])
 
@@ -201,7 +202,7 @@ def test_a_refused_call_keeps_no_other_from_going_on(tmp_path):
         (0, lambda old: jax.random.key(8), "key"),
         (1, lambda old: sparse_fooling(boundary="wrap"), "attack: .*wrap.* instead of .*clip"),
         (2, lambda old: program.FixedOrder(old.weights * 2), r"model \(another structure, or"),
-        (3, lambda old: jfool.SparseJob(old.label, old.base * 0.5, old.k), "jobs"),
+        (3, lambda old: dataclasses.replace(old, base=old.base * 0.5), "jobs"),
     ],
 )
 def test_another_problem_is_refused_by_name(index, make, name, tmp_path):
@@ -267,6 +268,19 @@ def test_damaged_settings_are_named(content, tmp_path):
     for read in (jfool.read_sweep, program.sweep):
         with pytest.raises(ValueError, match=r"settings.json is damaged: "):
             read(tmp_path / "run")
+
+
+def test_a_folder_of_an_earlier_version_is_refused(tmp_path):
+    """Its jobs had the class to reach as `label`, and its settings no format."""
+    program.sweep(tmp_path / "run")
+    path = tmp_path / "run" / "settings.json"
+    settings = json.loads(path.read_text())
+    assert settings.pop("format") == 2
+    path.write_text(json.dumps(settings))
+    for read in (jfool.read_sweep, program.sweep):
+        with pytest.raises(ValueError, match=r"folder: .* format 2, got .* format 1") as no:
+            read(tmp_path / "run")
+        assert len(str(no.value).splitlines()) == 1
 
 
 def test_two_programs_do_not_write_to_one_folder(tmp_path):

@@ -1,5 +1,7 @@
 """One trace serves all numbers: the network is compiled once."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +28,7 @@ def run(
     *,
     seed=0,
     weights_seed=0,
-    labels=(0, 1),
+    targets=(0, 1),
     base=0.5,
     k=2,
     scale=0.5,
@@ -38,8 +40,8 @@ def run(
 ) -> AttackResult:
     search = jfool.DifferentialEvolution(POPULATION, scale)
     attack = jfool.SparseFooling(SHAPE, NUM_CLASSES, max_k=3, search=search)
-    jobs = grey_jobs(labels, k)
-    jobs = jfool.SparseJob(jobs.label, np.full_like(jobs.base, base), jobs.k)
+    jobs = grey_jobs(targets, k)
+    jobs = dataclasses.replace(jobs, base=np.full_like(jobs.base, base))
     return jfool.run(
         jax.random.key(seed),
         attack,
@@ -61,7 +63,7 @@ def first() -> AttackResult:
 CHANGES = {
     "another key": {"seed": 1},
     "other weights": {"weights_seed": 1},
-    "other targets": {"labels": (3, 2)},
+    "other targets": {"targets": (3, 2)},
     "another colour": {"base": 0.0},
     "fewer pixels": {"k": 1},
     "a numpy F": {"scale": np.float64(0.6)},

@@ -1,5 +1,7 @@
 """What a result says is true of its images: success, confidence, rounding, NaN."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -83,7 +85,8 @@ def test_without_a_threshold_the_prediction_alone_decides():
 def test_without_a_target_leaving_the_label_is_success_whatever_until_asks_for():
     attack = sparse_fooling(objective=jfool.Untargeted())
     model = Timid(Linear(jnp.asarray(weights(3))))
-    result = run(model, attack=attack, until=jfool.suppressed(0.01))
+    jobs = dataclasses.replace(grey_jobs(), target=None, label=np.arange(4))
+    result = run(model, jobs, attack, until=jfool.suppressed(0.01))
     left = np.asarray(result.prediction) != np.arange(4)
     assert not result.stopped.any()
     np.testing.assert_array_equal(result.success, left)

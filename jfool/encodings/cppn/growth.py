@@ -13,10 +13,10 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Int
 
+from jfool.arguments import is_number
 from jfool.base import PRNGKey, pytree
 from jfool.encodings.cppn.genome import INPUTS, Genome, ancestors, random_functions
 from jfool.encodings.variation import Mutation, PolynomialMutation
-from jfool.expect import is_number
 
 
 @pytree

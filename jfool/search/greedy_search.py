@@ -22,8 +22,8 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jfool.arguments import is_number, is_whole
 from jfool.base import Logits, PRNGKey, pytree, static
-from jfool.expect import is_number, is_whole
 from jfool.search.pixel_moves import MOVES, anywhere, size_of
 
 Genotypes = Float[Array, "P k genes"]
@@ -64,7 +64,7 @@ class GreedyState:
 
 
 @pytree
-class GreedyPixels:
+class GreedySearch:
     """
     Attributes:
       num_proposals: P, images shown to the model at each step.

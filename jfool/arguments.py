@@ -1,58 +1,122 @@
-"""What `run` refuses, in one sentence each, before anything is compiled."""
+"""Checks of single arguments, before anything is compiled: each names what was expected, and what
+came."""
 
 import functools
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jfool.base import KEY_TYPE, Model
-from jfool.expect import is_whole
-from jfool.jobs import num_jobs
+from jfool.base import KEY_TYPE, reference_class
 
 
-def check_run(
-    key: Any,
-    attack: Any,
-    model: Model,
-    jobs: Any,
-    num_steps: Any,
-    until: Any,
-    max_queries: Any,
-    chunk: Any,
-    job_ids: Any,
-) -> None:
-    """Raises TypeError or ValueError, naming the argument, what was expected and what came.
+def is_whole(value: Any, least: int) -> bool:
+    """A whole number (no bool, no float) of at least `least`."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and bool(value >= least)
 
-    Values of traced arguments (a `run` inside a user's own `jit`) cannot be looked at; their
-    shapes are checked all the same.
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """One finite real number, whatever holds it."""
+    array = np.asarray(value)
+    real = np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)
+    return array.ndim == 0 and bool(real) and bool(np.isfinite(array))
+
+
+def is_traced(tree: Any) -> bool:
+    """Whether any leaf has no value yet."""
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def check_num_classes(value: Any) -> None:
+    """Raises ValueError naming `num_classes`, if it is no number of classes."""
+    if not is_whole(value, 1):
+        raise ValueError(f"num_classes: expected a whole number of at least 1, got {value!r}")
+
+
+def check_targeted(objective: Any) -> None:
+    """Raises TypeError naming `objective`, if it does not seek a class."""
+    if getattr(objective, "targeted", None) is not True:
+        raise TypeError(
+            "objective: expected one that seeks a class, such as jfool.Confidence(), "
+            f"got {objective!r}"
+        )
+
+
+def check_part(name: str, part: Any, protocol: type, example: str) -> None:
+    """Refuses what is no part of an attack, a class in place of its instance among it.
+
+    Raises:
+      TypeError, ValueError: naming the part; or what its own `check()` says, if it has one.
     """
-    check_key(key)
-    missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]
-    if missing:
-        raise TypeError(f"attack: expected an attack, got {_of(attack)} without {missing}")
-    count = num_jobs(jobs)
-    if not _traced((attack, jobs)):
-        attack.check(jax.tree.map(np.asarray, jobs))
-    if not is_whole(num_steps, 0) or num_steps >= 2**31 - 1:
-        raise ValueError(f"num_steps: expected a whole number in [0, 2**31 - 1), got {num_steps!r}")
-    if until is not None:
-        check_until(until, attack.num_classes, attack.targeted)
-    if max_queries is not None and not is_whole(max_queries, 1):
-        raise ValueError(f"max_queries: expected None or a positive number, got {max_queries!r}")
-    if chunk is not None and not is_whole(chunk, 1):
-        raise ValueError(f"chunk: expected None or a positive number of images, got {chunk!r}")
-    if job_ids is not None:
-        check_job_ids(job_ids, count)
-    check_model(model, attack.image_shape, attack.num_classes)
+    if isinstance(part, type) or not isinstance(part, protocol):
+        raise TypeError(f"{name}: expected one such as {example}, got {part!r:.60}")
+    if callable(check := getattr(part, "check", None)):
+        check()
+
+
+def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") -> None:
+    """Refuses jobs without the class that the attack needs, and values that are no classes.
+
+    Args:
+      axes: those of each array of classes.
+    Raises:
+      TypeError, ValueError: naming the field.
+    """
+    reference_class(jobs, targeted)
+    for name in ("target", "label"):
+        if getattr(jobs, name, None) is None:
+            continue
+        classes = np.asarray(getattr(jobs, name))
+        whole = np.issubdtype(classes.dtype, np.integer)
+        if classes.ndim != len(axes.split(", ")) or not classes.size or not whole:
+            raise TypeError(
+                f"jobs.{name}: expected integers [{axes}], got {classes.dtype} {classes.shape}"
+            )
+        if classes.min() < 0 or classes.max() >= num_classes:
+            raise ValueError(
+                f"jobs.{name}: expected classes 0 to {num_classes - 1}, "
+                f"got {classes.min()} to {classes.max()}"
+            )
+
+
+def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = True) -> None:
+    """Refuses a base that is neither colors `[N, C]` nor, if allowed, `images` `[N, H, W, C]`.
+
+    Raises:
+      TypeError, ValueError: naming `jobs.base`.
+    """
+    base = np.asarray(base)
+    shapes = [image_shape[2:], image_shape] if images else [image_shape[2:]]
+    if base.shape[1:] not in shapes:
+        listed = " or ".join(f"[N, {', '.join(map(str, shape))}]" for shape in shapes)
+        raise ValueError(f"jobs.base: expected floats {listed}, got shape {list(base.shape)}")
+    if not np.issubdtype(base.dtype, np.floating):
+        raise TypeError(
+            f"jobs.base: expected floats in [0, 1], got {base.dtype} (divide 8-bit by 255)"
+        )
+    if not ((base >= 0) & (base <= 1)).all():
+        raise ValueError(
+            f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
+        )
+
+
+def check_image_shape(shape: Any) -> None:
+    """Refuses what is not (height, width, channels).
+
+    Raises:
+      ValueError: naming it.
+    """
+    if not (isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)):
+        raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
 
 
 def check_key(key: Any) -> None:
     is_key = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     if not is_key:
-        raise TypeError(f"key: expected a typed key such as jax.random.key(0), got {_of(key)}")
+        raise TypeError(f"key: expected a typed key such as jax.random.key(0), got {kind_of(key)}")
     if key.ndim:
         raise TypeError(f"key: expected one key, got an array of keys {list(key.shape)}")
     if jax.random.key_impl(key) != KEY_TYPE:
@@ -68,18 +132,18 @@ def check_until(until: Any, num_classes: int, targeted: bool) -> None:
             f"until: expected None or a criterion such as jfool.confident(0.9), got {until!r}"
         )
     logits = jax.ShapeDtypeStruct((num_classes,), jnp.float32)
-    label = jax.ShapeDtypeStruct((), jnp.int32)
+    reference = jax.ShapeDtypeStruct((), jnp.int32)
     try:
-        stop = jax.eval_shape(functools.partial(until, targeted=targeted), logits, label)
+        stop = jax.eval_shape(functools.partial(until, targeted=targeted), logits, reference)
     except Exception as error:
         if str(error).startswith("until:"):
             raise
         raise TypeError(
-            f"until: expected a function of (logits [K], label, targeted), got {until!r:.60}: "
+            f"until: expected a function of (logits [K], class, targeted), got {until!r:.60}: "
             f"{_first_line(error)}"
         ) from error
     if getattr(stop, "shape", None) != () or stop.dtype != bool:
-        raise TypeError(f"until: expected one boolean from (logits [K], label), got {stop}")
+        raise TypeError(f"until: expected one boolean from (logits [K], class), got {stop}")
 
 
 def check_job_ids(job_ids: Any, count: int) -> None:
@@ -87,7 +151,7 @@ def check_job_ids(job_ids: Any, count: int) -> None:
         raise ValueError(
             f"job_ids: expected one per job, shape [{count}], got {list(np.shape(job_ids))}"
         )
-    if _traced(job_ids):
+    if is_traced(job_ids):
         return
     ids = np.asarray(job_ids)
     if not np.issubdtype(ids.dtype, np.integer) or ids.min() < 0 or ids.max() >= 2**31:
@@ -99,7 +163,7 @@ def check_job_ids(job_ids: Any, count: int) -> None:
 def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> None:
     """A callable in inference mode, with finite weights, that maps images to `[B, K]`."""
     if not callable(model):
-        raise TypeError(f"model: expected a callable images -> logits, got {_of(model)}")
+        raise TypeError(f"model: expected a callable images -> logits, got {kind_of(model)}")
     if (where := in_training_mode(model)) is not None:
         raise ValueError(
             f"model: expected a module in inference mode, got {where} in training mode "
@@ -116,7 +180,7 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
         )
     floats = [x for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
     with jax.ensure_compile_time_eval():  # at once, also inside a user's own jit
-        if not _traced(leaves) and not bool(_all_finite(floats)):
+        if not is_traced(leaves) and not bool(_all_finite(floats)):
             raise ValueError("model: expected weights without NaN or infinity, got some")
     batch = 2
     images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
@@ -129,7 +193,7 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
     if getattr(logits, "shape", None) != (batch, num_classes):
         raise ValueError(
             f"model: expected logits {[batch, num_classes]} for {batch} images "
-            f"(num_classes = {num_classes}), got {getattr(logits, 'shape', _of(logits))}"
+            f"(num_classes = {num_classes}), got {getattr(logits, 'shape', kind_of(logits))}"
         )
     if not jnp.issubdtype(logits.dtype, jnp.floating):
         raise TypeError(f"model: expected floating-point logits, got {logits.dtype}")
@@ -178,9 +242,6 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
 
 
-def _traced(tree: Any) -> bool:
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
-
-
-def _of(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """For error messages: a value and its type, or the type of what can be called."""
     return f"{type(value).__name__} {value!r:.60}" if not callable(value) else type(value).__name__

@@ -11,14 +11,14 @@ import pytest
 
 import jfool
 from jfool.base import pytree
-from jfool.search import GreedyPixels
-from jfool.search.greedy_pixels import GreedyState
+from jfool.search import GreedySearch
+from jfool.search.greedy_search import GreedyState
 from jfool.search.pixel_moves import MOVES, borrow, flip, jump, near, shade
 from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, Poisonable, assert_same, weights
 
 ENCODING = jfool.SparsePixels(SHAPE, 3)
 SIZE = jnp.array([SHAPE[1], SHAPE[0]], jnp.float32)
-SEARCH = GreedyPixels(num_proposals=32, beam=3)
+SEARCH = GreedySearch(num_proposals=32, beam=3)
 
 
 def score(genotypes: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -30,11 +30,11 @@ def score(genotypes: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 @functools.partial(jax.jit, static_argnames="score")
-def stepped(search: GreedyPixels, key: jax.Array, state: GreedyState, score) -> GreedyState:
+def stepped(search: GreedySearch, key: jax.Array, state: GreedyState, score) -> GreedyState:
     return search.step(key, ENCODING, score, state)
 
 
-def walk(search: GreedyPixels, steps: int, score=score) -> list[GreedyState]:
+def walk(search: GreedySearch, steps: int, score=score) -> list[GreedyState]:
     states = [search.init(jax.random.key(1), ENCODING, 3)]
     for t in range(steps):
         key = jax.random.fold_in(jax.random.key(2), t)
@@ -54,7 +54,7 @@ def test_it_finds_the_optimum_of_theorem_1_on_every_base():
     model = Linear(jnp.asarray(np.stack([delta.ravel(), np.zeros(delta.size)], 1), jnp.float32))
     bases = np.array([[0, 0, 0], [0.3, 0.6, 0.5], [1, 1, 1]], np.float32)
     k = np.array([1, 3, 2])
-    jobs = jfool.SparseJob(np.zeros(3, int), bases, k)
+    jobs = jfool.SparseJob(target=np.zeros(3, int), base=bases, k=k)
     attack = jfool.GreedyFooling(SHAPE, 2, max_k=3, search=SEARCH, objective=jfool.Margin())
     result = jfool.run(jax.random.key(0), attack, model, jobs, num_steps=150, history=True)
     for i, base in enumerate(bases):
@@ -87,7 +87,9 @@ def test_it_is_as_good_as_every_placement_of_two_pixels_in_corner_colours():
     logits = np.maximum(np.stack(images) @ inner, 0) @ outer
     best = (logits[:, 1] - logits[:, 0]).max()
     model = Hidden(jnp.asarray(inner, jnp.float32), jnp.asarray(outer, jnp.float32))
-    jobs = jfool.SparseJob(np.array([1]), np.full((1, 1), 0.5, np.float32), np.array([2]))
+    jobs = jfool.SparseJob(
+        target=np.array([1]), base=np.full((1, 1), 0.5, np.float32), k=np.array([2])
+    )
     attack = jfool.GreedyFooling(shape, 2, max_k=2, search=SEARCH, objective=jfool.Margin())
     result = jfool.run(jax.random.key(0), attack, model, jobs, num_steps=100, history=True)
     assert np.nanmax(result.history) >= best - 1e-4
@@ -159,7 +161,9 @@ def test_nan_never_enters_the_beam():
 
 
 def test_a_model_that_recovers_from_nan_is_still_fooled():
-    jobs = jfool.SparseJob(np.array([1]), np.full((1, 3), 0.5, np.float32), np.array([2]))
+    jobs = jfool.SparseJob(
+        target=np.array([1]), base=np.full((1, 3), 0.5, np.float32), k=np.array([2])
+    )
     attack = jfool.GreedyFooling(SHAPE, NUM_CLASSES, search=SEARCH)
     results = [
         jfool.run(
@@ -258,4 +262,4 @@ def test_the_same_key_gives_the_same_and_jit_changes_nothing():
 )
 def test_settings_that_cannot_work_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
-        GreedyPixels(**given).check()
+        GreedySearch(**given).check()

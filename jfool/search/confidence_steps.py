@@ -13,10 +13,10 @@ import optax
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from jfool.expect import is_number
+from jfool.arguments import is_number
 
 
-def progress(
+def confidence_steps(
     early: ArrayLike, late: ArrayLike = 0.1, max_rate: float = 1e7 / 255**2
 ) -> optax.GradientTransformationExtraArgs:
     """An optimiser for `GradientAscent` on `Confidence`, whose learning rate is `early`.

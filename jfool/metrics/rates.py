@@ -1,0 +1,39 @@
+"""Rates, and how certain a measured rate is."""
+
+import math
+
+import numpy as np
+
+from jfool.arguments import is_number, is_whole
+
+_Z = 1.959963984540054  # the normal distribution's quantile of 97.5 %
+
+
+def wilson(rate: float | np.floating | int, trials: int | np.integer) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate that was measured in independent trials. (Wilson, 1927)
+
+    It lies in [0, 1], and it has a width at rates of 0 and 1, where the normal approximation has
+    none.
+
+    Args:
+      rate: successes / trials.
+      trials: how many there were, at least 1.
+    Returns:
+      (low, high).
+    Raises:
+      ValueError: the rate is outside [0, 1], or there were no trials.
+    Reference: Probable inference, the law of succession, and statistical inference, JASA 22.
+    Example:
+      >>> low, high = wilson(0.0, 10)
+      >>> low, round(high, 3)
+      (0.0, 0.278)
+    """
+    if not (is_number(rate) and 0 <= rate <= 1):
+        raise ValueError(f"rate: expected a number in [0, 1], got {rate!r}")
+    if not is_whole(trials, 1):
+        raise ValueError(f"trials: expected a whole number of at least 1, got {trials!r}")
+    rate, trials = float(rate), int(trials)
+    scale = 1 + _Z**2 / trials
+    center = (rate + _Z**2 / (2 * trials)) / scale
+    spread = _Z * math.sqrt(rate * (1 - rate) / trials + (_Z / (2 * trials)) ** 2) / scale
+    return max(center - spread, 0.0), min(center + spread, 1.0)
