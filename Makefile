@@ -1,13 +1,18 @@
 # make demo   install into .venv and run the main job, on data that needs no download
+# make docs   install into .venv and build the documentation into docs/_build
 # make test   install into .venv and run every check: lint, types, tests, doctests, README, wheel
 PYTHON ?= python3
 BIN := .venv/bin
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: demo test lint types tests wheel format clean
+.PHONY: demo docs test lint types tests wheel format clean
 
 demo: .venv/experiments
 	$(BIN)/python -m experiments demo
+
+docs: .venv/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build
+	@echo "docs/_build/index.html"
 
 test: lint types tests wheel
 
@@ -21,7 +26,7 @@ types: .venv/test
 tests: .venv/test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# The wheel alone, in an environment of its own, from another folder: imports and README example.
+# The wheel alone, in an environment of its own, from another folder: README example and command.
 wheel: .venv/test
 	bash tests/wheel.sh
 
@@ -42,5 +47,9 @@ format: .venv/test
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ .venv/experiments
 
+.venv/docs: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist docs/_build *.egg-info
