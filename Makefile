@@ -1,4 +1,5 @@
 # make demo       install into .venv and run the main job, on data that needs no download
+# make docs       install into .venv and build the documentation into docs/_build
 # make test       install into .venv and check: lint, types, tests, doctests, README, wheel
 # make test-all   the same with the slow tests: kills, several processes and devices, real training
 PYTHON ?= python3
@@ -7,10 +8,14 @@ BIN := .venv/bin
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: demo test test-all lint types tests tests-all wheel format clean
+.PHONY: demo docs test test-all lint types tests tests-all wheel format clean
 
 demo: .venv/experiments
 	$(BIN)/python -m experiments demo
+
+docs: .venv/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build
+	@echo "docs/_build/index.html"
 
 # Types and the wheel are checked while the tests run.
 test: .venv/test
@@ -32,7 +37,7 @@ tests: .venv/test
 tests-all: .venv/test
 	$(PYTEST)
 
-# The wheel alone, in an environment of its own, from another folder: imports and README example.
+# The wheel alone, in an environment of its own, from another folder: README example and command.
 wheel: .venv/test
 	bash tests/wheel.sh
 
@@ -53,5 +58,9 @@ format: .venv/test
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ .venv/experiments
 
+.venv/docs: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist docs/_build *.egg-info

@@ -4,6 +4,7 @@ An attack is search x encoding x objective, a small frozen pytree; a model is an
 `images [B, H, W, C] in [0, 1] -> logits [B, K]`; `run` is the loop.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from jfool.attacks import (
@@ -49,6 +50,7 @@ from jfool.version import __version__
 from jfool.wrap import wrap
 
 if TYPE_CHECKING:
+    from jfool import examples
     from jfool.sweeps import read_sweep, sweep
 
 __all__ = [
@@ -90,6 +92,7 @@ __all__ = [
     "__version__",
     "confidence_steps",
     "confident",
+    "examples",
     "grid",
     "misclassified",
     "read_sweep",
@@ -101,9 +104,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Sweeps need pyarrow and orbax, which those who only `run` need not load or have."""
+    """Sweeps need pyarrow and orbax, which those who only `run` need not load or have; the examples
+    are read when they are asked for."""
     if name in EXPORTS:
         raise AttributeError(f"jfool.{name} is now called jfool.{EXPORTS[name]}")
+    if name == "examples":
+        return importlib.import_module("jfool.examples")
     if name not in ("read_sweep", "sweep"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

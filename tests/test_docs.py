@@ -26,6 +26,13 @@ def test_every_relative_link_of_the_documentation_leads_somewhere(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_no_picture_exceeds_300_kilobytes():
+    pictures = [path for path in (ROOT / "docs").rglob("*.png") if "_build" not in path.parts]
+    assert pictures
+    sizes = {str(path.relative_to(ROOT)): path.stat().st_size for path in pictures}
+    assert {name: size for name, size in sizes.items() if size > 300_000} == {}
+
+
 @pytest.mark.parametrize("name", BLOCKS)
 def test_every_python_block_of_the_documentation_runs(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

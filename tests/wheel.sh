@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the wheel, installs it alone into a fresh environment, and runs the README's first example
-# from another folder. Usage: bash tests/wheel.sh, from the repository root after `make .venv/test`.
+# and the command jfool from another folder.
+# Usage: bash tests/wheel.sh, from the repository root after `make .venv/test`.
 set -euo pipefail
 root=$(pwd)
 work=$(mktemp -d)
@@ -27,5 +28,10 @@ import sys, jfool
 if not jfool.__file__.startswith(sys.argv[1]):
     sys.exit(f"jfool was imported from {jfool.__file__}, not from the wheel")
 PY
-"$work/venv/bin/python" example.py
-echo "wheel: installed alone, README example ran"
+"$work/venv/bin/python" example.py | tee printed
+grep -q "^before: 7, after: [0-689]$" printed
+"$work/venv/bin/jfool" --version
+"$work/venv/bin/jfool" attacks > attacks
+grep -q "^jfool.OnePixel (Su et al. 2019)$" attacks
+"$work/venv/bin/jfool" example
+echo "wheel: installed alone, README example and jfool ran"

@@ -4,7 +4,6 @@ The class of the fooling images comes behind the `K` natural ones: its label is 
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from jaxtyping import Float, UInt8
 import models
 from experiments.lab.progress import say
 from experiments.lab.victims import say_epoch
-from models.progress import Progress
 
 
 def as_bytes(images: Float[np.ndarray, "N H W C"]) -> UInt8[np.ndarray, "N H W C"]:
@@ -60,36 +58,8 @@ def recipe_of(network: str, dataset: str, num_steps: int | None) -> models.Recip
 def retrained(
     name: str, dataset: models.Dataset, recipe: models.Recipe, seed: int, path: Path
 ) -> models.Network:
-    """A network trained from scratch on these data; from `path` where one was trained alike.
-
-    A training that was interrupted goes on behind its last whole epoch.
-
-    Args:
-      name: one of `models.ARCHITECTURES`.
-      dataset: what to train on.
-      recipe: how to train.
-      seed: of the start weights, of dropout and of the order of the images.
-      path: where the weights are kept, ending in `.safetensors`.
-    Returns:
-      The network in evaluation mode.
-    """
-    num_classes = len(dataset.class_names)
-    origin = {
-        "model": name,
-        "dataset": dataset.name,
-        "num_classes": num_classes,
-        "train_sha256": _digest(dataset),
-        "recipe": recipe.settings(),
-        "seed": seed,
-    }
-    if not (_has_card(path) and origin.items() <= models.read_card(path).items()):
-        model = models.create(name, dataset.image_shape, num_classes, seed)
-        progress = Progress(path.with_suffix(".progress.safetensors"), origin)
-        accuracy = models.train(model, dataset, recipe, seed, say_epoch, progress)
-        models.save(model, path, {**origin, "source": recipe.source, "accuracy": accuracy})
-        progress.clear()
-    # Also behind a training, so that a sweep meets the same random streams when it goes on.
-    return models.load(name, path, dataset.image_shape, num_classes)
+    """A network trained from scratch on these data; from `path` where one was trained alike."""
+    return models.trained(name, dataset, seed, say_epoch, recipe=recipe, path=path)[0]
 
 
 def train_with(
@@ -152,13 +122,3 @@ def measure(
     )
     correct = natural * len(images) + defense * len(fooling)
     return Measured(natural, defense, correct / (len(images) + len(fooling)), flagged)
-
-
-def _has_card(path: Path) -> bool:
-    return path.exists() and path.with_suffix(".json").exists()
-
-
-def _digest(dataset: models.Dataset) -> str:
-    digest = hashlib.sha256(dataset.train_images.tobytes())
-    digest.update(dataset.train_labels.tobytes())
-    return digest.hexdigest()
