@@ -17,6 +17,7 @@ from experiments.lab.kinds import (
     Flag,
     ImageNetNetwork,
     InputFile,
+    InputFolder,
     Ks,
     Lanes,
     Layer,

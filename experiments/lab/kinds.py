@@ -127,6 +127,12 @@ def _file(name: str, path: Path, _: Any) -> None:
         raise FileNotFoundError(f"{name}: expected a file, got none at {path}")
 
 
+@_check
+def _folder(name: str, path: Path, _: Any) -> None:
+    if not path.is_dir():
+        raise FileNotFoundError(f"{name}: expected a folder, got none at {path}")
+
+
 Count = Annotated[int, at_least(1)]
 Number = Annotated[int, at_least(0)]
 Seed = Annotated[int, _seed, Technical]
@@ -146,6 +152,7 @@ Colors = Annotated[tuple[str, ...], _colors]
 Classes = Annotated[tuple[Annotated[int, at_least(0)], ...], distinct]
 EvenCount = Annotated[int, at_least(2), _even]
 InputFile = Annotated[Path, _file, Technical]
+InputFolder = Annotated[Path, _folder]  # of an earlier run
 
 
 @settings
