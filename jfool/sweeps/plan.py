@@ -58,8 +58,8 @@ class Plan:
       seconds_at_peak: of the whole sweep; None for devices without a published peak.
       checkpoint_bytes: with all lanes in use.
       results_bytes: of all jobs, in the table.
-      large_bytes: of all jobs, in files: columns with more than 4 MiB per job, such as the champions
-        of an archive of many classes.
+      large_bytes: of all jobs, in files: columns with more than 4 MiB per job, such as the
+        champions of an archive of many classes.
       compile_seconds: of the sweep's program.
     """
 
