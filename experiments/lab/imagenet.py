@@ -5,48 +5,17 @@ shown of it says so.
 """
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import models
 from experiments.lab.progress import say
-from experiments.lab.victims import split_spec
+from experiments.lab.victims import Victim, split_spec
 
 NUM_CLASSES = 1000
 NETWORKS = tuple(n for n, a in models.ARCHITECTURES.items() if a.num_classes == NUM_CLASSES)
 
 
-@dataclass(frozen=True)
-class ImageNetVictim:
-    """
-    name: of the architecture.
-    model: in evaluation mode.
-    weights: the name of their file, or None: drawn at random.
-    sha256: of that file.
-    """
-
-    name: str
-    model: models.Network
-    weights: str | None
-    sha256: str | None
-
-    @property
-    def title(self) -> str:
-        """As titles call it."""
-        return self.name if self.weights else f"{self.name}, UNTRAINED"
-
-    @property
-    def note(self) -> str:
-        """A sentence on where its weights come from."""
-        if self.weights is None:
-            return (
-                f"{self.name} is UNTRAINED: no weights were given ({self.name}=FILE), so they "
-                "were drawn at random, and nothing here says anything about what it sees."
-            )
-        return f"{self.name} has the weights of {self.weights} (SHA-256 {self.sha256})."
-
-
-def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> ImageNetVictim:
+def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> Victim:
     """A network from one text.
 
     Args:
@@ -56,14 +25,36 @@ def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> ImageN
     """
     check_network(spec, side)
     name, file = split_spec(spec)
-    shape = None if side is None else (side, side, 3)
+    shape = image_shape(spec, side)
     if file is None:
         model = models.create(name, shape, seed=seed)
         model.eval()
         say(f"{name} is UNTRAINED: its weights are random")
-        return ImageNetVictim(name, model, None, None)
+        return as_victim(name, model)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return ImageNetVictim(name, models.load(name, file, shape), file.name, digest)
+    return as_victim(name, models.load(name, file, shape), file.name, digest)
+
+
+def as_victim(
+    name: str, model: models.Network, weights: str | None = None, sha256: str = ""
+) -> Victim:
+    """A network that is there.
+
+    Args:
+      name: of the architecture.
+      model: in evaluation mode.
+      weights: the name of their file; None: drawn at random.
+      sha256: of that file.
+    """
+    origin = {"untrained": True} if weights is None else {"weights": weights, "sha256": sha256}
+    return Victim(name, model, {"model": name, **origin}, model.image_shape, NUM_CLASSES)
+
+
+class ImageNetVictim(Victim):
+    """The same, for experiments that are not declared yet."""
+
+    def __init__(self, name: str, model: models.Network, weights: str | None, sha256: str | None):
+        super().__init__(**vars(as_victim(name, model, weights, sha256 or "")))
 
 
 def check_network(spec: str, side: int | None, setting: str = "network") -> None:
