@@ -115,13 +115,15 @@ def tables(s: Settings, found: Mapping[str, Any]) -> Iterator[lab.Table]:
     """Beside tables 16 and 17."""
     yield rounds(found)
     names = models.class_names(s.dataset)
-    paper = {m: dict(zip(names, row, strict=True)) for m, row in PAPER["table_17"].items()}
+    paper = None
+    if s.dataset == "cifar10":
+        paper = {m: dict(zip(names, row, strict=True)) for m, row in PAPER["table_17"].items()}
     rates = {
         network: {names[c]: lab.floored(of["success"].mean()) for c, of in sfis.groups("target")}
         for network, sfis in found["searches"].groups("network")
     }
     title = "Success of new attacks by target class, % (table 17)"
-    yield lab.table(title, rates, paper if s.dataset == "cifar10" else None, columns=names)
+    yield lab.table(title, rates, paper, columns=names)
 
 
 def rounds(found: Mapping[str, Any]) -> lab.Table:

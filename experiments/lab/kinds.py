@@ -57,6 +57,14 @@ def distinct(name: str, values: tuple[Any, ...], _: Any) -> None:
 
 
 @_check
+def ascending(name: str, values: tuple[Any, ...], _: Any) -> None:
+    """One or more numbers, each larger than the one before it."""
+    if not values or list(values) != sorted(set(values)):
+        got = " ".join(map(str, values)) or "none"
+        raise ValueError(f"{name}: expected one or more ascending numbers, got {got}")
+
+
+@_check
 def _even(name: str, value: int, _: Any) -> None:
     if value % 2:
         raise ValueError(f"{name}: expected an even number, got {value}")
@@ -140,7 +148,7 @@ Networks = Annotated[tuple[Annotated[str, _network], ...], _networks, Subject]
 ImageNetNetwork = Annotated[str, _imagenet_network, Subject]
 Layer = Annotated[str, _layer]
 Pixels = Annotated[int, _pixels]  # k, the most pixels that are altered
-Ks = Annotated[tuple[Pixels, ...], distinct]
+Ks = Annotated[tuple[Pixels, ...], ascending]
 Color = Annotated[str, _colors]
 Colors = Annotated[tuple[str, ...], _colors]
 Classes = Annotated[tuple[Annotated[int, at_least(0)], ...], distinct]
