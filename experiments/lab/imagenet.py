@@ -98,7 +98,7 @@ def check_k(k: int, spec: str, side: int | None, setting: str = "k") -> None:
         raise ValueError(f"{setting}: expected at most the {pixels} pixels of an image, got {k}")
 
 
-def imagenet_names(path: Path | None) -> tuple[str, ...]:
+def imagenet_names(path: Path | None, setting: str = "class_names") -> tuple[str, ...]:
     """What the classes are called: by a file (see `models.read_class_names`), or by number.
 
     Raises:
@@ -109,7 +109,7 @@ def imagenet_names(path: Path | None) -> tuple[str, ...]:
     try:
         names = models.read_class_names(path)
     except (FileNotFoundError, ValueError) as error:
-        raise ValueError(f"class_names: {error}") from error
+        raise ValueError(f"{setting}: {error}") from error
     if len(names) != NUM_CLASSES:
-        raise ValueError(f"class_names: expected {NUM_CLASSES} names, got {len(names)} in {path}")
+        raise ValueError(f"{setting}: expected {NUM_CLASSES} names, got {len(names)} in {path}")
     return tuple(name.replace("_", " ") for name in names)
