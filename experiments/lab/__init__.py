@@ -6,6 +6,7 @@ from experiments.lab.figures import draw_curves, draw_matrix, draw_shares, new_f
 from experiments.lab.gallery import Row, Tile, draw_gallery, tiles
 from experiments.lab.kinds import (
     Chunk,
+    ClassNames,
     Classes,
     Color,
     Colors,
@@ -15,6 +16,7 @@ from experiments.lab.kinds import (
     EvenCount,
     Evolution,
     Flag,
+    ImageNetClass,
     ImageNetNetwork,
     InputFile,
     Ks,
@@ -24,7 +26,10 @@ from experiments.lab.kinds import (
     Networks,
     Number,
     Pixels,
+    Precision,
+    Seconds,
     Seed,
+    Side,
     ascending,
     at_least,
     between,

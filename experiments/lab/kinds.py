@@ -135,6 +135,18 @@ def _file(name: str, path: Path, _: Any) -> None:
         raise FileNotFoundError(f"{name}: expected a file, got none at {path}")
 
 
+@_check
+def _class_names(name: str, path: Path, _: Any) -> None:
+    imagenet.imagenet_names(path, name)
+
+
+@_check
+def _imagenet_class(name: str, number: int, _: Any) -> None:
+    if not 0 <= number < imagenet.NUM_CLASSES:
+        last = imagenet.NUM_CLASSES - 1
+        raise ValueError(f"{name}: expected a class from 0 to {last}, got {number}")
+
+
 Count = Annotated[int, at_least(1)]
 Number = Annotated[int, at_least(0)]
 Seed = Annotated[int, _seed, Technical]
@@ -146,6 +158,11 @@ Dataset = Annotated[str, one_of(models.DATASETS), Subject]
 Network = Annotated[str, _network, Subject]
 Networks = Annotated[tuple[Annotated[str, _network], ...], _networks, Subject]
 ImageNetNetwork = Annotated[str, _imagenet_network, Subject]
+ImageNetClass = Annotated[int, _imagenet_class]
+ClassNames = Annotated[Path, _class_names, Technical]  # a JSON list of ImageNet's names
+Side = Annotated[int, at_least(32)]  # of square images, in pixels
+Precision = Annotated[str, one_of(("float32", "bfloat16")), Technical]  # of the network
+Seconds = Annotated[float, between(-1e-9, float("inf"), "a time of at least 0"), Technical]
 Layer = Annotated[str, _layer]
 Pixels = Annotated[int, _pixels]  # k, the most pixels that are altered
 Ks = Annotated[tuple[Pixels, ...], ascending]
