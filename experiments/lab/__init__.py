@@ -25,6 +25,7 @@ from experiments.lab.kinds import (
     Number,
     Pixels,
     Seed,
+    TrainedNetwork,
     ascending,
     at_least,
     between,
