@@ -6,8 +6,8 @@ from experiments.lab.figures import draw_curves, draw_matrix, draw_shares, new_f
 from experiments.lab.gallery import Row, Tile, draw_gallery, tiles
 from experiments.lab.kinds import (
     Chunk,
-    ClassNames,
     Classes,
+    ClassNames,
     Color,
     Colors,
     Confidence,
