@@ -28,7 +28,7 @@ COLUMNS = ("combined", "natural", "defense", "re-attack")
 @lab.settings
 class Settings:
     dataset: lab.Dataset = "cifar10"  # digits needs no download
-    network: lab.Network = "cifar_vgg16"  # trained here by its recipe, once for each M
+    network: lab.TrainedNetwork = "cifar_vgg16"  # trained by its recipe, once for each M
     num_steps: lab.Count | None = None  # of each training; by default the recipe's
     rounds: lab.Count = 4  # how often the network is attacked and trained anew
     per_class: lab.Count = 600  # SFIs for each class and round

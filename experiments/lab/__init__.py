@@ -30,6 +30,7 @@ from experiments.lab.kinds import (
     Seconds,
     Seed,
     Side,
+    TrainedNetwork,
     ascending,
     at_least,
     between,

@@ -11,7 +11,7 @@ import models
 from experiments.lab import imagenet
 from experiments.lab.colors import parse_colors
 from experiments.lab.settings import Check, Subject, Technical, settings
-from experiments.lab.victims import check_network, split_spec
+from experiments.lab.victims import check_network, check_victim, split_spec
 
 
 def _check(refuse: Callable[[str, Any, Any], None]) -> Check:
@@ -79,6 +79,11 @@ def _seed(name: str, value: int, _: Any) -> None:
 @_check
 def _network(name: str, spec: str, others: Any) -> None:
     check_network(spec, others.dataset, name)
+
+
+@_check
+def _trained_network(name: str, network: str, others: Any) -> None:
+    check_victim(network, others.dataset, None, name)
 
 
 @_check
@@ -162,6 +167,7 @@ Flag = Annotated[bool, Technical]
 Confidence = Annotated[float, between(0, 1, "a confidence in (0, 1]")]
 Dataset = Annotated[str, one_of(models.DATASETS), Subject]
 Network = Annotated[str, _network, Subject]
+TrainedNetwork = Annotated[str, _trained_network, Subject]  # without weights of one's own
 Networks = Annotated[tuple[Annotated[str, _network], ...], _networks, Subject]
 ImageNetNetwork = Annotated[str, _imagenet_network, Subject]
 ImageNetClass = Annotated[int, _imagenet_class]
