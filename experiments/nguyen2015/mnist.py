@@ -1,4 +1,4 @@
-"""Nguyen et al. (2015), figures 4, 5 and S2: images that evolve until LeNet is sure they are digits.
+"""Nguyen et al. (2015), figures 4, 5 and S2: images that evolve until LeNet is sure of a digit.
 
     python -m experiments nguyen2015 mnist paper
 
