@@ -141,6 +141,12 @@ def _file(name: str, path: Path, _: Any) -> None:
 
 
 @_check
+def _seconds(name: str, value: float, _: Any) -> None:
+    if not value >= 0:
+        raise ValueError(f"{name}: expected a time of at least 0, got {value}")
+
+
+@_check
 def _class_names(name: str, path: Path, _: Any) -> None:
     imagenet.imagenet_names(path, name)
 
@@ -168,7 +174,7 @@ ImageNetClass = Annotated[int, _imagenet_class]
 ClassNames = Annotated[Path, _class_names, Technical]  # a JSON list of ImageNet's names
 Side = Annotated[int, at_least(32)]  # of square images, in pixels
 Precision = Annotated[str, one_of(("float32", "bfloat16")), Technical]  # of the network
-Seconds = Annotated[float, between(-1e-9, float("inf"), "a time of at least 0"), Technical]
+Seconds = Annotated[float, _seconds, Technical]
 Layer = Annotated[str, _layer]
 Pixels = Annotated[int, _pixels]  # k, the most pixels that are altered
 Ks = Annotated[tuple[Pixels, ...], ascending]
