@@ -104,7 +104,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Loads on demand: sweeps need pyarrow and orbax, which `run` does not, and few need examples."""
+    """Loads on demand: sweeps need pyarrow and orbax, which `run` does not; examples are rare."""
     if name in EXPORTS:
         raise AttributeError(f"jfool.{name} is now called jfool.{EXPORTS[name]}")
     if name == "examples":
