@@ -12,6 +12,15 @@ from pathlib import Path
 from experiments.lab.discovery import Module, discover
 
 INTERRUPTED = 130
+FORMER = {  # commands of earlier versions whose last word is another one now
+    "defence": "kumano2020 defense",
+    "evolved_imagenet": "nguyen2015 imagenet",
+    "evolved_mnist": "nguyen2015 mnist",
+    "evolved_natural_retraining": "nguyen2015 natural_retraining",
+    "evolved_retraining": "nguyen2015 retraining",
+    "evolved_transfer": "nguyen2015 transfer",
+    "greedy": "greedy compare",
+}
 _OURS = ("jfool", "models", "experiments")
 
 
@@ -45,13 +54,15 @@ def listing(known: Mapping[str, Module]) -> str:
 
 
 def _unknown(known: Mapping[str, Module], arguments: Sequence[str]) -> str:
-    """What could have been meant: a name without its folder, or one that is misspelled."""
-    words = [word for word in arguments[:2] if not word.startswith("-")]
-    last = {command.split()[-1]: command for command in known}
-    meant = [last[name] for name in last if name in words]
-    meant += difflib.get_close_matches(" ".join(words), known, n=3, cutoff=0.5)
-    expected = " or ".join(dict.fromkeys(meant)) or f"one of {', '.join(known)}"
-    return f"experiment: expected {expected}, got {' '.join(words)}"
+    """What could have been meant: a name without its folder, a former or a misspelled one."""
+    first = arguments[0]
+    got = " ".join(arguments[:2]) if any(c.startswith(f"{first} ") for c in known) else first
+    meant = [command for command in known if command.split()[-1] == first]
+    if not meant and first in FORMER:
+        meant, got = [FORMER[first]], first
+    meant = meant or difflib.get_close_matches(got, known, n=3, cutoff=0.5)
+    expected = " or ".join(meant) or f"one of {', '.join(known)}"
+    return f"experiment: expected {expected}, got {got}"
 
 
 def _run(command: str, found: Module, words: Sequence[str]) -> int:

@@ -1,7 +1,8 @@
-"""Which experiments there are: every module that ends in an `EXPERIMENT`, or has a `main`."""
+"""Which experiments there are: every module that ends in an `EXPERIMENT`, or has `Settings` and a
+`main(settings)`."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ class Module:
     """
     name: dotted, of the module.
     text: its docstring.
-    declared: whether it ends in an `EXPERIMENT`; else it has a `main(settings)`.
+    declared: whether it ends in an `EXPERIMENT`; else it has `Settings` and a `main(settings)`.
     """
 
     name: str
@@ -33,16 +34,19 @@ def discover() -> Mapping[str, Module]:
         if parts[0] == "lab" or parts[-1].startswith("_"):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        names = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)} | {
-            target.id
-            for node in tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        if names & {"EXPERIMENT", "main"}:
+        names = set(_names(tree))
+        if "EXPERIMENT" in names or {"Settings", "main"} <= names:
             module = ".".join(("experiments", *parts))
             found[" ".join(parts)] = Module(
                 module, ast.get_docstring(tree) or "", "EXPERIMENT" in names
             )
     return found
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Functions, classes and variables at the top of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))

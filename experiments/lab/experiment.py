@@ -48,7 +48,8 @@ class Experiment(Generic[S, R]):
 
     Attributes:
       settings: the paper's.
-      presets: smaller ones by name; `paper` is always there.
+      presets: smaller ones by name, beside which `paper` is always there; none for an experiment
+        that is no paper's, whose options follow its command at once.
       records: of (settings, run): measures, in plain Python. What lies in the run's folder is not
         computed again. Its result is Records, several by name, or what else the tables need.
       tables: of (settings, what `records` found).
@@ -76,7 +77,7 @@ class Experiment(Generic[S, R]):
 
     def preset(self, name: str) -> S:
         """The settings of a preset."""
-        return self.settings if name == PAPER else self.typed(self.presets[name].options)
+        return self.typed(self.presets[name].options) if name in self.presets else self.settings
 
     def typed(self, options: str | Sequence[str], usual: S | None = None, **cli: Any) -> S:
         """The settings, the paper's by default, with options as typed on the command line."""
@@ -88,14 +89,14 @@ class Experiment(Generic[S, R]):
     def section_name(self, command: str, settings: S) -> str:
         """FOLDER/NAME, of the section and below runs/ and docs/."""
         *folder, module = command.split(" ")
-        return "/".join([*folder, _text(self.name or module, settings)])
+        return "/".join([*folder, text_of(self.name or module, settings)])
 
     def run(self, command: str, preset: str, settings: S, out: Path | None = None) -> Section:
         """Checks, measures, draws and publishes.
 
         Args:
           command: the experiment's, such as "su2019 one_pixel".
-          preset: which the settings were made from.
+          preset: which the settings were made from; "" where there are none.
           settings: of this run.
           out: folder; by default runs/FOLDER/NAME.
         Raises:
@@ -109,8 +110,8 @@ class Experiment(Generic[S, R]):
         _write_records(found, out)
         section = Section(
             name=name,
-            title=_text(self.title, settings),
-            source=_text(self.source, settings),
+            title=text_of(self.title, settings),
+            source=text_of(self.source, settings),
             preset=self._preset_name(preset, settings),
             command=command_line(command, preset, settings, self.preset(preset)),
             settings=flat(settings),
@@ -131,6 +132,8 @@ class Experiment(Generic[S, R]):
 
     def _difference(self, settings: S) -> list[str]:
         """What is not as in the paper, in a sentence."""
+        if not self.presets:
+            return []
         told = [
             f"{name.replace('_', ' ')} {_told(ours)} ({_told(theirs)})"
             for name, (ours, theirs) in differences(settings, self.settings).items()
@@ -139,14 +142,15 @@ class Experiment(Generic[S, R]):
         return [f"Settings other than the paper's (in parentheses): {listed}."] if told else []
 
 
-def _text(of: Text, settings: Any) -> str:
+def text_of(of: Text, settings: Any) -> str:
+    """A template of settings, or a function of them, as text."""
     return of(settings) if callable(of) else of.format(**flat(settings))
 
 
 def command_line(command: str, preset: str, settings: Any, usual: Any) -> str:
     """The command that makes a run: the preset, and every setting that differs from it."""
     shown, expected = flat(settings), flat(usual)
-    words = ["python -m experiments", command, preset]
+    words = ["python -m experiments", command, *preset.split()]
     for name, value in shown.items():
         option = name.replace("_", "-")
         if value == expected[name]:

@@ -1,4 +1,4 @@
-"""HTML elements out of text, which is escaped on its way."""
+"""HTML elements made of text, which is escaped."""
 
 import html
 from collections.abc import Iterable, Mapping
@@ -22,5 +22,5 @@ def void(name: str, attributes: Mapping[str, str]) -> Html:
 
 
 def join(parts: Iterable[str]) -> Html:
-    """One behind the other, escaped unless they are `Html`."""
+    """One after another, escaped unless they are `Html`."""
     return Html("".join(p if isinstance(p, Html) else html.escape(p, quote=False) for p in parts))

@@ -11,7 +11,7 @@ from experiments.lab.agenda import Item
 from experiments.lab.report_html import Html, join, tag, void
 from experiments.lab.section import Section, Table, heading, shown
 
-_TITLE = "jfool: fooling images, the papers beside what was measured"
+_TITLE = "jfool: fooling images, the papers' numbers beside those measured here"
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,19 @@ def _style() -> str:
 
 def _legend() -> list[str]:
     return [
-        "In tables with two figures to a cell the upper one is ",
+        "In a cell with two numbers the upper one was ",
         tag("span", "measured", class_="measured"),
         " here and the lower one is ",
         tag("span", "the paper's", class_="paper"),
-        "; a dash is no figure. Bold figures are explained in the notes, or are the paper's rule: "
-        "from 90 % on. Everything was computed by the commands shown; k-SFI: a sparse fooling "
-        "image of at most k altered pixels.",
+        "; a dash stands where there is none. The notes explain bold numbers; where they do not, "
+        "bold is from 90 % on, as in the paper. Everything was computed by the commands shown. A "
+        "k-SFI is a sparse fooling image with at most k altered pixels.",
     ]
 
 
 def _contents(entries: Sequence[Entry], more: bool) -> Html:
     links = [
-        tag("li", tag("a", heading(s.title, s.preset), href=f"#{s.name}"), _small(s.source))
+        tag("li", tag("a", heading(s.title, s.preset), href=f"#{_id(s)}"), _small(s.source))
         for s in (entry.section for entry in entries)
     ]
     if more:
@@ -95,8 +95,13 @@ def _entry(entry: Entry) -> Html:
         if section.notes
         else "",
         _origin(section, entry.made_with),
-        id=section.name,
+        id=_id(section),
     )
+
+
+def _id(section: Section) -> str:
+    """What links lead to: of letters, digits, underscores and hyphens."""
+    return section.name.replace("/", "-")
 
 
 def _table(table: Table) -> Html:
@@ -133,7 +138,7 @@ def _picture(png: bytes, caption: str) -> Html:
 
 
 def _origin(section: Section, made_with: Mapping[str, Any]) -> Html:
-    """The command, and behind a fold what it ran with."""
+    """The command, and folded away what it ran with."""
     rows = [*_flat(section.settings), *_flat(made_with)]
     lines = [tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in rows]
     return tag(
@@ -182,9 +187,9 @@ def _to_do(open_items: Sequence[Item], smaller: Sequence[Item]) -> Html:
     parts.append(
         tag(
             "p",
-            "These commands take the paper's settings, which mostly want an accelerator; with "
-            "`reduced` in place of `paper` they take about an hour on two cores. FILE stands for "
-            "a file of weights.",
+            "These commands run at the paper's settings, and most of them need an accelerator. "
+            "With `reduced` in place of `paper` they take about an hour on two cores. A network "
+            "is trained here, or its weights come from a file: NAME=FILE.",
         )
     )
     return tag("section", *parts, id="to-do")

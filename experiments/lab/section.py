@@ -72,10 +72,10 @@ class Picture:
 @dataclass(frozen=True)
 class Section:
     """
-    name: of the section's folder; letters, digits and underscores.
+    name: FOLDER/NAME of the experiment, of letters, digits and underscores.
     title: one line.
-    source: what it reproduces, e.g. "paper 000, tables 2 to 5".
-    preset: "paper", or a smaller one, which the title then says.
+    source: what it reproduces, e.g. "Su et al. (2019), table I".
+    preset: "paper", or a smaller one, which the title then says; "" where there are none.
     command: that makes it.
     settings: in JSON types.
     tables, pictures: in the order of their display.
@@ -137,7 +137,7 @@ def publish(section: Section, folder: Path) -> None:
 
 def heading(title: str, preset: str) -> str:
     """A title that says so when the run was smaller than the paper's."""
-    return title if preset == "paper" else f"{title} ({preset})"
+    return title if preset in ("", "paper") else f"{title} ({preset})"
 
 
 def read_section(folder: Path) -> tuple[Section, dict[str, Any]]:
