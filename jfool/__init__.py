@@ -101,7 +101,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Sweeps need pyarrow and orbax, which those who only `run` need not load or have."""
+    """Loads sweeps on demand: they need pyarrow and orbax, which `run` does not."""
     if name in EXPORTS:
         raise AttributeError(f"jfool.{name} is now called jfool.{EXPORTS[name]}")
     if name not in ("read_sweep", "sweep"):
