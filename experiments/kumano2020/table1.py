@@ -16,15 +16,15 @@ from experiments import lab
 from experiments.lab.victims import check_network, how, victim_of
 
 PAPER = lab.published(__file__)["table1"]
+Specs = tuple[Annotated[str, lab.Subject], ...]
 COLUMNS = ("accuracy (%)", "test images", "training")
 
 
 @lab.settings
 class Settings:
-    datasets: Annotated[tuple[lab.Dataset, ...], lab.distinct] = tuple(PAPER)
-    networks: tuple[Annotated[str, lab.Subject], ...] | None = None  # NAME=FILE, or NAME to train
-    # it here; by default the paper's on each data set
-    training_seed: lab.Seed = 0
+    datasets: Annotated[tuple[lab.Dataset, ...], lab.distinct] = tuple(PAPER)  # rows
+    networks: Specs | None = None  # NAME=FILE, or NAME: trained here; by default the paper's
+    training_seed: lab.Seed = 0  # of networks that are trained here
     num_epochs: lab.Count | None = None  # no more than that, of a recipe with more
 
     def check(self) -> None:
