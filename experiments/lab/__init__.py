@@ -19,6 +19,7 @@ from experiments.lab.kinds import (
     ImageNetClass,
     ImageNetNetwork,
     InputFile,
+    InputFolder,
     Ks,
     Lanes,
     Layer,

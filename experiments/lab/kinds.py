@@ -141,6 +141,12 @@ def _file(name: str, path: Path, _: Any) -> None:
 
 
 @_check
+def _folder(name: str, path: Path, _: Any) -> None:
+    if not path.is_dir():
+        raise FileNotFoundError(f"{name}: expected a folder, got none at {path}")
+
+
+@_check
 def _seconds(name: str, value: float, _: Any) -> None:
     if not value >= 0:
         raise ValueError(f"{name}: expected a time of at least 0, got {value}")
@@ -183,6 +189,7 @@ Colors = Annotated[tuple[str, ...], _colors]
 Classes = Annotated[tuple[Annotated[int, at_least(0)], ...], distinct]
 EvenCount = Annotated[int, at_least(2), _even]
 InputFile = Annotated[Path, _file, Technical]
+InputFolder = Annotated[Path, _folder]  # of an earlier run
 
 
 @settings
