@@ -3,13 +3,15 @@
     python -m experiments demo
 
 LeNet is trained on scikit-learn's bundled digits, without any download. For each base color and
-digit, jfool's greedy search alters a few pixels until the network is sure to see that digit, and
-differential evolution, the search of Kumano et al. (2020), does the same with as many evaluations.
+digit, jfool's greedy search alters a few pixels until the network is sure to see that digit. On
+black, differential evolution, the search of Kumano et al. (2020), has as many evaluations for it.
+Expected: all 30 images of the greedy search are at 90 % or more, few of the others.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jfool
 import models
@@ -21,17 +23,26 @@ GREEDY, EVOLUTION = "greedy search", "differential evolution"
 
 @lab.settings
 class Settings:
-    k: lab.Pixels = 25  # the most pixels that are altered
-    budget: lab.Count = 20_000  # images of a search, at most
+    k: lab.Pixels = 40  # the most pixels that are altered
     colors: lab.Colors = ("black", "grey", "white")  # or gray levels in [0, 1]
-    search: lab.Evolution = lab.Evolution(population=50, until=0.99, lanes=30)
+    compared: lab.Colors = ("black",)  # colors on which differential evolution searches too
+    population: Annotated[int, lab.at_least(4)] = 50  # its candidates
+    budget: lab.Count = 20_000  # images that a search shows to the network, at most
+    until: lab.Confidence | None = 0.99  # a search ends at this confidence
+    seed: lab.Seed = 0  # of the searches
 
     @property
     def dataset(self) -> str:
         return "digits"
 
+    def evolution(self, images_per_step: int) -> lab.Evolution:
+        """Settings of searches that keep to the budget."""
+        steps = self.budget // images_per_step - 1
+        search = lab.Evolution(self.population, steps, self.until, self.seed)
+        return dataclasses.replace(search, lanes=30, chunk=1000)
+
     def check(self) -> None:
-        least = max(self.search.population, jfool.GreedySearch().num_proposals)
+        least = max(self.population, jfool.GreedySearch().num_proposals)
         if self.budget < least:
             raise ValueError(f"budget: expected a number of at least {least}, got {self.budget}")
 
@@ -41,31 +52,24 @@ def records(s: Settings, run: lab.Run) -> dict[str, Any]:
     dataset = models.load_dataset(s.dataset)
     victim = lab.load_victim("lenet", dataset)
     shape, count = victim.image_shape, victim.num_classes
-    wanted = lab.cells([s.k], s.colors, range(count), 1, num_classes=count, shape=shape)
-    evolution, greedy = s.search.search(), jfool.GreedySearch()
-    found = []
-    for method, attack, images in (
-        (GREEDY, jfool.GreedyFooling(shape, count, max_k=s.k, search=greedy), greedy.num_proposals),
+    greedy, population = jfool.GreedySearch(), s.evolution(1).search()
+    methods = (
+        (GREEDY, s.colors, jfool.GreedyFooling(shape, count, max_k=s.k), greedy.num_proposals),
         (
             EVOLUTION,
-            jfool.SparseFooling(shape, count, max_k=s.k, search=evolution),
-            s.search.population,
+            s.compared,
+            jfool.SparseFooling(shape, count, max_k=s.k, search=population),
+            s.population,
         ),
-    ):
-        found.append(
-            lab.search(
-                run,
-                method.replace(" ", "_"),
-                attack,
-                victim.model,
-                wanted.plus(method=method),
-                s.search,
-                num_steps=s.budget // images - 1,
-                title=method,
-            )
-        )
-    searches = lab.beside_colors(lab.Records.joined(found), victim.model, s.colors, shape)
-    return {"searches": searches, "victim": victim}
+    )
+    found = []
+    for method, colors, attack, images_per_step in methods:
+        wanted = lab.cells([s.k], colors, range(count), 1, num_classes=count, shape=shape)
+        wanted, settings = wanted.plus(method=method), s.evolution(images_per_step)
+        name = method.replace(" ", "_")
+        of = lab.search(run, name, attack, victim.model, wanted, settings, title=method)
+        found.append(lab.beside_colors(of, victim.model, colors, shape))
+    return {"searches": lab.Records.joined(found), "victim": victim}
 
 
 def tables(s: Settings, found: dict[str, Any]) -> Iterator[lab.Table]:
@@ -81,15 +85,16 @@ def pictures(s: Settings, found: dict[str, Any], out: Path) -> Iterator[lab.Pict
     names = models.class_names(s.dataset)
     rows = []
     for method, of in found["searches"].groups("method"):
-        shown, _ = gallery_of(of, names)
-        rows += [(f"{color},\n{method.replace(' ', chr(10), 1)}", tiles) for color, tiles in shown]
+        told = "" if method == GREEDY else ",\ndifferential\nevolution"
+        rows += [(f"{color}{told}", tiles) for color, tiles in gallery_of(of, names)[0]]
     accuracy = 100 * found["victim"].accuracy
     lab.draw_gallery(
         out / "gallery.png",
         rows,
         names,
         title=f"What LeNet takes for digits: one color and at most {s.k} other pixels",
-        subtitle=f"test accuracy {accuracy:.1f} %, at most {s.budget:,} images shown to a search",
+        subtitle=f"test accuracy {accuracy:.1f} %; greedy search, at most {s.budget:,} images shown "
+        "to the network for each image",
         orange=NOT_FOOLED,
     )
     yield lab.Picture("gallery.png", "Each image, the digit that LeNet sees, and its confidence.")
@@ -97,8 +102,8 @@ def pictures(s: Settings, found: dict[str, Any], out: Path) -> Iterator[lab.Pict
 
 def notes(s: Settings, found: dict[str, Any]) -> Iterator[str]:
     yield found["victim"].note
-    if s.search.until is not None:
-        yield f"A search ends at {100 * s.search.until:g} % confidence."
+    if s.until is not None:
+        yield f"A search ends at {100 * s.until:g} % confidence."
 
 
 EXPERIMENT = lab.Experiment(

@@ -40,7 +40,7 @@ class Settings:
     dataset: lab.Dataset = "digits"  # digits needs no download
     network: lab.Network = "lenet"  # NAME=FILE, or NAME to train it here
     training_seed: lab.Seed = 0  # of the network, if it is trained here
-    precision: Annotated[str, lab.one_of(("float32", "bfloat16"))] = "float32"  # of the network
+    precision: lab.Precision = "float32"  # of the network
     ks: lab.Ks = (5,)  # the most pixels that are altered
     colors: lab.Colors = ("black", "grey", "white")  # also red, green, blue, gray levels, r,g,b
     classes: lab.Classes | None = None  # to be reached; all by default
@@ -54,7 +54,7 @@ class Settings:
     lanes: lab.Lanes | None = None  # searches side by side on each device; by default chosen
     chunk: lab.Chunk | None = None  # images per call of the network; by default `population`
     split: lab.Count = 1  # devices that share each population; the others have their own lanes
-    checkpoint_seconds: float = 60.0  # between two checkpoints
+    checkpoint_seconds: lab.Seconds = 60.0  # between two checkpoints
     out: str = "runs/sweep"  # folder of the run, on a disk or an object store (gs://...)
     profile: Path | None = None  # folder for a trace of the devices, for TensorBoard or Perfetto
     processes: lab.Count = 1  # that share the sweep; without `coordinator` all are started here

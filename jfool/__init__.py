@@ -104,8 +104,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Sweeps need pyarrow and orbax, which those who only `run` need not load or have; the examples
-    are read when they are asked for."""
+    """Loads sweeps and examples on demand: sweeps need pyarrow and orbax, which `run` does not."""
     if name in EXPORTS:
         raise AttributeError(f"jfool.{name} is now called jfool.{EXPORTS[name]}")
     if name == "examples":

@@ -1,5 +1,5 @@
-"""Checks of single arguments, before anything is compiled: each names what was expected, and what
-came."""
+"""Checks of single arguments, made before compilation. Their errors say what was expected and what
+came instead."""
 
 import functools
 from typing import Any, TypeGuard
@@ -19,7 +19,7 @@ def is_whole(value: Any, least: int) -> bool:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """One finite real number, whatever holds it."""
+    """One finite real number, of any type."""
     array = np.asarray(value)
     real = np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)
     return array.ndim == 0 and bool(real) and bool(np.isfinite(array))
@@ -31,25 +31,25 @@ def is_traced(tree: Any) -> bool:
 
 
 def check_num_classes(value: Any) -> None:
-    """Raises ValueError naming `num_classes`, if it is no number of classes."""
+    """Raises ValueError unless it is a number of classes."""
     if not is_whole(value, 1):
         raise ValueError(f"num_classes: expected a whole number of at least 1, got {value!r}")
 
 
 def check_targeted(objective: Any) -> None:
-    """Raises TypeError naming `objective`, if it does not seek a class."""
+    """Raises TypeError unless the objective is a targeted one."""
     if getattr(objective, "targeted", None) is not True:
         raise TypeError(
-            "objective: expected one that seeks a class, such as jfool.Confidence(), "
-            f"got {objective!r}"
+            f"objective: expected a targeted one, such as jfool.Confidence(), got {objective!r}"
         )
 
 
 def check_part(name: str, part: Any, protocol: type, example: str) -> None:
-    """Refuses what is no part of an attack, a class in place of its instance among it.
+    """Checks a part of an attack, and calls its own `check()` if it has one.
 
     Raises:
-      TypeError, ValueError: naming the part; or what its own `check()` says, if it has one.
+      TypeError: it does not follow the protocol, or is a class instead of an instance.
+      TypeError, ValueError: from its own `check()`.
     """
     if isinstance(part, type) or not isinstance(part, protocol):
         raise TypeError(f"{name}: expected one such as {example}, got {part!r:.60}")
@@ -58,10 +58,10 @@ def check_part(name: str, part: Any, protocol: type, example: str) -> None:
 
 
 def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") -> None:
-    """Refuses jobs without the class that the attack needs, and values that are no classes.
+    """Checks that jobs have the class that the attack needs, and that classes are in range.
 
     Args:
-      axes: those of each array of classes.
+      axes: of each array of classes.
     Raises:
       TypeError, ValueError: naming the field.
     """
@@ -83,7 +83,7 @@ def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") 
 
 
 def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = True) -> None:
-    """Refuses a base that is neither colors `[N, C]` nor, if allowed, `images` `[N, H, W, C]`.
+    """Checks bases in [0, 1]: colors `[N, C]` or, if `images` may be given, `[N, H, W, C]`.
 
     Raises:
       TypeError, ValueError: naming `jobs.base`.
@@ -104,11 +104,7 @@ def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = T
 
 
 def check_image_shape(shape: Any) -> None:
-    """Refuses what is not (height, width, channels).
-
-    Raises:
-      ValueError: naming it.
-    """
+    """Raises ValueError unless it is (height, width, channels)."""
     if not (isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)):
         raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
 
@@ -122,7 +118,7 @@ def check_key(key: Any) -> None:
     if jax.random.key_impl(key) != KEY_TYPE:
         raise ValueError(
             "key: expected a threefry key (others draw differently under vmap, so a job would "
-            f"depend on its neighbours), got {jax.random.key_impl(key)}"
+            f"depend on its neighbors), got {jax.random.key_impl(key)}"
         )
 
 
@@ -161,7 +157,7 @@ def check_job_ids(job_ids: Any, count: int) -> None:
 
 
 def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> None:
-    """A callable in inference mode, with finite weights, that maps images to `[B, K]`."""
+    """Checks for a callable in inference mode, with finite weights, from images to `[B, K]`."""
     if not callable(model):
         raise TypeError(f"model: expected a callable images -> logits, got {kind_of(model)}")
     if (where := in_training_mode(model)) is not None:
@@ -200,9 +196,9 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
 
 
 def in_training_mode(model: Any, name: str = "model") -> str | None:
-    """The path of the first submodule that would act as in training: dropout or batch statistics.
+    """The path of the first submodule in training mode (dropout, batch statistics), or None.
 
-    Modules say so by `deterministic`, `use_running_average` (Flax) or `training`.
+    Modules tell by `deterministic`, `use_running_average` (Flax) or `training`.
     """
     seen: set[int] = set()
 
@@ -243,5 +239,5 @@ def _first_line(error: Exception) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """For error messages: a value and its type, or the type of what can be called."""
+    """For error messages: type and value, or of a callable the type alone."""
     return f"{type(value).__name__} {value!r:.60}" if not callable(value) else type(value).__name__

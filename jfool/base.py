@@ -1,8 +1,8 @@
-"""The vocabulary of jfool: array names, frozen pytrees, and the protocols that attacks follow.
+"""The vocabulary of jfool: array types, frozen pytrees, and the protocols of attacks.
 
 Axes: `B` images of a batch, `N` jobs (attacks run side by side), `P` members of a population,
 `H, W, C` height, width and channels of an image, `K` classes, `k` altered pixels.
-Images are floats in [0, 1]; models carry their own normalisation.
+Images are floats in [0, 1]; models do their own normalization.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int, Key
 
 PRNGKey = Key[Array, ""]
-KEY_TYPE = "threefry2x32"  # the others draw differently under vmap
+KEY_TYPE = "threefry2x32"  # other kinds draw differently under vmap
 Image = Float[Array, "H W C"]
 Images = Float[Array, "B H W C"]
 Logits = Float[Array, "*batch K"]
@@ -28,20 +28,20 @@ T = TypeVar("T")
 
 
 def static(**kwargs: Any) -> Any:
-    """A field of a `pytree` that gives shape: hashable, part of the compiled program."""
+    """A field of a `pytree` that is part of the compiled program, such as a shape; hashable."""
     return dataclasses.field(metadata={"static": True}, **kwargs)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))
 def pytree(cls: type[T]) -> type[T]:
-    """A frozen dataclass whose fields are leaves, so that `jit` keeps one trace over new numbers
-    and `vmap` runs over them, except the `static` ones."""
+    """A frozen dataclass as a pytree: its fields are leaves, except the `static` ones. `jit` keeps
+    one trace over new numbers, and `vmap` maps over them."""
     return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
 
 
 def reference_class(job: Any, targeted: bool) -> Any:
-    """The class that an attack is judged by: `job.target`, to be reached, if it is targeted, else
-    `job.label`, the true class, to be left.
+    """The class that decides success: `job.target`, which a targeted attack must reach, or
+    `job.label`, the true class, which an untargeted one must leave.
 
     Raises:
       TypeError: the job does not have it.
@@ -58,17 +58,17 @@ def reference_class(job: Any, targeted: bool) -> Any:
 
 @pytree
 class Candidate:
-    """The best answer that an attack has so far; of an archive, one for each of its cells.
+    """The best answer of an attack so far; of an archive, the best in each cell.
 
-    Every field has the axes of the job's class first (`reference_class`): none, or `[cells]` where
-    a job has an answer for each of several classes.
+    Every field has the axes of the job's class first (`reference_class`): none, or `[cells]` if the
+    job has an answer for each of several classes.
 
     Attributes:
       image: `[H, W, C]`, in [0, 1].
-      logits: `[K]`, what the model said of it; NaN before anything was evaluated.
-      fitness: `[]`, what the objective made of them (larger is better).
-      genotype: the encoding's own form of the image.
-      notes: what else the attack tells of the search; a pytree, None where there is nothing.
+      logits: `[K]`, the model's for the image; NaN before any evaluation.
+      fitness: `[]`, the objective's for the logits; larger is better.
+      genotype: the image as the encoding represents it.
+      notes: anything else that the attack reports, a pytree; None for nothing.
     """
 
     image: Array
@@ -80,8 +80,8 @@ class Candidate:
 
 @runtime_checkable
 class Objective(Protocol):
-    """`objective(logits [*, K], class) -> fitness [*]`, of the class to reach if `targeted`, else
-    of the true class, to be left."""
+    """`objective(logits [*, K], class) -> fitness [*]`; the class is the target if `targeted`, else
+    the true class."""
 
     @property
     def targeted(self) -> bool: ...
@@ -118,11 +118,11 @@ class Attack(Protocol):
     def targeted(self) -> bool: ...
 
     def check(self, jobs: Any) -> None:
-        """Raises ValueError or TypeError on settings or jobs (leading axis N, NumPy leaves) that
-        cannot work. Called once, before anything is compiled."""
+        """Raises ValueError or TypeError if settings or jobs (leading axis N, NumPy leaves) cannot
+        work. Called once, before compilation."""
 
     def init(self, key: PRNGKey, job: Any) -> Any:
-        """Draws the start; shows the model nothing."""
+        """Draws the start, without evaluating it."""
 
     def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> Any:
         """One generation or gradient step; the first one evaluates what `init` drew."""
@@ -134,7 +134,7 @@ class Attack(Protocol):
 
 @runtime_checkable
 class Criterion(Protocol):
-    """Whether an attack has got what it wants (see `jfool.criteria`)."""
+    """Whether an attack may stop (see `jfool.criteria`)."""
 
     def __call__(
         self, logits: Float[Array, " K"], reference: ClassIndex, /, targeted: bool

@@ -18,7 +18,7 @@ class Composed:
     """
 
     def __post_init__(self: Any) -> None:
-        _ = self.encoding  # shapes that cannot be are refused at once
+        _ = self.encoding  # raises at once on shapes that cannot work
 
     @property
     def targeted(self: Any) -> bool:
@@ -61,16 +61,16 @@ class Composed:
 
 @pytree
 class Composition(Composed):
-    """A population search over genotypes whose images are judged by an objective.
+    """A population search over genotypes, whose images an objective scores.
 
-    `jfool.SparseFooling` and `jfool.OnePixel` are such compositions with the settings of their
-    papers; any other combination of parts is an attack too.
+    `jfool.SparseFooling` and `jfool.OnePixel` are compositions with the settings of their papers;
+    any other combination of parts is an attack too.
 
     Attributes:
       search: finds genotypes, e.g. `DifferentialEvolution`.
       encoding: turns them into images `[H, W, C]`, e.g. `SparsePixels`.
       objective: turns logits `[P, K]` into fitness `[P]`, e.g. `Confidence`.
-      num_classes: K, the number of logits of the models to attack.
+      num_classes: K, the number of the model's logits.
     """
 
     search: Any

@@ -1,7 +1,8 @@
-"""When an attack has got what it wants, judged from logits `[K]`. Broken logits never count.
+"""Stopping criteria, judged from logits `[K]`. NaN and infinite logits never meet one.
 
-A criterion is `f(logits [K], class, targeted) -> bool`; those below are pytrees, so that another
-threshold meets the same compiled program. `fooled` is the bare question behind all of them.
+A criterion is `f(logits [K], class, targeted) -> bool`, where class is the target or, untargeted,
+the true class. Those below are pytrees: another threshold needs no new compilation. All of them
+require `fooled`.
 """
 
 import jax.numpy as jnp
@@ -15,26 +16,26 @@ from jfool.softmax import broken, softmax
 
 
 def prediction(logits: Float[Array, " K"]) -> Int[Array, ""]:
-    """The class of the largest logit, or -1 where logits have no softmax: NaN, or infinite."""
+    """The class of the largest logit; -1 if the logits have no softmax (NaN or infinite)."""
     return jnp.where(broken(logits)[0], -1, jnp.argmax(logits).astype(jnp.int32))
 
 
 def confidence(
     logits: Float[Array, " K"], reference: ClassIndex, targeted: bool
 ) -> Float[Array, ""]:
-    """Softmax probability, in float32, of the target; without a target, of the predicted class."""
+    """Softmax probability in float32: of the target, or untargeted, of the predicted class."""
     of = reference if targeted else jnp.argmax(logits)
     return softmax(logits)[of]
 
 
 def fooled(logits: Float[Array, " K"], reference: ClassIndex, targeted: bool) -> Truth:
-    """The prediction is the target; without a target, it is no longer the label."""
+    """Whether the prediction is the target, or untargeted, is not the true class."""
     predicted = prediction(logits)
     return jnp.where(targeted, predicted == reference, (predicted != reference) & (predicted >= 0))
 
 
 def misclassified() -> Criterion:
-    """Stop as soon as the model is fooled, at whatever confidence."""
+    """Stop as soon as the model is fooled, at any confidence."""
     return Partial(fooled)
 
 
@@ -42,15 +43,15 @@ def confident(threshold: float) -> Criterion:
     """Stop when the model is fooled with a confidence (softmax) of at least `threshold`.
 
     Args:
-      threshold: in (0, 1]. Paper 000 (sec. 5.7) stops at 0.9.
+      threshold: in (0, 1]. Kumano et al. (2020, sec. 5.7) stop at 0.9.
     """
     return Partial(_confident, _probability("threshold", threshold))
 
 
 def suppressed(threshold: float) -> Criterion:
-    """Stop when the model is fooled and gives the true class less than `threshold`.
+    """Stop when the model is fooled and the true class's confidence is below `threshold`.
 
-    For untargeted attacks. Su et al. stop at 0.05 on ImageNet.
+    For untargeted attacks. Su et al. (2019) stop at 0.05 on ImageNet.
     """
     return Partial(_suppressed, _probability("threshold", threshold))
 

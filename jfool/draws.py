@@ -1,4 +1,4 @@
-"""Random numbers for whole populations of images, at a third of the usual cost."""
+"""Random numbers for populations of images, at a third of the usual cost."""
 
 import math
 
@@ -15,8 +15,8 @@ _MANTISSA = 23
 def uniform(key: PRNGKey, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
     """Uniform in [0, 1) in steps of 2^-23, as `jax.random.uniform` draws it.
 
-    Threefry makes two words of each count. `jax.random` throws one of them away, so that a draw
-    does not depend on how an array is cut into shards; here every word is a number.
+    Threefry makes two words from each count. `jax.random` discards one, so that a draw does not
+    depend on how an array is sharded; here both words are used.
 
     Args:
       key: a threefry key.

@@ -1,4 +1,4 @@
-"""The one place where genotypes become images, images meet the model, and queries are counted."""
+"""The one place that decodes genotypes, calls the model, and counts queries."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 
 from jfool.base import Fitness, Images, Logits, Model, Objective, pytree, reference_class, static
 
-# What is made of the logits [K] of one image of a job: a pytree of arrays.
+# From the logits [K] of one image, and its job, to a pytree of arrays.
 Readout = Callable[[Float[Array, " K"], Any], Any]
 # `show(model, jobs, genotypes [B, ...])`: one call of the model; a pytree of arrays [B, ...].
 Show = Callable[[Model, Any, Any], Any]
@@ -22,19 +22,19 @@ Score = Callable[[Model, Images, Any], tuple[Fitness, Logits]]
 
 @pytree
 class Evaluate:
-    """A model as the attacks see it: `evaluate(encoding, job, genotypes [P, ...]) -> [P, K]`,
-    `evaluate.fittest(...)`, where fitness is all that a search needs, or `evaluate.gradient(...)`.
+    """A model as attacks see it: `evaluate(encoding, job, genotypes [P, ...]) -> logits [P, K]`,
+    `evaluate.fittest(...)` for searches that need only fitness, and `evaluate.gradient(...)`.
 
-    Images exist only inside a chunk: decoded, shown to the model, dropped. Under `vmap` over jobs
-    the candidates of all lanes are queued together, those of live lanes first, and only as many
-    chunks are computed as hold live ones; the last chunk is padded, so that there is one compiled
-    body. The logits of lanes that are not live are NaN.
+    Images exist only inside a chunk: they are decoded, shown to the model and dropped. Under `vmap`
+    over jobs, the candidates of all lanes form one queue, those of live lanes first, and only the
+    chunks with live ones are computed. The last chunk is padded, so one body is compiled. Lanes
+    that are not live get NaN logits.
 
     Attributes:
       model: `images [B, H, W, C] -> logits [B, K]`, any callable pytree.
       live: `[]` bool; False once the lane's job is finished.
       chunk: images per model call, over all lanes together; None for all at once.
-      axis: of the mesh, over whose devices each population is split; None where it is not.
+      axis: mesh axis over whose devices each population is split; None for no split.
     """
 
     model: Model
@@ -43,7 +43,7 @@ class Evaluate:
     axis: str | None = static(default=None)
 
     def __post_init__(self) -> None:
-        # Not fields: the calls made through this handle, noted while a step is traced.
+        # Not fields: the calls made through this handle while a step is traced.
         object.__setattr__(self, "_calls", [])
         object.__setattr__(self, "_gradients", [])
 
@@ -54,8 +54,8 @@ class Evaluate:
     def fittest(
         self, encoding: Any, objective: Objective, job: Any, genotypes: Any
     ) -> tuple[Float[Array, " P"], Float[Array, " K"]]:
-        """Fitness `[P]` of all genotypes, and the logits `[K]` of the fittest, the first of equals;
-        NaN is never the fittest. So little leaves a device when the population is split."""
+        """Fitness `[P]` of all genotypes, and logits `[K]` of the fittest, the first of equals; NaN
+        is never the fittest. When a population is split, only these leave a device."""
         fitness, logits = self._read(encoding, _Judge(objective), job, genotypes)
         best = _first_best(fitness)
         if self.axis is None:
@@ -66,19 +66,19 @@ class Evaluate:
     def gradient(
         self, encoding: Any, score: Score, job: Any, genotypes: Any
     ) -> tuple[Float[Array, " P"], Any, Logits]:
-        """Fitness `[P]`, its gradient in the genotypes (a pytree like them), and logits `[P, K]`.
+        """Fitness `[P]`, its gradient with respect to the genotypes, and logits `[P, K]`.
 
-        With `Pixels` as the encoding it is the gradient in the image. A split population is
-        computed whole on every device.
+        With the encoding `Pixels` it is the gradient with respect to the image. Every device
+        computes the whole of a split population.
 
         Args:
-          score: of images, e.g. `jfool.objectives.OfLogits(objective)`, or a `FeatureMatch`.
+          score: of images, e.g. `jfool.objectives.OfLogits(objective)` or a `FeatureMatch`.
         """
         self._count(self.gradient_calls, genotypes)
         return self._show(_Differentiate(encoding, score), job, genotypes)
 
     def _read(self, encoding: Any, readout: Readout, job: Any, genotypes: Any) -> Any:
-        """Of this device's share of the population; without an axis, of all of it."""
+        """Evaluates this device's share of the population; without an axis, all of it."""
         num_images = self._count(self.calls, genotypes)
         if self.axis is not None:
             share = num_images // lax.axis_size(self.axis)
@@ -94,24 +94,24 @@ class Evaluate:
 
     def _count(self, calls: list[tuple[int, Array]], genotypes: Any) -> int:
         num_images = jax.tree.leaves(genotypes)[0].shape[0]
-        # Counted by an operation, not an int: should an attack evaluate inside a loop of its own,
-        # where the trace sees one call but many happen, JAX stops it (a leaked tracer).
+        # An array, not an int: if an attack evaluates inside a loop of its own, where one traced
+        # call is many calls, JAX raises (a leaked tracer) instead of miscounting.
         calls.append((num_images, lax.optimization_barrier(jnp.int32(num_images))))
         return num_images
 
     @property
     def calls(self) -> list[tuple[int, Array]]:
-        """Per call without a gradient: how many images, as a number and as an array."""
+        """Images of each call without a gradient, as an int and as an array."""
         return self.__dict__["_calls"]
 
     @property
     def gradient_calls(self) -> list[tuple[int, Array]]:
-        """The same per call of `gradient`."""
+        """The same for calls of `gradient`."""
         return self.__dict__["_gradients"]
 
     @property
     def num_queries(self) -> Array:
-        """`[]`, images shown to the model without asking for a gradient, padding excluded."""
+        """`[]`, images shown to the model without a gradient, padding excluded."""
         return _sum(self.calls)
 
     @property
@@ -121,7 +121,7 @@ class Evaluate:
 
     @property
     def images_per_call(self) -> int:
-        """The most images that any call through this handle evaluated at once."""
+        """The most images in one call through this handle."""
         return max((count for count, _ in self.calls + self.gradient_calls), default=1)
 
 
@@ -131,7 +131,7 @@ def _sum(calls: list[tuple[int, Array]]) -> Array:
 
 @pytree
 class Read:
-    """Shows decoded genotypes, and reads something out of the logits."""
+    """Decodes genotypes, calls the model, and reads something out of the logits."""
 
     encoding: Any
     readout: Readout
@@ -143,10 +143,10 @@ class Read:
 
 @pytree
 class _Differentiate:
-    """Shows decoded genotypes, and goes back through the model and the encoding.
+    """Decodes genotypes, calls the model, and differentiates through both.
 
-    In inference mode images do not meet inside a model, so the gradient of the sum holds those of
-    all images.
+    In inference mode the images of a batch do not interact, so the gradient of the sum of their
+    scores holds each image's own.
     """
 
     encoding: Any
@@ -178,7 +178,7 @@ def _logits(logits: Float[Array, " K"], job: Any) -> Array:
 
 
 def _lanes(treedef: Any, chunk: int | None) -> Callable[..., Any]:
-    """Evaluation of one lane, which `vmap` turns into one queue for all lanes."""
+    """Evaluates one lane; `vmap` turns it into one queue for all lanes."""
 
     def queue(leaves, show, jobs, genotypes, live):
         model = jax.tree.unflatten(treedef, leaves)
@@ -216,7 +216,7 @@ def _first_best(fitness: Fitness) -> Array:
 
 
 def batch_size(num_images: int, chunk: int | None) -> int:
-    """Images per call of the model for a queue of `num_images`: at most `chunk`, calls even."""
+    """Images per model call for a queue of `num_images`: calls of even size, at most `chunk`."""
     num_calls = 1 if chunk is None else -(-num_images // chunk)
     return -(-num_images // num_calls)
 
@@ -229,11 +229,11 @@ def evaluate_lanes(
     live: Bool[Array, " L"],
     batch: int,
 ) -> Any:
-    """What `show` makes of genotypes `[L, P, ...]`: arrays `[L, P, ...]`, with NaN (or 0) for lanes
-    that are not live. `batch` images per call of the model, the last call padded.
+    """Applies `show` to genotypes `[L, P, ...]`: arrays `[L, P, ...]`, NaN (or 0) in lanes that are
+    not live. Each model call takes `batch` images; the last one is padded.
 
-    Decoding, model and readout are one call: the bits of what is read depend on the batch shape
-    alone, not on the number of lanes.
+    Decoding, model and readout are one call, so the result's bits depend on the batch shape alone,
+    not on the number of lanes.
     """
     num_lanes, population = jax.tree.leaves(genotypes)[0].shape[:2]
     total = num_lanes * population

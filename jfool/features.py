@@ -1,7 +1,7 @@
-"""Deep features: what images look like to an inner layer of a network.
+"""Deep features: the activations of an inner layer.
 
-The model needs `features(images [B, H, W, C], layer) -> [B, ...]`, as the networks of `models`
-have. `D` numbers of one feature, flattened.
+The model needs `features(images [B, H, W, C], layer) -> [B, ...]`, as the networks in `models`
+have. A flattened feature has `D` numbers.
 """
 
 import functools
@@ -21,7 +21,7 @@ _IMAGES_AT_ONCE = 256
 
 @pytree
 class FeatureMatch:
-    """Minus the relative squared distance of features to `job.features` (paper 000, equation 1):
+    """Minus the relative squared distance to `job.features`. (Kumano et al., 2020, eq. 1)
 
       -||Phi(x) - Phi(x0)||^2 / ||Phi(x0)||^2
 
@@ -60,20 +60,20 @@ def features_of(model: Any, images: Images, layer: str) -> Float[Array, "B D"]:
 
 
 def relative_distance(features: Features, wanted: Features) -> Float[Array, " B"]:
-    """`||f - w||^2 / ||w||^2`, paper 000, equation 1."""
+    """`||f - w||^2 / ||w||^2`. (Kumano et al., 2020, eq. 1)"""
     features, wanted = jnp.asarray(features), jnp.asarray(wanted)
     return jnp.square(features - wanted).sum(-1) / jnp.square(wanted).sum(-1)
 
 
 def cosine(features: Features, wanted: Features) -> Float[Array, " B"]:
-    """The normalised inner product, 0 where a feature is all zeros; the paper's figures 8 and 9."""
+    """The cosine of two features, 0 if one is all zeros. (Kumano et al., 2020, figures 8 and 9)"""
     features, wanted = jnp.asarray(features), jnp.asarray(wanted)
     norms = jnp.linalg.norm(features, axis=-1) * jnp.linalg.norm(wanted, axis=-1)
     return jnp.where(norms > 0, (features * wanted).sum(-1) / jnp.where(norms > 0, norms, 1), 0)
 
 
 def show_features(model: Any, images: Any, layer: str) -> Float[np.ndarray, "N D"]:
-    """`features_of` for any number of images `[N, H, W, C]` in [0, 1], some at a time.
+    """`features_of` for any number of images `[N, H, W, C]` in [0, 1], in batches.
 
     Raises:
       TypeError: the images are not floats.
@@ -104,8 +104,8 @@ def num_altered(images: Any, bases: Any, threshold: float = 0.0) -> Int[np.ndarr
 
     Args:
       images: `[N, H, W, C]`.
-      bases: `[N, C]`, colours.
-      threshold: 0 counts exactly; paper 000's heat maps count above 0.3.
+      bases: `[N, C]`, colors.
+      threshold: 0 counts every change; the heat maps of Kumano et al. (2020) use 0.3.
     Returns:
       `[N]` whole numbers.
     """

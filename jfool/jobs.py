@@ -1,4 +1,4 @@
-"""Sweeps are arrays of jobs: pytrees with a leading axis N."""
+"""Arrays of jobs: pytrees whose leaves have a leading axis N."""
 
 import dataclasses
 import itertools
@@ -17,14 +17,14 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
 
     Args:
       job_type: a job dataclass, e.g. `jfool.SparseJob`.
-      repeats: how often each combination occurs (each with draws of its own), varying fastest.
-      axes: one sequence of values per field; a scalar is the same for all jobs. A colour is itself
-        a sequence: one base colour for all jobs is `[[0.5, 0.5, 0.5]]`.
+      repeats: copies of each combination, with different draws; they vary fastest.
+      axes: one sequence of values per field; a scalar is the same for all jobs. A color is itself
+        a sequence: one base color for all jobs is `[[0.5, 0.5, 0.5]]`.
     Returns:
       `job_type` with NumPy leaves of N = (product of the lengths) x repeats rows.
     Raises:
-      TypeError: a field that the job lacks, or one that was not given.
-      ValueError: values of a field that differ in shape.
+      TypeError: a field is unknown or missing.
+      ValueError: the values of a field differ in shape.
     Example:
       >>> from jfool import SparseJob
       >>> jobs = grid(SparseJob, base=[[0.0], [1.0]], target=range(3), k=5)

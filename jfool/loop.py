@@ -1,6 +1,6 @@
-"""The one loop: jobs side by side in lanes, each stepped until it is done.
+"""The loop: jobs run side by side in `L` lanes, each stepped until it is done.
 
-`run` gives every job a lane and waits for the slowest; a sweep refills the lanes. `L` lanes.
+`run` gives every job a lane and waits for the slowest; a sweep refills lanes.
 """
 
 import dataclasses
@@ -29,22 +29,22 @@ from jfool.encodings.pixels import Pixels
 from jfool.evaluate import Evaluate, Read, batch_size, evaluate_lanes
 from jfool.result import AttackResult
 
-GRADIENT_COST = 3  # in images: one forward, about two back
+GRADIENT_COST = 3  # in images: a forward pass, and a backward pass of about twice its cost
 _NO_LIMIT = 2**31 - 1
 
 
 @pytree
 class Lanes:
-    """Jobs under way; every field has the leading axis L.
+    """Running jobs; every field has the leading axis L.
 
     Attributes:
-      key: `[L, 2]`, the data of each job's own.
+      key: `[L, 2]`, the data of each job's key.
       job: the attack's jobs.
       state: the attack's states.
       step: `[L]`, steps taken; the first evaluates the start.
-      live: `[L]`, False once a job is done: it no longer changes, nor counts.
+      live: `[L]`, False once a job is done; it then neither changes nor counts.
       stopped: `[L]`, whether `until` ended the job.
-      num_queries: `[L]`, images shown to the model without asking for a gradient.
+      num_queries: `[L]`, images shown to the model without a gradient.
       num_gradients: `[L]`, images differentiated.
     """
 
@@ -63,8 +63,8 @@ class Limits:
     """When a job is done.
 
     Attributes:
-      num_steps: `[]` int, the most generations behind the start.
-      max_queries: `[]` int: the job ends with the step that reaches them, where a gradient counts
+      num_steps: `[]` int, the most steps after the start's evaluation.
+      max_queries: `[]` int, images; the step that reaches it is the job's last. A gradient counts
         as `GRADIENT_COST` images.
       until: a criterion that ends it, or None.
     """
@@ -75,7 +75,7 @@ class Limits:
 
 
 def enter(attack: Attack, key: PRNGKey, ids: Int[Array, " L"], jobs: Any) -> Lanes:
-    """Jobs at their start. A job draws from `fold_in(key, id)`, its step t from a fold of that."""
+    """Jobs at their start. A job's key is `fold_in(key, id)`, that of its step t a fold of it."""
     count = ids.shape[0]
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, ids)
     step = jnp.zeros(count, jnp.int32)
@@ -94,13 +94,13 @@ def enter(attack: Attack, key: PRNGKey, ids: Int[Array, " L"], jobs: Any) -> Lan
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """The steps of one compiled program, made while it is traced.
+    """Makes the steps of one compiled program, while it is traced.
 
     Attributes:
       attack, model: as `run` takes them.
       limits: when jobs are done.
       chunk: images per model call, over all lanes together; None for all at once.
-      axis: of the mesh, over which populations are split; None where they are not.
+      axis: mesh axis over which populations are split; None for no split.
     """
 
     attack: Attack
@@ -111,7 +111,7 @@ class Loop:
     _calls: list[int] = dataclasses.field(default_factory=list, init=False)  # images of each
 
     def advance(self, lanes: Lanes) -> tuple[Lanes, Candidate]:
-        """One step of every live job, and the best answers behind it."""
+        """Takes one step of every live job; also returns the best answers after it."""
         attack, limits = self.attack, self.limits
 
         def one_step(key, job, state, live):
@@ -153,7 +153,7 @@ class Loop:
     def results(
         self, lanes: Lanes, asked: Bool[Array, " L"], history: Array | None = None
     ) -> AttackResult:
-        """What the jobs asked for have found; the truths of the others mean nothing."""
+        """Results of the jobs that are `asked` for; those of others are undefined."""
         best = jax.vmap(self.attack.best)(lanes.job, lanes.state)
         return AttackResult(
             images=best.image,
@@ -173,9 +173,8 @@ class Loop:
         references: Int[Array, " lanes *cells"],
         asked: Bool[Array, " lanes"],
     ) -> dict[str, Array]:
-        """What the model says of the final images, and of their 8-bit roundings, at the loop's
-        batch shape and the highest matmul precision. What the search has no number for is no
-        answer."""
+        """Evaluates the final images and their 8-bit roundings, at the loop's batch shape and the
+        highest matmul precision. An image that the search has no fitness for never counts."""
         images: Float[Array, "lanes *cells H W C"] = best.image
         split = 1 if self.axis is None else lax.axis_size(self.axis)
         batch = batch_size(len(images) * max(self._calls) // split, self.chunk)
@@ -201,14 +200,14 @@ class Loop:
 
 @pytree
 class _Answer:
-    """A job as far as the truth about its answers goes, `A` in all."""
+    """What the truths need of the jobs: the class of each of `A` answers."""
 
     reference: Array
 
 
 @pytree
 class _Truth:
-    """Reads out what results say of an image."""
+    """Reads confidence, prediction and success out of logits."""
 
     until: Criterion | None
     targeted: bool = static()
@@ -231,7 +230,7 @@ def _fold(data: UInt32[Array, "L 2"], numbers: Int[Array, " L"]) -> Array:
 
 
 def limits_of(num_steps: int, max_queries: int | None, until: Criterion | None) -> Limits:
-    """Limits whose numbers, whatever their types, meet the same trace."""
+    """Limits that share a trace, whatever the types of their numbers."""
     if max_queries is None:
         max_queries = _NO_LIMIT
     return strong(Limits(num_steps, max_queries, _as_pytree(until)))
@@ -239,7 +238,7 @@ def limits_of(num_steps: int, max_queries: int | None, until: Criterion | None) 
 
 def strong(tree: Any) -> Any:
     """Numbers as strongly typed 32-bit arrays, so that 0.7, float32(0.7) and float64(0.7), or 3
-    and int64(3), meet the same trace."""
+    and int64(3), share a trace."""
     return jax.tree.map(_strong, tree)
 
 
@@ -251,6 +250,6 @@ def _strong(leaf: Any) -> Array:
 
 
 def _as_pytree(until: Criterion | None) -> Criterion | None:
-    """A bare function of the user's own would be a leaf."""
+    """A bare function would be a leaf; `Partial` makes it static."""
     bare = callable(until) and jax.tree_util.all_leaves([until])
     return Partial(until) if bare else until

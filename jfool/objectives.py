@@ -1,9 +1,8 @@
-"""How good candidates are, from their logits `[*, K]`: an objective returns fitness `[*]`, to be
-maximised. All in float32.
+"""Objectives: from logits `[*, K]` to fitness `[*]` in float32, which is maximized.
 
-`Confidence` is what papers 000 and 004 climb. In float32 it saturates to exactly 0 or 1; where it
-is 0 for a whole population, selection sees a plateau and the search is a random walk.
-`LogConfidence` and `Margin` do not have that plateau. `Untargeted(objective)` climbs down instead.
+Kumano et al. (2020) and Su et al. (2019) use `Confidence`. In float32 it saturates at exactly 0 or
+1; where it is 0 for a whole population, selection has nothing to go by and the search is a random
+walk. `LogConfidence` and `Margin` do not saturate. `Untargeted(objective)` minimizes instead.
 """
 
 from typing import Any
@@ -26,7 +25,7 @@ from jfool.softmax import broken, log_softmax, softmax
 
 @pytree
 class Confidence:
-    """Softmax probability of the target (paper 000, sec. 3.1; Su et al.)."""
+    """Softmax probability of the target. (Kumano et al., 2020, sec. 3.1; Su et al., 2019)"""
 
     @property
     def targeted(self) -> bool:
@@ -38,7 +37,7 @@ class Confidence:
 
 @pytree
 class LogConfidence:
-    """Log of the softmax probability of the target: the same order, without saturation at 0."""
+    """Log of the target's softmax probability: the same order, but no saturation at 0."""
 
     @property
     def targeted(self) -> bool:
@@ -50,7 +49,7 @@ class LogConfidence:
 
 @pytree
 class Logit:
-    """Logit of the target, which other classes do not bound (paper 001, supplement)."""
+    """Logit of the target, whatever the other logits. (Nguyen et al., 2015, supplement)"""
 
     @property
     def targeted(self) -> bool:
@@ -76,13 +75,13 @@ class Margin:
 
 
 def _sound(logits: Logits) -> Logits:
-    """In float32; all NaN, and so never chosen, where softmax is."""
+    """In float32; all NaN, and so never selected, where softmax is NaN."""
     return jnp.where(broken(logits), jnp.nan, logits.astype(jnp.float32))
 
 
 @pytree
 class Untargeted:
-    """Minimises `objective` of the true class, for attacks that only want to leave it."""
+    """Minimizes `objective` for the true class, so that any other class may win."""
 
     objective: Objective = Confidence()
 
@@ -96,7 +95,7 @@ class Untargeted:
 
 @pytree
 class OfLogits:
-    """An objective as a score of images, which `evaluate.gradient` differentiates."""
+    """An objective as a score of images, for `evaluate.gradient`."""
 
     objective: Objective
 

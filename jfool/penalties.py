@@ -1,11 +1,10 @@
-"""Penalties on the pixels that an image alters, and how a gradient search obeys them.
+"""Sparsity penalties on alpha = image - base, and the gradient steps that obey them.
 
-All weigh `alpha = image - base` by lambda, `job.l1_weight`. A smooth step never ends at exactly
-zero. With `L1` and `GroupL1` it can: the gradient includes the penalty's own where alpha is not
+Lambda is `job.l1_weight`. Plain gradient steps never land on exactly zero. `L1` and `GroupL1` take
+orthant-wise steps (Andrew & Gao, 2007): the gradient includes the penalty's where alpha is not
 zero, alpha leaves zero only where the gradient exceeds lambda, and a step that would cross zero
-ends there (orthant-wise steps; Andrew & Gao, 2007). Where an optimiser has one step size for all
-pixels, a proximal step comes to rest at the same images; adaptive ones have none, and this works
-with any.
+ends there. This works with any optimizer. A proximal step, which has the same fixed points, needs
+one step size for all pixels; adaptive optimizers have none.
 """
 
 from typing import Any
@@ -18,19 +17,19 @@ from jfool.base import Image, pytree
 
 @pytree
 class L1:
-    """`lambda * sum |alpha|`, every channel for itself (paper 000, equation 1)."""
+    """`lambda * sum |alpha|`, each channel by itself. (Kumano et al., 2020, eq. 1)"""
 
     def penalty(self, job: Any, image: Image) -> Array:
         return job.l1_weight * jnp.abs(_alpha(job, image)).sum()
 
     def direction(self, job: Any, image: Image, gradient: Image) -> Image:
-        """Of steepest ascent of the fitness, the penalty included; zero where alpha should stay."""
+        """Steepest ascent of fitness minus penalty; zero where alpha should stay zero."""
         alpha = _alpha(job, image)
         leaving = jnp.sign(gradient) * jnp.maximum(jnp.abs(gradient) - job.l1_weight, 0)
         return jnp.where(alpha != 0, gradient - job.l1_weight * jnp.sign(alpha), leaving)
 
     def land(self, job: Any, image: Image, direction: Image, moved: Image, step: Array) -> Image:
-        """The step's end, but no further than alpha = 0."""
+        """The end of the step, or alpha = 0 if it would cross that."""
         del step
         alpha = _alpha(job, image)
         side = jnp.where(alpha != 0, alpha, direction)
@@ -39,7 +38,7 @@ class L1:
 
 @pytree
 class GroupL1:
-    """`lambda * sum over pixels of ||alpha||_2`: the channels of a pixel are zero together."""
+    """`lambda * sum over pixels of ||alpha||_2`: a pixel's channels become zero together."""
 
     def penalty(self, job: Any, image: Image) -> Array:
         return job.l1_weight * _norm(_alpha(job, image)).sum()
@@ -61,7 +60,7 @@ class GroupL1:
 
 @pytree
 class SmoothL1:
-    """`lambda * sum |alpha|` by its plain subgradient: nothing becomes exactly zero."""
+    """`lambda * sum |alpha|` by its subgradient: nothing becomes exactly zero."""
 
     def penalty(self, job: Any, image: Image) -> Array:
         return L1().penalty(job, image)

@@ -1,6 +1,6 @@
-"""What becomes of an image behind each step of gradient ascent. (Paper 001, figures S3 to S5)
+"""Regularizers, applied after each step of gradient ascent. (Nguyen et al., 2015, fig. S3 to S5)
 
-All of it acts on the distance from the base, the mean of the training images.
+All act on the difference from the base, the mean of the training images.
 """
 
 from typing import Any
@@ -15,17 +15,17 @@ from jfool.base import Image, pytree, static
 
 @pytree
 class Regularizers:
-    """Decay, blur, and removal of pixels that matter little, in this order; none by default.
+    """Decay, blur, and removal of unimportant pixels, in this order; none by default.
 
     Attributes:
-      decay: share of the distance that each step takes away (L2).
+      decay: share of the difference that each step removes (L2).
       blur_radius: standard deviation in pixels of a Gaussian blur of each channel; 0 for none.
       blur_every: steps from one blur to the next.
-      small_norm: percentile of the pixels' norms over the channels, below which they become the
-        base ("pseudo-L1").
-      small_benefit: percentile of `|g . distance|` of the pixels, below which they become the base:
-        to first order, what removing a pixel changes.
-      reach: of the blur, in pixels; what lies further off is cut.
+      small_norm: percentile of the pixels' norms over the channels; pixels below it become the base
+        ("pseudo-L1").
+      small_benefit: percentile of the pixels' `|g . difference|`, the first-order change from
+        removing a pixel; pixels below it become the base.
+      reach: taps of the blur on each side, in pixels.
     """
 
     decay: ArrayLike = 0.0

@@ -1,4 +1,4 @@
-"""Names of earlier versions, refused with the new one in the sentence."""
+"""Names of earlier versions: using one raises an error with the new name."""
 
 import functools
 from collections.abc import Callable
@@ -9,7 +9,7 @@ EXPORTS = {"GreedyPixels": "GreedySearch", "progress": "confidence_steps"}  # of
 
 
 def renamed(**names: str) -> Callable[[type[T]], type[T]]:
-    """Decorates a class some of whose options were renamed, as `old="new"`."""
+    """Decorates a class whose options were renamed, given as `old="new"`."""
 
     def decorate(cls: type[T]) -> type[T]:
         init = cls.__init__

@@ -1,4 +1,4 @@
-"""What attacks return."""
+"""The result of a run."""
 
 from typing import Any
 
@@ -9,31 +9,32 @@ from jfool.base import pytree
 
 @pytree
 class AttackResult:
-    """What attacks found; every field has the leading axis N of the jobs.
+    """Results of attacks; every field has the leading axis N of the jobs.
 
-    Where a job has an answer for each of several classes (`job.target [cells]`, an archive),
-    images, confidence, prediction, success, genotype and history have a second axis of cells, and a
-    job is stopped when `until` holds in all of them.
+    If a job has an answer for each of several classes (an archive, `job.target [cells]`), images,
+    confidence, prediction, success, genotype and history have a second axis of cells, and `until`
+    stops a job when it holds in all cells.
 
-    The truths are computed anew, in float32 at the highest matmul precision, from the final images.
+    Confidence, prediction and success are recomputed from the final images, in float32 at the
+    highest matmul precision.
 
     Attributes:
       images: `[N, H, W, C]` in [0, 1].
-      confidence: `[N]`, softmax probability of the target; untargeted, of the predicted class; NaN
-        where the model's logits are NaN, or were for all that the search showed it.
-      prediction: `[N]`, the predicted class; -1 where the confidence is NaN.
-      success: `[N]`; targeted: the target is predicted and, if `until` asks for a confidence, has
-        it; untargeted: the prediction is not the label. NaN logits are never a success.
+      confidence: `[N]`, softmax probability of the target, or untargeted, of the predicted class.
+        NaN if the logits are NaN, or were for every image of the search.
+      prediction: `[N]`, the predicted class; -1 if the confidence is NaN.
+      success: `[N]`. Targeted: the target is predicted, and `until`, if given, holds.
+        Untargeted: the prediction is not the label. NaN logits never succeed.
       confidence_uint8, success_uint8: the same after rounding the images to 8 bits.
-      stopped: `[N]`, whether `until` ended the job, judging by the logits of the search itself.
-      num_queries: `[N]`, images shown to the model by the search, without asking for a gradient.
-      num_gradients: `[N]`, images differentiated besides. Where budgets are compared, a gradient
-        weighs three images.
+      stopped: `[N]`, whether `until` ended the job, by the search's own logits.
+      num_queries: `[N]`, images that the search showed to the model without a gradient.
+      num_gradients: `[N]`, images differentiated, not among the queries. In budgets a gradient
+        counts as three images.
       num_steps: `[N]`, generations or gradient steps taken.
-      genotype: the encoding's own form of the images.
-      notes: what else the attack tells of its search; None where there is nothing.
-      history: `[N, num_steps + 1]` best fitness after each generation, the start population first,
-        NaN after the job stopped; None unless asked for.
+      genotype: the images as the encoding represents them.
+      notes: anything else that the attack reports; None for nothing.
+      history: `[N, num_steps + 1]`, best fitness after each generation, the start population first,
+        NaN after the job ended; None unless asked for.
     """
 
     images: Array

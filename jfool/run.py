@@ -1,4 +1,4 @@
-"""Every attack, over all jobs at once, in one compiled program."""
+"""Runs an attack on all jobs at once, in one compiled program."""
 
 import functools
 from typing import Any
@@ -39,28 +39,27 @@ def run(
 ) -> AttackResult:
     """Runs `attack` on `model` for all jobs, in one compiled call.
 
-    New numbers (keys, weights, jobs, settings that are leaves, `num_steps` without `history`) meet
-    the same compiled program. A job's random draws depend on `key` and its id alone; at a fixed
-    batch shape, which follows from `chunk` and N, so do its results, bit for bit.
+    New numbers (keys, weights, jobs, settings that are leaves, `num_steps` without `history`) need
+    no new compilation. A job's draws depend on `key` and its id alone; at a fixed batch shape,
+    which follows from `chunk` and N, so do its results, bit for bit.
 
     Args:
       key: typed threefry key; job i uses `fold_in(key, job_ids[i])`.
       attack: e.g. `jfool.SparseFooling(...)`.
       model: callable pytree `[B, H, W, C] in [0, 1] -> logits [B, K]`, in inference mode: an NNX
-        module after `.eval()`, or what `jfool.wrap` makes of anything else.
+        module after `.eval()`, or anything else through `jfool.wrap`.
       jobs: the attack's jobs with a leading axis N on every field, e.g. `jfool.SparseJob`.
-      num_steps: the most generations (the start population is evaluated besides).
-      until: ends a job early, e.g. `jfool.confident(0.9)`; it no longer changes, nor counts, and
-        costs next to nothing.
-      max_queries: a job also ends with the step that reaches so many images; a gradient counts as
-        three.
-      chunk: images per model call over all jobs together; bounds memory. None: all in one.
+      num_steps: the most generations, not counting the start population's evaluation.
+      until: ends a job early, e.g. `jfool.confident(0.9)`. The job then neither changes nor counts,
+        and costs almost nothing.
+      max_queries: images; the step that reaches it is a job's last. A gradient counts as three.
+      chunk: images per model call over all jobs together; bounds memory. None for one call.
       job_ids: `[N]` distinct whole numbers, by default 0..N-1.
       history: also return the best fitness of each generation.
     Returns:
       An `AttackResult`.
     Raises:
-      TypeError, ValueError: an argument that cannot work, named, before anything is compiled.
+      TypeError, ValueError: an argument cannot work; raised before compilation.
     Example:
       >>> import jax, jax.numpy as jnp, jfool
       >>> model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.eye(12)[:, :3])
@@ -118,10 +117,9 @@ def check_run(
     chunk: Any,
     job_ids: Any,
 ) -> None:
-    """Raises TypeError or ValueError on arguments that cannot work, naming the first.
+    """Raises TypeError or ValueError on the first argument that cannot work.
 
-    Traced arguments (a `run` inside a user's own `jit`) have no values to look at; their shapes are
-    checked all the same.
+    Of traced arguments (`run` inside a user's `jit`) only shapes and types are checked.
     """
     check_key(key)
     missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]

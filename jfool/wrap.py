@@ -1,4 +1,4 @@
-"""Models of any framework as jfool sees models: images in [0, 1] in, float32 logits out."""
+"""Wraps functions as models: from images in [0, 1] to float32 logits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ LAYOUTS = ("NHWC", "NCHW")
 
 @pytree
 class Wrapped:
-    """`apply(variables, inputs)` behind resizing, normalisation and layout; see `wrap`."""
+    """`apply(variables, inputs)` after resizing, normalization and layout; see `wrap`."""
 
     variables: Any
     mean: Array
@@ -31,8 +31,7 @@ class Wrapped:
         for name, value in (("mean", self.mean), ("std", self.std)):
             if value.size not in (1, channels):
                 raise ValueError(
-                    f"{name}: expected one number or {channels}, as images have channels, "
-                    f"got {value.size}"
+                    f"{name}: expected one number or {channels}, one per channel, got {value.size}"
                 )
         if self.size is not None and self.size != (height, width):
             images = jax.image.resize(images, (batch, *self.size, channels), "bilinear")
@@ -53,19 +52,19 @@ def wrap(
 ) -> Wrapped:
     """A jfool model from a function and its weights: linen modules, hand-written JAX, ...
 
-    The weights are arguments of the compiled program: other weights meet the same one, as long as
+    Weights are arguments of the compiled program, so new weights need no new compilation as long as
     `apply` is the same function.
 
     Args:
       apply: `(variables, inputs) -> logits [B, K]`, in inference mode; traced by JAX.
       variables: its weights, any pytree.
       mean, std: `[]` or `[C]`, in image units: inputs are `(images - mean) / std`.
-      layout: what `apply` takes, "NHWC" or "NCHW"; jfool's images are `[B, H, W, C]`.
-      size: (height, width) to resize images to, bilinearly, before normalisation; None keeps them.
+      layout: of the inputs of `apply`, "NHWC" or "NCHW"; jfool's images are `[B, H, W, C]`.
+      size: (height, width) to which images are resized, bilinearly, before normalization.
     Returns:
       A callable pytree `images [B, H, W, C] in [0, 1] -> logits [B, K]` float32.
     Raises:
-      TypeError, ValueError: an argument that cannot work.
+      TypeError, ValueError: an argument cannot work.
     Example:
       >>> model = wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.zeros((12, 3)), mean=0.5)
       >>> model(jnp.ones((2, 2, 2, 3))).shape

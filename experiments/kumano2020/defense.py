@@ -28,7 +28,7 @@ COLUMNS = ("combined", "natural", "defense", "re-attack")
 @lab.settings
 class Settings:
     dataset: lab.Dataset = "cifar10"  # digits needs no download
-    network: lab.Network = "cifar_vgg16"  # trained here by its recipe, once for each M
+    network: lab.TrainedNetwork = "cifar_vgg16"  # trained by its recipe, once for each M
     num_steps: lab.Count | None = None  # of each training; by default the recipe's
     rounds: lab.Count = 4  # how often the network is attacked and trained anew
     per_class: lab.Count = 600  # SFIs for each class and round
@@ -115,13 +115,15 @@ def tables(s: Settings, found: Mapping[str, Any]) -> Iterator[lab.Table]:
     """Beside tables 16 and 17."""
     yield rounds(found)
     names = models.class_names(s.dataset)
-    paper = {m: dict(zip(names, row, strict=True)) for m, row in PAPER["table_17"].items()}
+    paper = None
+    if s.dataset == "cifar10":
+        paper = {m: dict(zip(names, row, strict=True)) for m, row in PAPER["table_17"].items()}
     rates = {
         network: {names[c]: lab.floored(of["success"].mean()) for c, of in sfis.groups("target")}
         for network, sfis in found["searches"].groups("network")
     }
     title = "Success of new attacks by target class, % (table 17)"
-    yield lab.table(title, rates, paper if s.dataset == "cifar10" else None, columns=names)
+    yield lab.table(title, rates, paper, columns=names)
 
 
 def rounds(found: Mapping[str, Any]) -> lab.Table:

@@ -5,48 +5,17 @@ shown of it says so.
 """
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import models
 from experiments.lab.progress import say
-from experiments.lab.victims import split_spec
+from experiments.lab.victims import Victim, split_spec
 
 NUM_CLASSES = 1000
 NETWORKS = tuple(n for n, a in models.ARCHITECTURES.items() if a.num_classes == NUM_CLASSES)
 
 
-@dataclass(frozen=True)
-class ImageNetVictim:
-    """
-    name: of the architecture.
-    model: in evaluation mode.
-    weights: the name of their file, or None: drawn at random.
-    sha256: of that file.
-    """
-
-    name: str
-    model: models.Network
-    weights: str | None
-    sha256: str | None
-
-    @property
-    def title(self) -> str:
-        """As titles call it."""
-        return self.name if self.weights else f"{self.name}, UNTRAINED"
-
-    @property
-    def note(self) -> str:
-        """A sentence on where its weights come from."""
-        if self.weights is None:
-            return (
-                f"{self.name} is UNTRAINED: no weights were given ({self.name}=FILE), so they "
-                "were drawn at random, and nothing here says anything about what it sees."
-            )
-        return f"{self.name} has the weights of {self.weights} (SHA-256 {self.sha256})."
-
-
-def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> ImageNetVictim:
+def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> Victim:
     """A network from one text.
 
     Args:
@@ -56,14 +25,42 @@ def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> ImageN
     """
     check_network(spec, side)
     name, file = split_spec(spec)
-    shape = None if side is None else (side, side, 3)
+    shape = image_shape(spec, side)
     if file is None:
         model = models.create(name, shape, seed=seed)
         model.eval()
         say(f"{name} is UNTRAINED: its weights are random")
-        return ImageNetVictim(name, model, None, None)
+        return as_victim(name, model)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return ImageNetVictim(name, models.load(name, file, shape), file.name, digest)
+    return as_victim(name, models.load(name, file, shape), file.name, digest)
+
+
+def title_of(spec: str) -> str:
+    """As titles call a network, before it is there."""
+    name, file = split_spec(spec)
+    return name if file else f"{name}, UNTRAINED"
+
+
+def as_victim(
+    name: str, model: models.Network, weights: str | None = None, sha256: str = ""
+) -> Victim:
+    """A network that is there.
+
+    Args:
+      name: of the architecture.
+      model: in evaluation mode.
+      weights: the name of their file; None: drawn at random.
+      sha256: of that file.
+    """
+    origin = {"untrained": True} if weights is None else {"weights": weights, "sha256": sha256}
+    return Victim(name, model, {"model": name, **origin}, model.image_shape, NUM_CLASSES)
+
+
+class ImageNetVictim(Victim):
+    """The same, for experiments that are not declared yet."""
+
+    def __init__(self, name: str, model: models.Network, weights: str | None, sha256: str | None):
+        super().__init__(**vars(as_victim(name, model, weights, sha256 or "")))
 
 
 def check_network(spec: str, side: int | None, setting: str = "network") -> None:
@@ -107,7 +104,7 @@ def check_k(k: int, spec: str, side: int | None, setting: str = "k") -> None:
         raise ValueError(f"{setting}: expected at most the {pixels} pixels of an image, got {k}")
 
 
-def imagenet_names(path: Path | None) -> tuple[str, ...]:
+def imagenet_names(path: Path | None, setting: str = "class_names") -> tuple[str, ...]:
     """What the classes are called: by a file (see `models.read_class_names`), or by number.
 
     Raises:
@@ -118,7 +115,7 @@ def imagenet_names(path: Path | None) -> tuple[str, ...]:
     try:
         names = models.read_class_names(path)
     except (FileNotFoundError, ValueError) as error:
-        raise ValueError(f"class_names: {error}") from error
+        raise ValueError(f"{setting}: {error}") from error
     if len(names) != NUM_CLASSES:
-        raise ValueError(f"class_names: expected {NUM_CLASSES} names, got {len(names)} in {path}")
+        raise ValueError(f"{setting}: expected {NUM_CLASSES} names, got {len(names)} in {path}")
     return tuple(name.replace("_", " ") for name in names)

@@ -11,7 +11,7 @@ import models
 from experiments.lab import imagenet
 from experiments.lab.colors import parse_colors
 from experiments.lab.settings import Check, Subject, Technical, settings
-from experiments.lab.victims import check_network, split_spec
+from experiments.lab.victims import check_network, check_victim, split_spec
 from jfool.encodings.boundary import BOUNDARIES
 
 OBJECTIVES: dict[str, Any] = {
@@ -64,6 +64,14 @@ def distinct(name: str, values: tuple[Any, ...], _: Any) -> None:
 
 
 @_check
+def ascending(name: str, values: tuple[Any, ...], _: Any) -> None:
+    """One or more numbers, each larger than the one before it."""
+    if not values or list(values) != sorted(set(values)):
+        got = " ".join(map(str, values)) or "none"
+        raise ValueError(f"{name}: expected one or more ascending numbers, got {got}")
+
+
+@_check
 def _even(name: str, value: int, _: Any) -> None:
     if value % 2:
         raise ValueError(f"{name}: expected an even number, got {value}")
@@ -78,6 +86,11 @@ def _seed(name: str, value: int, _: Any) -> None:
 @_check
 def _network(name: str, spec: str, others: Any) -> None:
     check_network(spec, others.dataset, name)
+
+
+@_check
+def _trained_network(name: str, network: str, others: Any) -> None:
+    check_victim(network, others.dataset, None, name)
 
 
 @_check
@@ -143,6 +156,24 @@ def _file(name: str, path: Path, _: Any) -> None:
         raise FileNotFoundError(f"{name}: expected a file, got none at {path}")
 
 
+@_check
+def _seconds(name: str, value: float, _: Any) -> None:
+    if not value >= 0:
+        raise ValueError(f"{name}: expected a time of at least 0, got {value}")
+
+
+@_check
+def _class_names(name: str, path: Path, _: Any) -> None:
+    imagenet.imagenet_names(path, name)
+
+
+@_check
+def _imagenet_class(name: str, number: int, _: Any) -> None:
+    if not 0 <= number < imagenet.NUM_CLASSES:
+        last = imagenet.NUM_CLASSES - 1
+        raise ValueError(f"{name}: expected a class from 0 to {last}, got {number}")
+
+
 Count = Annotated[int, at_least(1)]
 Number = Annotated[int, at_least(0)]
 Seed = Annotated[int, _seed, Technical]
@@ -152,11 +183,17 @@ Flag = Annotated[bool, Technical]
 Confidence = Annotated[float, between(0, 1, "a confidence in (0, 1]")]
 Dataset = Annotated[str, one_of(models.DATASETS), Subject]
 Network = Annotated[str, _network, Subject]
+TrainedNetwork = Annotated[str, _trained_network, Subject]  # without weights of one's own
 Networks = Annotated[tuple[Annotated[str, _network], ...], _networks, Subject]
 ImageNetNetwork = Annotated[str, _imagenet_network, Subject]
+ImageNetClass = Annotated[int, _imagenet_class]
+ClassNames = Annotated[Path, _class_names, Technical]  # a JSON list of ImageNet's names
+Side = Annotated[int, at_least(32)]  # of square images, in pixels
+Precision = Annotated[str, one_of(("float32", "bfloat16")), Technical]  # of the network
+Seconds = Annotated[float, _seconds, Technical]
 Layer = Annotated[str, _layer]
 Pixels = Annotated[int, _pixels]  # k, the most pixels that are altered
-Ks = Annotated[tuple[Pixels, ...], distinct]
+Ks = Annotated[tuple[Pixels, ...], ascending]
 Color = Annotated[str, _colors]
 Colors = Annotated[tuple[str, ...], _colors]
 Classes = Annotated[tuple[int, ...], distinct, _classes]

@@ -24,8 +24,9 @@ def as_floats(images: Num[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
 def logits(model: Any, images: Num[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N K"]:
     """Logits in float32 at the highest matmul precision, in batches of one shape."""
     images = np.asarray(as_floats(images), np.float32)
-    padding = [(0, -len(images) % _BATCH)] + [(0, 0)] * 3
-    batches = np.pad(images, padding).reshape(-1, _BATCH, *images.shape[1:])
+    size = min(_BATCH, 1 << max(len(images) - 1, 0).bit_length())  # a power of two if they are few
+    padding = [(0, -len(images) % size)] + [(0, 0)] * 3
+    batches = np.pad(images, padding).reshape(-1, size, *images.shape[1:])
     with jax.default_matmul_precision("highest"):
         found = _logits(model, jnp.asarray(batches))
     return np.asarray(found, np.float32).reshape(-1, found.shape[-1])[: len(images)]

@@ -36,6 +36,11 @@ class Records:
         """The rows of all parts, one part after another."""
         return cls(pa.concat_tables([part.table for part in parts]).combine_chunks())
 
+    @classmethod
+    def read(cls, path: Path) -> "Records":
+        """What `write` wrote."""
+        return cls(pq.read_table(path))
+
     def __len__(self) -> int:
         return self.table.num_rows
 

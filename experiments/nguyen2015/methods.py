@@ -1,156 +1,190 @@
-"""The ways in which images evolve, by name, and runs of them."""
+"""How images evolve: encodings by name, settings of an archive's evolution, and runs of it.
 
-from collections.abc import Mapping, Sequence
+`R` runs, `G` generations with the start, `cells` classes.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 import jfool
-from experiments.lab.progress import sweep_progress
-from experiments.lab.shown import check_least
-from experiments.lab.victims import check_seed
+import models
+from experiments import lab
+from jfool.encodings.cppn import is_full
 
 Shape = tuple[int, int, int]
+Encoding = jfool.DirectPixels | jfool.CPPN
 
 
 def _colors(shape: Shape) -> str:
     return "grey" if shape[2] == 1 else "hls"
 
 
-def _direct(shape: Shape) -> jfool.DirectPixels:
+def _direct(shape: Shape) -> Encoding:
     return jfool.DirectPixels(shape, _colors(shape))
 
 
-def _direct_grey(shape: Shape) -> jfool.DirectPixels:
+def _direct_grey(shape: Shape) -> Encoding:
     crossover = jfool.SimulatedBinaryCrossover(equal_genes=0.5)
     return jfool.DirectPixels(shape, _colors(shape), crossover=crossover)
 
 
-def _cppn(shape: Shape) -> jfool.CPPN:
+def _cppn(shape: Shape) -> Encoding:
     return jfool.CPPN(shape, _colors(shape))
 
 
 # By name: of the shape of an image, the encoding with its operators.
-METHODS = MappingProxyType({"direct": _direct, "direct_grey": _direct_grey, "cppn": _cppn})
-TEXTS = MappingProxyType(
-    {
-        "direct": "direct",
-        "direct_grey": "direct, equal genes turn grey",
-        "cppn": "CPPN",
-    }
+METHODS: Mapping[str, Callable[[Shape], Encoding]] = MappingProxyType(
+    {"direct": _direct, "direct_grey": _direct_grey, "cppn": _cppn}
 )
+TITLES = MappingProxyType(
+    {"direct": "direct", "direct_grey": "direct, equal genes turn grey", "cppn": "CPPN"}
+)
+Methods = Annotated[tuple[Annotated[str, lab.one_of(METHODS)], ...], lab.distinct]
 
 
-@dataclass(frozen=True)
-class Runs:
+@lab.settings
+class ArchiveEvolution:
+    """Runs of MAP-Elites."""
+
+    population: lab.EvenCount = 200  # children of a generation
+    generations: lab.Count = 1000  # after the start
+    seed: lab.Seed = 0  # of the runs' draws
+    lanes: lab.Lanes = 10  # runs side by side
+    chunk: lab.Chunk | None = None  # images per call of the network; by default `population`
+
+
+@dataclass(frozen=True, eq=False)
+class Archives:
     """What evolved in R runs.
 
     Attributes:
-      fitness: `[R, G + 1, cells]`, every champion's confidence after each generation.
-      confidence: `[R, cells]`, recomputed from the last champions' images.
-      prediction: `[R, cells]`.
-      images: `[R, cells, H, W, C]`, of the last champions.
-      full: `[R, cells]`, whether a champion's network can grow no more; False without one.
-      num_queries: `[R]`.
+      targets: `[R, cells]`, the class of each cell.
+      fitness: `[R, G, cells]`, the champions' confidences in the search, after each generation.
+      confidence: `[R, cells]`, of the last champions, recomputed from their images.
+      prediction: `[R, cells]`, the class that the network takes them for.
+      num_queries: `[R]`, images shown to the network.
+      results, attack: of the sweep; None for numbers alone.
     """
 
-    fitness: Float[np.ndarray, "R generations cells"]
+    targets: Int[np.ndarray, "R cells"]
+    fitness: Float[np.ndarray, "R G cells"]
     confidence: Float[np.ndarray, "R cells"]
-    prediction: np.ndarray
-    images: Float[np.ndarray, "R cells H W C"]
-    full: np.ndarray
-    num_queries: np.ndarray
+    prediction: Int[np.ndarray, "R cells"]
+    num_queries: Int[np.ndarray, " R"]
+    results: Any = None
+    attack: Any = None
+
+    @property
+    def fooled(self) -> Bool[np.ndarray, "R cells"]:
+        """Whether the network takes a champion for its class."""
+        return self.prediction == self.targets
+
+    @property
+    def wins(self) -> Int[np.ndarray, "R G cells"]:
+        """Who won each cell in each generation; see `jfool.search.map_elites.Lineage`."""
+        return self.results.column("notes.wins")
+
+    @property
+    def records(self) -> lab.Records:
+        """A record for each run and class: the last champion, without its image."""
+        run = np.arange(len(self.targets))[:, None]
+        columns = {
+            "run": np.broadcast_to(run, self.targets.shape),
+            "target": self.targets,
+            "confidence": self.confidence,
+            "prediction": self.prediction,
+            "fooled": self.fooled,
+        }
+        return lab.Records.of(**{name: column.ravel() for name, column in columns.items()})
+
+    @functools.cached_property
+    def champions(self) -> lab.Records:
+        """The same with all images, which must fit into memory."""
+        images = self.results.images(self.attack, jfool.EvolutionJob)
+        return self.records.plus(image=images.reshape(-1, *self.attack.image_shape))
+
+    def genotypes(self, run: int, cells: Any) -> Any:
+        """Of some champions of a run."""
+        return jax.tree.map(lambda leaf: leaf[np.asarray(cells)], self._genotypes(run))
+
+    def images(self, run: int, cells: Any) -> Float[np.ndarray, "n H W C"]:
+        """Of some champions of a run."""
+        return np.asarray(_paint(self.attack.encoding, self.genotypes(run, cells)))
+
+    @functools.cached_property
+    def num_full(self) -> int:
+        """Champions whose CPPNs can grow no more."""
+        if not isinstance(self.attack.encoding, jfool.CPPN):
+            return 0
+        full = jax.vmap(is_full)
+        return sum(int(full(self._genotypes(run)).sum()) for run in range(len(self.targets)))
+
+    def _genotypes(self, run: int) -> Any:
+        genotypes = self.results.genotypes(self.attack, jfool.EvolutionJob, [run])
+        return jax.tree.map(lambda leaf: leaf[0], genotypes)
+
+
+@jax.jit
+def _paint(encoding: Any, genotypes: Any) -> jax.Array:
+    return jax.vmap(encoding.decode, (None, 0))(None, genotypes)
 
 
 def every_class(num_cells: int, runs: int) -> Int[np.ndarray, "R cells"]:
-    """Runs of archives: each of the first classes has a cell in each run."""
+    """Cells of runs: each of the first classes has one in every run."""
     return np.tile(np.arange(num_cells), (runs, 1))
 
 
 def evolve(
-    method: str,
-    model: Any,
-    image_shape: Shape,
-    num_classes: int,
-    labels: Int[np.ndarray, "R cells"],
+    run: lab.Run,
+    name: str,
+    encoding: Encoding,
+    model: models.Network,
+    targets: Int[np.ndarray, "R cells"],
+    settings: ArchiveEvolution,
     *,
-    population: int,
-    generations: int,
-    stop: int | None = None,
+    num_steps: int | None = None,
     first_run: int = 0,
-    seed: int,
-    lanes: int,
-    folder: Path,
-) -> Runs:
+) -> Archives:
     """Evolves archives; what lies in the folder is not evolved again.
 
     Args:
-      num_classes: of the model.
-      labels: the classes of each run's cells.
-      generations: of which the fitness is kept, behind the start.
-      stop: the generation behind which runs end, by default the last; 0 is the start.
-      first_run: the number of the first run; no two of different numbers have the same draws.
+      run: whose folder keeps the sweep.
+      name: of the sweep's folder, and of the progress.
+      encoding: of the images, such as `METHODS["cppn"](model.image_shape)`.
+      model: that is fooled.
+      targets: the classes of each run's cells.
+      settings: of the evolution.
+      num_steps: generations after which runs end, by default all; after 0 they are at the start,
+        the same as that of the whole runs.
+      first_run: number of the first run; runs of different numbers have different draws.
     """
-    attack = jfool.EvolvedFooling(
-        METHODS[method](image_shape),
-        num_classes,
-        jfool.MAPElites(population, record=generations + 1),
+    search = jfool.MAPElites(settings.population, record=settings.generations + 1)
+    attack = jfool.EvolvedFooling(encoding, model.num_classes, search)
+    results = run.sweep(
+        name,
+        jax.random.key(settings.seed, impl="threefry2x32"),
+        attack,
+        model,
+        jfool.EvolutionJob(targets),
+        lanes=settings.lanes,
+        title=f"runs, {name}",
+        num_steps=settings.generations if num_steps is None else num_steps,
+        chunk=settings.population if settings.chunk is None else settings.chunk,
+        job_ids=first_run + np.arange(len(targets)),
     )
-    with sweep_progress(f"runs, {TEXTS[method]}") as on_progress:
-        found = jfool.sweep(
-            jax.random.key(seed),
-            attack,
-            model,
-            jfool.EvolutionJob(labels),
-            num_steps=generations if stop is None else stop,
-            folder=folder,
-            lanes=min(lanes, len(labels)),
-            chunk=population,
-            job_ids=first_run + np.arange(len(labels)),
-            on_progress=on_progress,
-        )
-    genotypes = found.genotypes(attack, jfool.EvolutionJob)
-    full = np.zeros(labels.shape, bool)
-    if isinstance(attack.encoding, jfool.CPPN):
-        full = genotypes.active.all(-1) | genotypes.connected.all(-1)
-    return Runs(
-        fitness=found.column("notes.fitness"),
-        confidence=found.column("confidence"),
-        prediction=found.column("prediction"),
-        images=found.images(attack, jfool.EvolutionJob),
-        full=full,
-        num_queries=found.column("num_queries"),
+    return Archives(
+        targets=targets,
+        fitness=results.column("notes.fitness"),
+        confidence=results.column("confidence"),
+        prediction=results.column("prediction"),
+        num_queries=results.column("num_queries"),
+        results=results,
+        attack=attack,
     )
-
-
-def check_evolution(config: Any) -> None:
-    """Refuses settings with which nothing can evolve: population, generations, runs, lanes, seed.
-
-    Raises:
-      ValueError: naming the setting, what was expected and what came.
-    """
-    check_seed(config.seed)
-    check_least(config, {"population": 2, "generations": 1, "runs": 1, "lanes": 1})
-    if config.population % 2:
-        raise ValueError(f"population: expected an even number, got {config.population}")
-
-
-def check_methods(methods: Sequence[str]) -> None:
-    """Refuses names that are none of `METHODS`.
-
-    Raises:
-      ValueError: naming the setting, what was expected and what came.
-    """
-    if set(methods) - set(METHODS) or not methods or len(set(methods)) < len(methods):
-        got = " ".join(methods) or "none"
-        raise ValueError(f"methods: expected some of {', '.join(METHODS)}, each once, got {got}")
-
-
-def rows_of(methods: Mapping[str, Runs]) -> list[str]:
-    """Heads of table rows."""
-    return [TEXTS[method] for method in methods]

@@ -83,7 +83,9 @@ def pictures(s: Settings, found: lab.Records, out: Path) -> Iterator[lab.Picture
     names = models.class_names(s.dataset)
     for (network, k), of in found.groups("network", "k"):
         heads = {"row_title": "class of the image", "column_title": "class to reach"}
-        lab.draw_shares(out / f"{network}_{k}.png", of, "label", "target", names, **heads)
+        lab.draw_shares(
+            out / f"{network}_{k}.png", of, "label", "target", names, hit="fooled", **heads
+        )
         caption = "of the images of each class, how many are turned into each other class."
         yield lab.Picture(f"{network}_{k}.png", f"{network}, k = {k}: {caption}")
     for network, of in found.where(fooled=True).groups("network") if s.show_natural else ():

@@ -1,4 +1,4 @@
-"""The attacks of the papers, by name."""
+"""Attacks with the settings of their papers."""
 
 from jfool.attacks.evolved_fooling import EvolvedFooling
 from jfool.attacks.feature_inversion import FeatureInversion

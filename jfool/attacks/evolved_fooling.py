@@ -1,5 +1,5 @@
-"""Evolved fooling images. (Nguyen, Yosinski & Clune, "Deep neural networks are easily fooled",
-2015)"""
+"""Evolved fooling images. (Nguyen, Yosinski & Clune, 2015, "Deep neural networks are easily
+fooled")"""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ from jfool.search.map_elites import Archive, EvolvableEncoding, MAPElites
 @renamed(label="target")
 @pytree
 class EvolutionJob:
-    """The data of one run; a sweep has a leading axis N, and repeats differ in their draws alone.
+    """The data of one run; a sweep has a leading axis N. Repeats differ in their draws only.
 
     Attributes:
-      target: `[cells]` int, the class of each cell: all classes, or some, or a single one (which is
-        the evolution for one class that the paper compares with).
+      target: `[cells]` int, the class of each cell: all classes, some of them, or one. With one,
+        it is the single-class evolution that the paper compares with.
     """
 
     target: ArrayLike
@@ -31,22 +31,22 @@ class EvolutionJob:
 
 @pytree
 class EvolvedFooling:
-    """An archive with one champion for each class, which images evolve to fill.
+    """An archive that keeps the best image for each class.
 
-    Results have an axis of cells: `confidence [N, cells]` and so on; a run is stopped when `until`
-    holds in all cells. A cell that nobody won shows an image of the start, and has no confidence,
-    prediction or success. `notes` tells the lineage (`jfool.search.map_elites.Lineage`).
+    Results have an axis of cells, as in `confidence [N, cells]`; a run stops when `until` holds in
+    all cells. A cell without a winner shows an image of the start population and has no confidence,
+    prediction or success. `notes` holds the lineage (`jfool.search.map_elites.Lineage`).
 
-    Paper 001 climbs the softmax confidence; for ImageNet its mean over ten crops
+    The paper maximizes the softmax confidence; for ImageNet its mean over ten crops
     (`models.TenCrop`). It runs 200 generations of 200 children on MNIST; on ImageNet 5 000 of 400
-    (CPPN) and 20 000 of 200 (direct). Where its text and its code differ, the defaults of the
-    encodings say whom they follow.
+    (CPPN) and 20 000 of 200 (direct). Where its text and its code differ, the encodings say which
+    one their defaults follow.
 
     Attributes:
-      encoding: `DirectPixels(image_shape)`, or `CPPN(image_shape)`.
+      encoding: `DirectPixels(image_shape)` or `CPPN(image_shape)`.
       num_classes: K.
-      search: children per generation, and how long a record to keep.
-      objective: of one class; every cell has its own.
+      search: children per generation, and how many generations to record.
+      objective: the score of an image in a cell, from the cell's class.
     Example:
       >>> from jfool.encodings import DirectPixels
       >>> attack = EvolvedFooling(DirectPixels((28, 28, 1)), 10)

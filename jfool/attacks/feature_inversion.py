@@ -27,8 +27,8 @@ class InversionJob:
     """The data of one inversion; a sweep has a leading axis N on every field.
 
     Attributes:
-      target: `[]` int, the class of the natural image.
-      base: `[C]`, the colour z_b, float in [0, 1].
+      target: `[]` int, the class to reach: that of the natural image.
+      base: `[C]`, the color z_b, float in [0, 1].
       features: `[D]`, Phi(x0) of the natural image, by `jfool.features.show_features`.
       l1_weight: `[]`, lambda; the paper's is 1e-5.
     """
@@ -41,21 +41,21 @@ class InversionJob:
 
 @pytree
 class FeatureInversion:
-    """A colour with few altered pixels whose deep features are those of a natural image.
+    """A plain color with few altered pixels and the deep features of a natural image.
 
       argmin over alpha of ||Phi(z_b + alpha) - Phi(x0)||^2 / ||Phi(x0)||^2 + lambda ||alpha||_1
 
-    Open in the paper, hence our assumptions: the optimiser and its steps, the start (alpha = 0),
-    that images stay in [0, 1], and how alpha becomes exactly sparse (`jfool.penalties`). The answer
-    is the image of the least value so far. Where the gradient at the plain colour is zero, as at
-    black for layers without bias or normalisation, the search stays there.
+    The paper does not state the optimizer and its step size, the start (here alpha = 0), that
+    images stay in [0, 1], or how alpha becomes exactly sparse (here `jfool.penalties`). The answer
+    is the image with the lowest value so far. Where the gradient at the plain color is zero, as on
+    black for layers without bias or normalization, the search does not move.
 
     Attributes:
       image_shape: (H, W, C) of the model's input.
       num_classes: K.
-      layer: Phi; the paper takes the second to last.
-      ascent: gradient search with any optimiser of optax.
-      penalty: `L1()` as in the paper, `GroupL1()` for whole pixels, or `SmoothL1()`.
+      layer: Phi, by name; the paper uses the second to last layer.
+      ascent: gradient search with any optax optimizer.
+      penalty: `L1()` as in the paper, `GroupL1()` to zero whole pixels, or `SmoothL1()`.
     Example:
       >>> import optax
       >>> ascent = GradientAscent(0.1, optax.sgd)
@@ -119,7 +119,7 @@ class FeatureInversion:
         if not (told := features.any(1)).all():
             raise ValueError(
                 "jobs.features: expected rows that are not all zeros, "
-                f"got zeros alone in row {told.argmin()}"
+                f"got only zeros in row {told.argmin()}"
             )
         numbers = jnp.issubdtype(weight.dtype, np.number) and np.isfinite(weight).all()
         if weight.ndim != 1 or not (numbers and (weight >= 0).all()):

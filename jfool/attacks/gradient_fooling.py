@@ -34,7 +34,7 @@ class AscentJob:
     Attributes:
       target: `[]` int, the class to reach.
       base: `[C]` or `[H, W, C]`, float in [0, 1]: the mean of the training images, or any image to
-        start near; regularisers draw towards it.
+        start near; regularizers pull towards it.
     """
 
     target: ArrayLike
@@ -50,7 +50,7 @@ class Start(Protocol):
 
 @pytree
 class NearBase:
-    """The base plus normal noise; 0 is the base itself. The paper's noise is one grey level."""
+    """The base plus normal noise of this standard deviation; the paper uses one gray level."""
 
     noise: ArrayLike = 1 / 255
 
@@ -58,14 +58,14 @@ class NearBase:
         return jnp.clip(base + self.noise * jax.random.normal(key, base.shape, jnp.float32), 0, 1)
 
     def check(self) -> None:
-        """Raises ValueError on a noise that cannot be."""
+        """Raises ValueError if the noise is negative or no finite number."""
         if not (is_number(self.noise) and self.noise >= 0):
             raise ValueError(f"start.noise: expected a number of at least 0, got {self.noise!r}")
 
 
 @pytree
 class Uniform:
-    """Every number uniform in [0, 1]."""
+    """Uniform noise in [0, 1]."""
 
     def __call__(self, key: PRNGKey, base: Image) -> Image:
         return jax.random.uniform(key, base.shape, jnp.float32)
@@ -73,17 +73,18 @@ class Uniform:
 
 @pytree
 class GradientFooling:
-    """Climbs the confidence in a class, from the mean image plus noise.
+    """Gradient ascent on the confidence in a class, from the mean image plus noise.
 
-    Defaults are those of the paper's figure 13: no regulariser, steps that gain 0.02 each until a
-    tenth of what is missing is less. Stop with `until=jfool.confident(0.9999)`, as its text says.
+    The defaults are those of the paper's figure 13: no regularizer, and steps that each aim to
+    raise the confidence by 0.02, or by a tenth of what is missing if that is less. The paper stops
+    at `until=jfool.confident(0.9999)`.
 
     Attributes:
       image_shape: (H, W, C) of the model's input.
       num_classes: K.
-      ascent: the optimiser: `GradientAscent(early, confidence_steps)`, or any of optax.
-      regularizers: what happens to the image behind each step.
-      objective: `Confidence()`, or `Logit()`, then with an optimiser of optax.
+      ascent: `GradientAscent(gain, confidence_steps)`, or with any optax optimizer.
+      regularizers: what is applied to the image after each step.
+      objective: `Confidence()`; or `Logit()`, which needs an optax optimizer.
       start: `NearBase()` or `Uniform()`.
     Example:
       >>> import optax
@@ -136,8 +137,8 @@ class GradientFooling:
         check_part("encoding", self.encoding, Pixels, "jfool.Pixels()")
         if self.ascent.aims_at_confidence() and not isinstance(self.objective, Confidence):
             raise ValueError(
-                "ascent: expected an optimiser of optax, as the objective is no probability, got "
-                f"jfool.confidence_steps with {self.objective!r}"
+                "ascent: expected an optax optimizer for an objective other than "
+                f"jfool.Confidence(), got jfool.confidence_steps for {self.objective!r}"
             )
         check_classes(jobs, True, self.num_classes)
         check_base(jobs.base, self.image_shape)

@@ -11,18 +11,18 @@ from jfool.search import GreedySearch
 
 @pytree
 class GreedyFooling(Composed):
-    """A single-colour image, or a photograph, with at most k altered pixels that a model takes for
-    a class, found in fewer evaluations than `SparseFooling` takes.
+    """Fools a model by at most k pixels on a plain color or a photograph, in fewer evaluations than
+    `SparseFooling`.
 
-    It climbs the logarithm of the confidence, which has no plateau at 0. Rows beyond a job's k are
-    re-placed too, to no effect: `max_k` should be no larger than needed.
+    It maximizes the log of the confidence, which does not saturate at 0. Rows beyond a job's k are
+    moved too, without effect, so `max_k` should be no larger than needed.
 
     Attributes:
       image_shape: (H, W, C) of the model's input.
       num_classes: K, the number of the model's logits.
       max_k: the most pixels any job may alter.
-      search: its sizes and moves.
-      objective: what to climb; `Untargeted(...)` leaves the class instead of reaching it.
+      search: sizes, moves and restarts.
+      objective: what to maximize; `Untargeted(...)` leaves the true class instead.
     Example:
       >>> attack = GreedyFooling((32, 32, 3), 10, max_k=5)
       >>> attack.search.num_proposals, attack.targeted

@@ -1,4 +1,4 @@
-"""The one-pixel attack. (Su, Vargas & Sakurai, 2019; paper 004, "One Pixel Attack")"""
+"""The one-pixel attack. (Su, Vargas & Sakurai, 2019)"""
 
 from dataclasses import KW_ONLY
 
@@ -13,11 +13,11 @@ from jfool.search import DifferentialEvolution
 class OnePixel(Composed):
     """Changes the class of a photograph by overwriting k = 1, 3 or 5 of its pixels.
 
-    Sparse fooling with a photograph as the base (`job.base` `[H, W, C]`) and 400 candidates. Su et
-    al. allow 100 generations and stop, targeted on CIFAR-10, at `until=jfool.confident(0.9)`;
-    untargeted on ImageNet (`objective=Untargeted(Confidence())`, which minimises the true class)
-    at `until=jfool.suppressed(0.05)`. Their untargeted rate on CIFAR-10 is the union over the nine
-    targeted attacks.
+    It is `SparseFooling` with a photograph as the base (`job.base` `[H, W, C]`) and 400 candidates.
+    The paper allows 100 generations. On CIFAR-10 it is targeted and stops at
+    `until=jfool.confident(0.9)`. On ImageNet it is untargeted, with
+    `objective=Untargeted(Confidence())`, and stops at `until=jfool.suppressed(0.05)`. Its
+    untargeted rate on CIFAR-10 counts an image if any of the nine targeted attacks succeeds.
 
     Attributes:
       image_shape, num_classes, max_k, search, objective, boundary: as `SparseFooling`.

@@ -1,5 +1,5 @@
-"""Sparse fooling images by differential evolution. (Kumano et al., "Are DNNs fooled by extremely
-unrecognizable images?", 2020, sec. 3.1)"""
+"""Sparse fooling images by differential evolution. (Kumano et al., 2020, "Are DNNs fooled by
+extremely unrecognizable images?", sec. 3.1)"""
 
 from dataclasses import KW_ONLY
 
@@ -12,19 +12,19 @@ from jfool.search import DifferentialEvolution
 
 @pytree
 class SparseFooling(Composed):
-    """A single-colour image with at most k altered pixels that a model takes for a class.
+    """Fools a model by at most k pixels on an image of one color.
 
-    Defaults are the paper's: 500 candidates, v = x_r1 + 0.5 (x_r2 - x_r3), no crossover, softmax
-    confidence of the target. It runs 3000 generations on CIFAR-10 (k = 1, 5, 25, 125), 1000 on
-    MNIST (k = 5). Open in the paper, hence our assumptions: positions are floored and clipped to
-    the image, donors differ from the member itself, later rows overwrite earlier ones.
+    The defaults are the paper's: 500 candidates, v = x_r1 + 0.5 (x_r2 - x_r3), no crossover, the
+    softmax confidence of the target. It runs 3000 generations on CIFAR-10 (k = 1, 5, 25, 125) and
+    1000 on MNIST (k = 5). Our assumptions, where the paper says nothing: positions are floored and
+    clipped to the image, donors differ from the member itself, later rows overwrite earlier ones.
 
     Attributes:
       image_shape: (H, W, C) of the model's input.
       num_classes: K, the number of the model's logits.
       max_k: the most pixels any job may alter; fewer in a job cost no new compilation.
       search: population size, scaling factor F and variants.
-      objective: what to climb; `Untargeted(...)` leaves the class instead of reaching it.
+      objective: what to maximize; `Untargeted(...)` leaves the true class instead.
       boundary: what happens to positions outside the image (see `SparsePixels`).
     Example:
       >>> attack = SparseFooling((28, 28, 1), 10, max_k=5)

@@ -1,7 +1,7 @@
-"""What becomes of a pixel position that a search moved out of the image.
+"""Rules for pixel positions that a search moved out of the image.
 
-Every rule is `f(key, x, size) -> x` with the result in [0, size), so that `floor(x)` is a valid
-row or column; positions inside stay as they are, to one unit in the last place at the upper end.
+A rule is `f(key, x, size) -> x` with the result in [0, size), so that `floor(x)` is a valid row or
+column. Positions inside do not change, up to one unit in the last place at the upper end.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,13 +30,13 @@ def wrap(key: PRNGKey, x: Positions, size: Sizes) -> Positions:
 
 
 def reflect(key: PRNGKey, x: Positions, size: Sizes) -> Positions:
-    """Back from the edge that it crossed, as from a mirror."""
+    """Mirrored at the edge that it crossed."""
     folded = jnp.abs(x - 2 * size * jnp.round(x / (2 * size)))  # triangle wave of period 2 size
     return clip(key, folded, size)
 
 
 def resample(key: PRNGKey, x: Positions, size: Sizes) -> Positions:
-    """Anew, uniformly over the image (SciPy's rule)."""
+    """Drawn again, uniformly over the image (SciPy's rule)."""
     drawn = jax.random.uniform(key, x.shape, jnp.float32) * size
     return clip(key, jnp.where((x >= 0) & (x < size), x, drawn), size)
 

@@ -1,6 +1,6 @@
-"""Three bytes of a pixel in other colour spaces than red, green, blue.
+"""Color spaces: from the bytes of a pixel to gray, or to red, green and blue.
 
-Bytes are whole numbers 0 to 255, held as floats; images come out in [0, 1], in steps of 1 / 255, as
+Bytes are whole numbers 0 to 255, held as floats; images are in [0, 1], in steps of 1 / 255, as
 8-bit code has them.
 """
 
@@ -15,20 +15,20 @@ Colors = Float[Array, "*axes C"]  # in [0, 1]
 
 
 def plain(values: Bytes) -> Colors:
-    """Grey levels, or red, green and blue."""
+    """Gray levels, or red, green and blue."""
     return values / 255
 
 
 def hls(values: Bytes) -> Colors:
-    """Hue, lightness, saturation as OpenCV's 8-bit images hold them: a hue byte counts 2 degrees,
-    so that bytes from 180 on go round a second time. The code of paper 001 paints so."""
+    """Hue, lightness, saturation as in OpenCV's 8-bit images: a hue byte counts 2 degrees, so that
+    bytes from 180 on repeat the first hues. (The code of Nguyen et al., 2015)"""
     hue, lightness, saturation = values[..., 0] / 180, values[..., 1] / 255, values[..., 2] / 255
     chroma = (1 - jnp.abs(2 * lightness - 1)) * saturation
     return _rgb(hue, chroma, lightness - chroma / 2)
 
 
 def hsv(values: Bytes) -> Colors:
-    """Hue, saturation, value, the circle of hues in 256 steps. The text of paper 001 says so."""
+    """Hue, saturation, value, with 256 hues in the circle. (The text of Nguyen et al., 2015)"""
     hue, saturation, value = values[..., 0] / 256, values[..., 1] / 255, values[..., 2] / 255
     chroma = value * saturation
     return _rgb(hue, chroma, value - chroma)

@@ -1,4 +1,4 @@
-"""Every number of every pixel a gene: paper 001's direct encoding."""
+"""The direct encoding of Nguyen et al. (2015): a gene for every channel of every pixel."""
 
 from typing import Any
 
@@ -25,16 +25,17 @@ Genotypes = Float[Array, "_ H W C"] | UInt8[Array, "_ H W C"]
 class DirectPixels:
     """Genotype = `[H, W, C]` genes in [0, 1]; a gene becomes the byte floor(255 gene).
 
-    A population starts uniformly at random. (Paper 001, sec. 2.3; code: Evolving-AI-Lab/fooling)
+    A population starts uniformly at random. (Nguyen et al., 2015, sec. 2.3; code:
+    Evolving-AI-Lab/fooling)
 
     Attributes:
       image_shape: (H, W, C).
-      colors: what the genes of a pixel mean: "grey" for one channel; for three "hls" (the code of
-        the paper), "hsv" (its text) or "rgb".
-      dtype: "float32", or "uint8" to keep genes as bytes, a quarter of the memory: children are
-        rounded to bytes, so steps below half a grey level are lost.
-      mutation: behind the crossover.
-      crossover: of pairs; paper 001's text has none (`NoCrossover()`), its code has.
+      colors: the color space of the genes: "grey" for one channel; for three "hls" (the paper's
+        code), "hsv" (its text) or "rgb".
+      dtype: "float32", or "uint8" for a quarter of the memory: children are rounded to bytes, so
+        steps below half a gray level are lost.
+      mutation: applied after the crossover.
+      crossover: of pairs; the paper's code has one, its text has none (`NoCrossover()`).
     """
 
     image_shape: tuple[int, int, int] = static()
@@ -56,10 +57,10 @@ class DirectPixels:
     def vary(
         self, key: PRNGKey, first: Genotypes, second: Genotypes, generation: Int[Array, ""]
     ) -> Genotypes:
-        """Two children of each of Q pairs: the first of all, then the second of all."""
+        """Two children for each of Q pairs: all first ones, then all second ones."""
         cross_key, mutation_key = jax.random.split(key)
         pairs = self.crossover(cross_key, self._genes(first), self._genes(second))
-        # XLA would otherwise cross anew wherever the mutation reads a gene.
+        # Otherwise XLA repeats the crossover wherever the mutation reads a gene.
         children = lax.optimization_barrier(jnp.concatenate(pairs))
         return self._store(self.mutation(mutation_key, children, generation))
 

@@ -1,4 +1,4 @@
-"""The plainest encoding: the genotype is the image."""
+"""The identity encoding: the genotype is the image."""
 
 from typing import Any
 

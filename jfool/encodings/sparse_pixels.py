@@ -1,6 +1,6 @@
-"""Sparse pixels: a single colour, or a photograph, with at most k pixels overwritten.
+"""Sparse pixels: a plain color or a photograph with at most k pixels overwritten.
 
-Paper 000 (sec. 3.1, definition 1) with a colour, Su et al. (one-pixel attack) with a photograph.
+Kumano et al. (2020, sec. 3.1, definition 1) use a color, Su et al. (2019) a photograph.
 """
 
 from dataclasses import KW_ONLY
@@ -28,7 +28,7 @@ class SparseJob:
     Attributes:
       target: `[]` int, the class to reach; targeted attacks need it.
       label: `[]` int, the true class, to leave; untargeted attacks need it.
-      base: `[C]` a colour, or `[H, W, C]` a photograph, float in [0, 1].
+      base: `[C]` a color, or `[H, W, C]` a photograph, float in [0, 1].
       k: `[]` int, the most pixels that may differ from the base, at most the encoding's `max_k`.
     """
 
@@ -41,11 +41,11 @@ class SparseJob:
 
 @pytree
 class SparsePixels:
-    """Up to `max_k` pixels written over the base, the later row over the earlier.
+    """Up to `max_k` pixels written over the base; later rows overwrite earlier ones.
 
-    The genotype is real-valued: positions are floored to pixels when painted, and kept inside by
-    the `boundary` rule ("clip", "wrap", "reflect", "resample"); intensities are clipped to [0, 1].
-    Paper 000 leaves the handling of positions open; clip and floor are our assumption.
+    The genotype is real-valued: positions are kept inside by the `boundary` rule ("clip", "wrap",
+    "reflect", "resample") and floored when painted; intensities are clipped to [0, 1]. Clip and
+    floor are our assumption: Kumano et al. (2020) do not say how positions are handled.
     """
 
     image_shape: tuple[int, int, int] = static()
@@ -75,22 +75,22 @@ class SparsePixels:
 
     def from_unit(self, u: Float[Array, "P k genes"]) -> Genotypes:
         """Genotypes from numbers uniform in [0, 1): positions uniform over the pixels, intensities
-        Normal(1/2, 1/2) clipped to [0, 1] (paper 000, sec. 3.1, step 1, for the range [0, 1]), so
-        that 16 % of them start at either end."""
+        Normal(1/2, 1/2) clipped to [0, 1] (Kumano et al., 2020, sec. 3.1, step 1, for the range
+        [0, 1]), so that 16 % of them start at either end."""
         positions = jnp.floor(u[..., :2] * self._size)
         intensities = jnp.clip(norm.ppf(u[..., 2:], 0.5, 0.5), 0, 1)
         return jnp.concatenate([positions, intensities], axis=-1)
 
     def repair(self, key: PRNGKey, genotypes: Genotypes) -> Genotypes:
-        """Positions back into the image by the boundary rule, intensities clipped."""
+        """Moves positions into the image by the boundary rule, and clips intensities."""
         positions = BOUNDARIES[self.boundary](key, genotypes[..., :2], self._size)
         return jnp.concatenate([positions, jnp.clip(genotypes[..., 2:], 0, 1)], axis=-1)
 
     def decode(self, job: SparseJob, genotype: Genotype) -> Image:
         """Paints the first `job.k` rows over `job.base`.
 
-        Rows that a later row overwrites are dropped beforehand: a scatter leaves the order of
-        writes to the same pixel undefined.
+        Rows that a later row overwrites are dropped first, because a scatter does not define the
+        order of writes to one pixel.
         """
         height, width, channels = self.image_shape
         x, y = jnp.floor(genotype[:, 0]), jnp.floor(genotype[:, 1])

@@ -1,7 +1,7 @@
 """Variation of genes in [0, 1]: polynomial mutation and simulated binary crossover.
 
-Deb & Agrawal (1995), as the code of paper 001 ("easily fooled", on Sferes) has them. One uniform
-number decides about each gene: whether and how it changes.
+Both by Deb & Agrawal (1995), in the form of Nguyen et al.'s (2015) code, which uses Sferes. One
+uniform number per gene decides whether and how it changes.
 """
 
 from typing import Protocol, runtime_checkable
@@ -39,14 +39,14 @@ class Crossover(Protocol):
 class PolynomialMutation:
     """A gene moves by a step of density (eta + 1) / 2 (1 - |step|)^eta in [-1, 1], then is clipped.
 
-    The form of paper 001's code, which knows no bounds: a gene at a bound stays there with every
-    other step. At eta = 15 a step is 1 / 17 on average.
+    As in the code of Nguyen et al. (2015), steps ignore the bounds: at a bound, every second step
+    is clipped away. At eta = 15 the mean step is 1 / 17.
 
     Attributes:
       rate: share of the genes that move.
-      eta: the larger, the smaller the steps.
-      halve_every: generations after which the rate halves, again and again (paper 001, sec. 3.1:
-        1000; its code: never); None for never.
+      eta: larger means smaller steps.
+      halve_every: the rate halves after each so many generations (Nguyen et al., 2015, sec. 3.1:
+        1000; their code: never); None for never.
     """
 
     rate: ArrayLike = 0.1
@@ -63,8 +63,8 @@ class PolynomialMutation:
 
 @pytree
 class BoundedMutation:
-    """Deb's own form of `PolynomialMutation`: steps never leave [0, 1], so that a gene at a bound
-    moves inwards with every step.
+    """Deb's own form of `PolynomialMutation`: steps never leave [0, 1], so a gene at a bound always
+    moves inwards.
 
     Attributes: as for `PolynomialMutation`.
     """
@@ -91,10 +91,9 @@ class SimulatedBinaryCrossover:
 
     Attributes:
       rate: share of the pairs that cross; the children of the others are copies.
-      eta: the larger, the closer the children are to their parents.
-      equal_genes: what a gene becomes in which the parents of a crossing agree: None for the same.
-        In paper 001's code it becomes 0.5, grey; where both parents are the same champion, the
-        children are grey images.
+      eta: larger means children closer to their parents.
+      equal_genes: the children's gene where both parents have the same one; None keeps it. In the
+        code of Nguyen et al. (2015) it is 0.5, so two copies of one champion have gray children.
     """
 
     rate: ArrayLike = 0.5
@@ -146,7 +145,7 @@ class NoCrossover:
         return first, second
 
     def check(self) -> None:
-        """Nothing can be wrong."""
+        """There is nothing to check."""
 
 
 def polynomial_step(u: Genes, eta: ArrayLike) -> Genes:
@@ -161,7 +160,7 @@ def _step(down: Bool[Array, "*axes"], share: Genes, eta: ArrayLike) -> Genes:
 
 
 def _power(base: Genes, exponent: ArrayLike) -> Genes:
-    """Of bases that are not negative: a fourth of the time of `base ** exponent` on CPUs."""
+    """`base ** exponent` for bases >= 0, in a quarter of its time on CPUs."""
     return jnp.exp(exponent * jnp.log(base))
 
 

@@ -5,12 +5,12 @@ from jaxtyping import Array, Float
 
 
 def total_variation(images: Float[Array, "*batch H W C"]) -> Float[Array, "*batch"]:
-    """Anisotropic total variation, per number of the image, in grey levels. (Rudin, Osher & Fatemi,
+    """Anisotropic total variation, per number of the image, in gray levels. (Rudin, Osher & Fatemi,
     1992)
 
       255 / (H W C) (sum |x[i + 1, j, c] - x[i, j, c]| + sum |x[i, j + 1, c] - x[i, j, c]|)
 
-    Normal noise of one grey level on a flat image has 4 / sqrt(pi), about 2.26; less in small
+    Normal noise of one gray level on a flat image has 4 / sqrt(pi), about 2.26; less in small
     images, whose edges have fewer neighbors.
 
     Args:

@@ -1,4 +1,4 @@
-"""Searches: how better genotypes are found."""
+"""Searches: how genotypes improve."""
 
 from jfool.search.confidence_steps import confidence_steps
 from jfool.search.differential_evolution import DifferentialEvolution

@@ -1,9 +1,9 @@
-"""Steps that aim at a fixed gain of confidence. (Paper 001's code, for its figures 13 and S3 to S5)
+"""Steps that aim at a fixed gain of confidence. (Nguyen et al., 2015, code of fig. 13, S3 to S5)
 
   x <- x + r g,   r = min(early, late (1 - p)) / ||g||^2, at most `max_rate`
 
-To first order a step raises the confidence p by `early`, and near certainty by a share of what is
-missing.
+To first order, a step raises the confidence p by `early`, or near certainty by the share `late` of
+what is missing.
 """
 
 from typing import Any
@@ -19,12 +19,12 @@ from jfool.arguments import is_number
 def confidence_steps(
     early: ArrayLike, late: ArrayLike = 0.1, max_rate: float = 1e7 / 255**2
 ) -> optax.GradientTransformationExtraArgs:
-    """An optimiser for `GradientAscent` on `Confidence`, whose learning rate is `early`.
+    """An optimizer for `GradientAscent` on `Confidence`; the step size is `early`.
 
     Args:
-      early: gain of confidence per step, while far from certainty (figure 13: 0.02).
-      late: share of the missing confidence that a step gains at most (figure 13: 0.1).
-      max_rate: of images in [0, 1]; the code's 1e7 is for bytes.
+      early: gain of confidence per step, far from certainty (figure 13: 0.02).
+      late: the most that a step gains, as a share of the missing confidence (figure 13: 0.1).
+      max_rate: for images in [0, 1]; the code's 1e7 is for bytes.
     """
 
     if not isinstance(late, Tracer) and not (is_number(late) and late > 0):

@@ -1,11 +1,11 @@
-"""Differential evolution. (Storn & Price, 1997; as in paper 000, sec. 3.1, and Su et al., 2019)
+"""Differential evolution. (Storn & Price, 1997; Kumano et al., 2020, sec. 3.1; Su et al., 2019)
 
 Each generation, for every member i at once:
 
   v_i = x_r1 + F (x_r2 - x_r3),   r1, r2, r3 different from each other and from i
   x_i <- v_i  where f(v_i) > f(x_i)
 
-The papers use no crossover (the whole vector is replaced), F = 0.5, and no "best" term.
+The last two use no crossover (the whole vector is replaced), F = 0.5, and no "best" term.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Score = Callable[[Population], tuple[Float[Array, " P"], Logits]]
 
 @runtime_checkable
 class VectorEncoding(Protocol):
-    """What this search asks of an encoding: real vectors, a start and a repair."""
+    """What this search needs of an encoding: real vectors, a start and a repair."""
 
     @property
     def genotype_shape(self) -> tuple[int, ...]: ...
@@ -53,13 +53,14 @@ class DEState:
 
 @pytree
 class DifferentialEvolution:
-    """rand/1 without crossover by default; other tools' variants as options.
+    """rand/1 without crossover by default; common variants as options.
 
     Attributes:
       population_size: P, at least 4.
-      scaling_factor: F; or a pair (low, high): drawn uniformly each generation ("dither").
-      crossover_rate: None for none; else each gene comes from the mutant with this probability,
-        and one gene always does (binomial crossover).
+      scaling_factor: F; or a pair (low, high), from which it is drawn uniformly in each generation
+        ("dither").
+      crossover_rate: None for none; else the probability that a gene comes from the mutant, as at
+        least one gene does (binomial crossover).
       mutant: "rand" mutates a random member, "best" the fittest.
       start: "uniform" or "latin_hypercube".
     """
@@ -101,14 +102,14 @@ class DifferentialEvolution:
         return DEState(
             population=jnp.where(_per_member(better, trial), trial, state.population),
             fitness=fitness,
-            # The fittest is either new, and then the fittest of its generation, or it was the
-            # fittest before (ties go to the first).
+            # The fittest member is either the fittest of this generation's trials, or the
+            # fittest from before (ties go to the first).
             logits=jnp.where(better[best], logits.astype(jnp.float32), state.logits),
             generation=state.generation + 1,
         )
 
     def trial(self, key: PRNGKey, encoding: VectorEncoding, state: DEState) -> Population:
-        """The vectors v that challenge the population."""
+        """The trial vectors v."""
         donor_key, scale_key, cross_key, repair_key = jax.random.split(key, 4)
         x = state.population
         r1, r2, r3 = donors(donor_key, self.population_size)
@@ -145,7 +146,7 @@ class DifferentialEvolution:
 def binomial_crossover(
     key: PRNGKey, rate: ArrayLike, x: Population, mutants: Population
 ) -> Population:
-    """Each gene of the mutant with probability `rate`, else the parent's; one gene at least."""
+    """Each gene from the mutant with probability `rate`, and at least one; else from the parent."""
     gene_key, sure_key = jax.random.split(key)
     size, num_genes = x.shape[0], x[0].size
     sure = (

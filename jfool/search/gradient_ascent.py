@@ -1,4 +1,4 @@
-"""Gradient ascent on one image with any optax optimiser, kept in [0, 1]."""
+"""Gradient ascent on one image in [0, 1], with any optax optimizer."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
@@ -22,7 +22,7 @@ Differentiate = Callable[[Image], tuple[Fitness, Image, Logits]]
 
 @runtime_checkable
 class Penalty(Protocol):
-    """What else a step obeys; see `jfool.penalties`."""
+    """A penalty or regularizer of the steps; see `jfool.penalties`, `jfool.regularizers`."""
 
     def penalty(self, job: Any, image: Image) -> Array: ...
     def direction(self, job: Any, image: Image, gradient: Image) -> Image: ...
@@ -35,11 +35,11 @@ class Penalty(Protocol):
 class AscentState:
     """
     image: `[H, W, C]`, to be shown next.
-    optimizer: state of the optimiser.
-    best: `[H, W, C]`, the fittest image that was shown.
-    fitness: `[]`, its own, the penalty included; -inf before anything was shown.
-    logits: `[K]`, its own; NaN before anything was shown.
-    step: `[]` int, how many were taken.
+    optimizer: state of the optimizer.
+    best: `[H, W, C]`, the fittest image so far.
+    fitness: `[]`, that of `best`, the penalty included; -inf at the start.
+    logits: `[K]`, those of `best`; NaN at the start.
+    step: `[]` int, steps taken.
     """
 
     image: Array
@@ -53,13 +53,13 @@ class AscentState:
 @renamed(learning_rate="step_size")
 @pytree
 class GradientAscent:
-    """Steps of an optimiser up the fitness of one image.
+    """Steps of an optimizer up the fitness of one image.
 
     Attributes:
-      step_size: of the optimiser; another one needs no new compilation.
-      optimizer: makes one of optax from the step size, its learning rate: `optax.adam`,
-        `optax.sgd`, `functools.partial(optax.sgd, momentum=0.9)`, or a named function of one's own.
-        It may ask for the loss as `value`, as `jfool.confidence_steps` does.
+      step_size: the optimizer's learning rate; another one needs no new compilation.
+      optimizer: from step size to optax optimizer: `optax.adam`, `optax.sgd`,
+        `functools.partial(optax.sgd, momentum=0.9)`, or a named function of your own. Its update
+        may take the loss as `value`, as that of `jfool.confidence_steps` does.
     """
 
     step_size: ArrayLike
@@ -78,14 +78,14 @@ class GradientAscent:
     def step(
         self, differentiate: Differentiate, penalty: Penalty, job: Any, state: AscentState
     ) -> AscentState:
-        """Shows the image, remembers it where it is the best, and moves on from it."""
+        """Evaluates the image, keeps it if it is the best, and takes a step from it."""
         image = state.image
         fitness, gradient, logits = differentiate(image)
         fitness = fitness - penalty.penalty(job, image)
         better = fitness > state.fitness  # strictly; a NaN never wins
 
         direction = penalty.direction(job, image, jnp.nan_to_num(gradient))
-        # optax adds up numbers of several types and ranks.
+        # optax mixes dtypes and ranks.
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
             updates, optimizer = self._optimizer().update(
                 -direction, state.optimizer, image, value=-fitness
@@ -102,7 +102,7 @@ class GradientAscent:
 
     def check(self) -> None:
         """Raises TypeError or ValueError on settings that cannot work."""
-        rates = np.ravel(self.step_size)  # several for an optimiser of several
+        rates = np.ravel(self.step_size)  # several for an optimizer of several
         if not all(is_number(rate) and rate > 0 for rate in rates):
             raise ValueError(
                 f"ascent.step_size: expected a positive number, got {self.step_size!r:.60}"
@@ -122,8 +122,8 @@ class GradientAscent:
             if str(error).startswith("ascent."):
                 raise
             raise TypeError(
-                "ascent.optimizer: expected a function from a learning rate to an optimiser of "
-                f"optax, such as optax.adam, got {self.optimizer!r:.80}"
+                "ascent.optimizer: expected a function from a step size to an optax optimizer, "
+                f"such as optax.adam, got {self.optimizer!r:.80}"
             ) from error
 
     def aims_at_confidence(self) -> bool:

@@ -1,15 +1,15 @@
 """Greedy re-placement of pixels, one at a time. jfool's own, from no paper.
 
-It carries Algorithm 1 of paper 000 over to deep networks. There, pixels are added one by one, each
-the best of all; a deep network neither ranks pixels so cheaply nor lets the first ones stay good.
-So here all k are in place from the start, and one is re-placed at a time, by the best of a few
-proposals (`jfool.search.pixel_moves`), in several images at once:
+Algorithm 1 of Kumano et al. (2020) adds pixels one by one, each the best of all. With a deep
+network that costs too many evaluations, and the first pixels do not stay the best. Here all k
+pixels are in place from the start, and one is moved at a time (`jfool.search.pixel_moves`), in a
+beam of images:
 
-  every proposal copies a random image of the beam and re-places one random row of it,
-  beam <- the best distinct ones of beam and proposals,
+  every proposal copies a random image of the beam and moves one random row of it,
+  beam <- the best distinct images of beam and proposals.
 
-and where a beam no longer gets better, another is started, from some rows of the best image so far
-and from random ones. The best image of all is kept.
+When a beam stops improving, a new one starts from some rows of the best image so far and random
+rows. The best image of all is kept.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ SHARES = {"jump": 0.4, "near": 0.25, "flip": 0.15, "shade": 0.1, "borrow": 0.1}
 
 @runtime_checkable
 class PixelEncoding(Protocol):
-    """What this search asks of an encoding: rows (x, y, c), as `jfool.SparsePixels` has them."""
+    """What this search needs of an encoding: rows (x, y, c), as in `jfool.SparsePixels`."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]: ...
@@ -48,11 +48,11 @@ class PixelEncoding(Protocol):
 class GreedyState:
     """
     population: `[beam + 1, k, genes]`, the beam by falling fitness, then the best of all.
-    fitness: `[beam + 1]`, -inf where nothing was evaluated.
+    fitness: `[beam + 1]`, -inf until evaluated.
     logits: `[K]`, those of the best of all; NaN until evaluated.
     proposals: `[P, k, genes]`, to be evaluated next.
-    mark: `[]`, what the beam must exceed by `least_gain` for its patience to begin anew.
-    stale: `[]` int, steps since it last did.
+    mark: `[]`, the fitness that the beam must exceed by `least_gain` to count as improved.
+    stale: `[]` int, steps since it last improved.
     """
 
     population: Array
@@ -67,12 +67,12 @@ class GreedyState:
 class GreedySearch:
     """
     Attributes:
-      num_proposals: P, images shown to the model at each step.
+      num_proposals: P, images evaluated per step.
       beam: images kept.
-      shares: of each move in `MOVES` among the proposals, in their order; they need not sum to 1.
-      patience: steps without a gain after which a new beam is started.
-      least_gain: of the fitness, that counts as one.
-      kept: the share of the best image's rows, chosen at random, that a new beam starts with.
+      shares: weights of the moves, in the order of `MOVES`; they need not sum to 1.
+      patience: steps without improvement before a new beam starts.
+      least_gain: of fitness, to count as an improvement.
+      kept: share of the best image's rows, chosen at random, that a new beam starts with.
     """
 
     num_proposals: int = static(default=48)
@@ -119,7 +119,7 @@ class GreedySearch:
         given_up = stale >= self.patience
         proposals = jnp.where(
             given_up,
-            self._afresh(fresh_key, encoding, best),
+            self._restart(fresh_key, encoding, best),
             self._proposals(proposal_key, encoding, population),
         )
         return GreedyState(
@@ -161,8 +161,8 @@ class GreedySearch:
     def _survivors(
         self, state: GreedyState, fitness: Float[Array, " P"]
     ) -> tuple[Beam, Float[Array, " beam"]]:
-        """The best of beam and proposals. Where fitness is equal, only the first may stay: it is
-        as good as always the same image."""
+        """The best of beam and proposals. Of equal fitness only the first stays: those are nearly
+        always copies of one image."""
         genotypes = jnp.concatenate([state.population[:-1], state.proposals])
         fitness = jnp.concatenate([state.fitness[:-1], fitness])
         order = jnp.argsort(-fitness, stable=True)
@@ -173,7 +173,7 @@ class GreedySearch:
         return genotypes[order[picked]], fitness
 
     def _proposals(self, key: PRNGKey, encoding: PixelEncoding, beam: Beam) -> Genotypes:
-        """Images of the beam, in each of which one row is re-placed."""
+        """Images of the beam with one row moved in each."""
         parent_key, row_key, other_key, choice_key, repair_key, *move_keys = jax.random.split(
             key, 5 + len(MOVES)
         )
@@ -195,10 +195,10 @@ class GreedySearch:
         chosen = jax.random.categorical(choice_key, jnp.log(shares), shape=each.shape)
         return encoding.repair(repair_key, parents.at[each, row].set(replaced[chosen, each]))
 
-    def _afresh(
+    def _restart(
         self, key: PRNGKey, encoding: PixelEncoding, best: Float[Array, "k genes"]
     ) -> Genotypes:
-        """Some rows of the best image of all, the same in all proposals, and random ones."""
+        """A new start: some rows of the best image, the same in all proposals, and random ones."""
         row_key, random_key = jax.random.split(key)
         k = len(best)
         rank = jax.random.permutation(row_key, jnp.arange(1.0, k + 1, dtype=jnp.float32))

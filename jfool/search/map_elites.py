@@ -1,14 +1,14 @@
-"""MAP-Elites with one cell for each class. (Mouret & Clune, 2015; as in paper 001, sec. 2.2)
+"""MAP-Elites with one cell per class. (Mouret & Clune, 2015; Nguyen et al., 2015, sec. 2.2)
 
 Each generation, for a whole batch of children at once:
 
-  parents <- pairs of champions, each drawn uniformly from the occupied cells
+  parents <- pairs of champions, drawn uniformly from the occupied cells
   children <- vary(parents)
-  of every cell, the child with the largest score takes it where that beats the champion's
+  each cell: the child with the highest score there replaces the champion if it scores higher
 
-So a child may win many cells at once, all children descend from the champions at the generation's
-start, and a tie keeps the champion. The paper's text varies one organism at a time; its code works
-in batches, as here.
+A child may win many cells at once, all children descend from champions of the generation before,
+and a tie keeps the champion. The text of Nguyen et al. varies one organizm at a time; their code
+works in batches, as here.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Int
 from jfool.arguments import is_whole
 from jfool.base import PRNGKey, pytree, static
 
-NOT_WON = -2  # in the record: a cell that nobody won in a generation
+NOT_WON = -2  # in the record: the cell kept its champion in that generation
 
 # Of P genotypes: scores in every cell [P, cells], logits [P, K].
 Judge = Callable[[Any], tuple[Float[Array, "P cells"], Float[Array, "P K"]]]
@@ -31,7 +31,7 @@ Judge = Callable[[Any], tuple[Float[Array, "P cells"], Float[Array, "P K"]]]
 
 @runtime_checkable
 class EvolvableEncoding(Protocol):
-    """What this search asks of an encoding: a start, and children of pairs."""
+    """What this search needs of an encoding: a start, and children of pairs."""
 
     def start(self, key: PRNGKey, size: int) -> Any: ...
     def vary(self, key: PRNGKey, first: Any, second: Any, generation: Int[Array, ""]) -> Any: ...
@@ -42,14 +42,12 @@ class Lineage:
     """Who descends from whom.
 
     Attributes:
-      born: `[cells]` int, the generation in which each champion won its cell; -1 for none.
-      parent: `[cells]` int, the cell whose champion was its (first) parent; -1 at the start, and as
-        long as all cells are empty.
-      wins: `[G, cells]` int, per generation the parent's cell of who won the cell then; -1 for a
-        cell that was won by somebody without a champion for a parent, `NOT_WON` for one that was
-        not won. With it all ancestors of a champion can be told (`ancestors`). G is
+      born: `[cells]` int, the generation in which the champion won its cell; -1 for none.
+      parent: `[cells]` int, the cell of the champion's first parent; -1 if that was no champion.
+      wins: `[G, cells]` int, for each generation the cell of the new champion's first parent; -1 if
+        that was no champion, `NOT_WON` if the cell was not won. `ancestors` follows these. G is
         `MAPElites.record`.
-      fitness: `[G, cells]`, the champions' after each generation; NaN for those to come.
+      fitness: `[G, cells]`, that of the champions after each generation; NaN for future ones.
     """
 
     born: Any
@@ -61,13 +59,13 @@ class Lineage:
 @pytree
 class Archive:
     """
-    genotypes: `[cells, ...]`, the champions; in an empty cell one of the start that won nothing.
+    genotypes: `[cells, ...]`, the champions; for an empty cell any of the start population.
     fitness: `[cells]`, their scores; -inf for an empty cell.
-    logits: `[cells, K]`, what the model said of them; NaN for an empty cell.
-    lineage: where they come from.
-    children: `[P, ...]`, to be shown next.
+    logits: `[cells, K]`, their logits; NaN for an empty cell.
+    lineage: who descends from whom.
+    children: `[P, ...]`, to be evaluated next.
     parents: `[P]` int, the cell of each child's first parent; -1 if that was no champion.
-    generation: `[]` int, how many steps were taken; the first evaluates the start population.
+    generation: `[]` int, steps taken; the first evaluates the start population.
     """
 
     genotypes: Any
@@ -81,12 +79,12 @@ class Archive:
 
 @pytree
 class MAPElites:
-    """One champion for each class, and children of champions.
+    """Keeps one champion per class; children descend from champions.
 
     Attributes:
-      population_size: P, children per generation, in pairs; paper 001: 200 for MNIST, 400 (CPPN)
-        and 200 (direct) for ImageNet.
-      record: generations to keep a record of, the start among them; 0 for none.
+      population_size: P, children per generation, in pairs; Nguyen et al. (2015): 200 for MNIST,
+        400 (CPPN) and 200 (direct) for ImageNet.
+      record: how many generations to record, the start included; 0 for none.
     """
 
     population_size: int = static(default=200)
@@ -105,14 +103,14 @@ class MAPElites:
         self, key: PRNGKey, encoding: EvolvableEncoding, num_cells: int, num_classes: int
     ) -> Archive:
         children = encoding.start(key, self.population_size)
-        nobody = jnp.full(num_cells, -1, jnp.int32)
+        none = jnp.full(num_cells, -1, jnp.int32)
         return Archive(
             genotypes=_take(children, jnp.arange(num_cells) % self.population_size),
             fitness=jnp.full(num_cells, -jnp.inf, jnp.float32),
             logits=jnp.full((num_cells, num_classes), jnp.nan, jnp.float32),
             lineage=Lineage(
-                born=nobody,
-                parent=nobody,
+                born=none,
+                parent=none,
                 wins=jnp.full((self.record, num_cells), NOT_WON, jnp.int32),
                 fitness=jnp.full((self.record, num_cells), jnp.nan, jnp.float32),
             ),
@@ -124,7 +122,7 @@ class MAPElites:
     def step(
         self, key: PRNGKey, encoding: EvolvableEncoding, judge: Judge, state: Archive
     ) -> Archive:
-        """Shows the children, lets them win cells, and makes the next ones."""
+        """Evaluates the children, updates the champions, and makes the next children."""
         scores, logits = judge(state.children)
         scores = jnp.where(jnp.isnan(scores), -jnp.inf, scores)
         winner = scores.argmax(axis=0)  # of each cell; the first of equals
@@ -151,7 +149,7 @@ class MAPElites:
         )
 
     def _pairs(self, key: PRNGKey, occupied: Bool[Array, " cells"]) -> tuple[Array, Array]:
-        """Two cells for each pair, independently and uniformly among the occupied ones."""
+        """Two cells for each pair, drawn independently and uniformly from the occupied ones."""
         cells = jnp.flatnonzero(occupied, size=len(occupied), fill_value=0).astype(jnp.int32)
         drawn = jax.random.uniform(key, (2, self.population_size // 2), jnp.float32)
         count = occupied.sum(dtype=jnp.int32)
@@ -182,14 +180,14 @@ class MAPElites:
 def ancestors(
     wins: Int[np.ndarray, "G cells"], cell: int, generation: int
 ) -> list[tuple[int, int]]:
-    """The champions that a champion descends from, by first parents, from itself to the start.
+    """A champion's line of descent by first parents, from itself back to the start.
 
     Args:
       wins: of one run's `Lineage`, as NumPy; needs `MAPElites(record=...)`.
       cell: of the champion.
-      generation: behind which it is the champion.
+      generation: after which it is the champion.
     Returns:
-      (cell, generation in which it was won) of each.
+      (cell, generation in which it was won) of each champion in the line.
     Raises:
       ValueError: the cell was empty then, or the record is too short.
     """

@@ -1,8 +1,8 @@
-"""Ways to re-place one row (x, y, c) of a sparse image: what `GreedySearch` proposes.
+"""Moves of one row (x, y, c) of a sparse image, from which `GreedySearch` makes proposals.
 
 Every move is `f(key, rows [P, genes], others [P, genes], size) -> rows [P, genes]`, where `others`
-are rows of other good images and `size` is (W, H). Positions may leave the image, and intensities
-[0, 1]: the encoding repairs them.
+are rows of other good images and `size` is (W, H). The encoding repairs positions outside the image
+and intensities outside [0, 1].
 """
 
 from collections.abc import Callable, Mapping
@@ -18,13 +18,13 @@ Rows = Float[Array, "P genes"]
 Size = Float[Array, " 2"]
 Move = Callable[[PRNGKey, Rows, Rows, Size], Rows]
 
-_KEEPS_COLOR = 0.3  # of the jumps
-_WIDEST = 0.25  # of the image, that a near move spans to each side
+_KEEPS_COLOR = 0.3  # share of the jumps
+_WIDEST = 0.25  # of the image, the reach of a near move to each side
 _SPREAD = 0.3  # standard deviation of the intensities' noise
 
 
 def corners(key: PRNGKey, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
-    """Intensities 0 or 1, the corners of the colour cube, each as likely."""
+    """Intensities 0 or 1, the corners of the color cube, all equally likely."""
     return jax.random.bernoulli(key, 0.5, shape).astype(jnp.float32)
 
 
@@ -37,7 +37,7 @@ def size_of(image_shape: tuple[int, int, int]) -> Size:
 def anywhere(
     key: PRNGKey, count: tuple[int, int], image_shape: tuple[int, int, int]
 ) -> Float[Array, "P k genes"]:
-    """Rows at pixels and in corner colours drawn at random; `count` is (P, k)."""
+    """Rows at random pixels in random corner colors; `count` is (P, k)."""
     position_key, color_key = jax.random.split(key)
     u = jax.random.uniform(position_key, (*count, 2), jnp.float32)
     positions = jnp.floor(u * size_of(image_shape)[None, None])
@@ -45,7 +45,7 @@ def anywhere(
 
 
 def jump(key: PRNGKey, rows: Rows, others: Rows, size: Size) -> Rows:
-    """To any pixel, most often with any corner colour, else with the old one."""
+    """To a random pixel, with a new corner color, or less often the old color."""
     del others
     at_key, color_key, keep_key = jax.random.split(key, 3)
     positions = jnp.floor(jax.random.uniform(at_key, rows[:, :2].shape, jnp.float32) * size[None])
@@ -55,8 +55,8 @@ def jump(key: PRNGKey, rows: Rows, others: Rows, size: Size) -> Rows:
 
 
 def near(key: PRNGKey, rows: Rows, others: Rows, size: Size) -> Rows:
-    """To a pixel nearby: within a distance drawn log-uniformly, from 1 to a quarter of the image,
-    so that no scale has to be chosen."""
+    """To a pixel within a distance drawn log-uniformly from 1 to a quarter of the image, so that no
+    scale has to be chosen."""
     del others
     how_far, where = jax.random.split(key)
     u = jax.random.uniform(how_far, (len(rows), 1), jnp.float32)
@@ -66,7 +66,7 @@ def near(key: PRNGKey, rows: Rows, others: Rows, size: Size) -> Rows:
 
 
 def flip(key: PRNGKey, rows: Rows, others: Rows, size: Size) -> Rows:
-    """One intensity to the end of [0, 1] that is farther away."""
+    """One intensity to the farther end of [0, 1]."""
     del others, size
     channels = rows.shape[1] - 2
     flipped = jax.random.randint(key, (len(rows), 1), 0, channels) == jnp.arange(channels)[None]
@@ -75,7 +75,7 @@ def flip(key: PRNGKey, rows: Rows, others: Rows, size: Size) -> Rows:
 
 
 def shade(key: PRNGKey, rows: Rows, others: Rows, size: Size) -> Rows:
-    """Normal noise on the intensities: most, but not all, are best at a corner."""
+    """Normal noise on the intensities; not all are best at a corner."""
     del others, size
     return rows.at[:, 2:].add(_SPREAD * jax.random.normal(key, rows[:, 2:].shape, jnp.float32))
 

@@ -1,4 +1,4 @@
-"""Draws of a start population and of donors, all O(P)."""
+"""Start populations and donors, drawn in O(P)."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -19,7 +19,7 @@ def uniform(key: PRNGKey, shape: tuple[int, ...]) -> Float[Array, "P ..."]:
 
 
 def latin_hypercube(key: PRNGKey, shape: tuple[int, ...]) -> Float[Array, "P ..."]:
-    """Uniform in [0, 1), one member of the population in each of P equal strata of every gene."""
+    """Uniform in [0, 1), with one member in each of P equal strata of every gene."""
     within, order = jax.random.split(key)
     size = shape[0]
     strata = jnp.broadcast_to(
@@ -36,10 +36,10 @@ STARTS: Mapping[str, UnitDraw] = MappingProxyType(
 
 
 def donors(key: PRNGKey, size: int) -> tuple[Int[Array, " P"], Int[Array, " P"], Int[Array, " P"]]:
-    """Three distinct members for each member, all different from it, every triple equally likely.
+    """Three distinct other members for each member, every triple equally likely.
 
-    Distinct offsets a, b, c in 1..P-1 are added to the member's own index modulo P: b is drawn
-    from the P-2 offsets that are not a, c from the P-3 that are neither, by stepping over them.
+    Distinct offsets a, b, c in 1..P-1 are added to the member's index modulo P: b is drawn from the
+    P-2 offsets other than a, and c from the P-3 other than both, by stepping over them.
     """
     ka, kb, kc = jax.random.split(key, 3)
     a = jax.random.randint(ka, (size,), 1, size, jnp.int32)

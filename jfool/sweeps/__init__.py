@@ -1,4 +1,4 @@
-"""Sweeps: tens of thousands of attacks on one device or many, that survive being killed."""
+"""Sweeps: tens of thousands of attacks, on one device or many, that can be resumed."""
 
 from jfool.sweeps.pace import Progress
 from jfool.sweeps.results import Results, without_provenance

@@ -1,4 +1,4 @@
-"""A sweep's program, compiled from shapes alone: for devices that are busy, or are not there."""
+"""Compiles a sweep's program from shapes alone, also for devices that are not present."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ from jfool.sweeps.segment import LANES, Entering, free_lanes, segment
 
 @dataclasses.dataclass(frozen=True)
 class ChipMemory:
-    """Bytes of one device that a program takes; `reused` are outputs in the place of arguments."""
+    """Bytes that a program takes on one device; `reused` are outputs stored over arguments."""
 
     arguments: int
     outputs: int
@@ -36,12 +36,12 @@ class ChipMemory:
 class Program:
     """
     Attributes:
-      memory: None where the compiler refuses the program as too large.
-      text: of the compiled program; empty where it refuses.
-      lane_bytes: of the state of one lane.
-      row_bytes: of what is kept of one job: its number, itself, its findings, its seconds.
-      large_bytes: of these, what lies beside the table.
-      seconds: of compiling.
+      memory: None if the compiler rejects the program as too large.
+      text: of the compiled program; empty if it was rejected.
+      lane_bytes: size of one lane's state.
+      row_bytes: size of what is kept of one job: id, job, findings, seconds.
+      large_bytes: the part of `row_bytes` stored outside the table.
+      seconds: compile time.
     """
 
     memory: ChipMemory | None
@@ -113,7 +113,7 @@ def compile_sweep(
 
 
 def on(sharding: Any, tree: Any) -> Any:
-    """The shapes of a tree of arrays, numbers or shapes, placed."""
+    """The shapes of a tree of arrays, numbers or shapes, with a sharding."""
     shapes = jax.eval_shape(lambda tree: tree, tree)
     return jax.tree.map(
         lambda leaf: ShapeDtypeStruct(
@@ -127,8 +127,8 @@ def on(sharding: Any, tree: Any) -> Any:
 class Largest:
     """
     Attributes:
-      fits: the largest size seen to fit; 0 where none was.
-      fails: the smallest seen not to fit; None where there is none up to the most.
+      fits: the largest size that was found to fit; 0 for none.
+      fails: the smallest that was found not to fit; None if all sizes up to the most fit.
     """
 
     fits: int
@@ -144,20 +144,21 @@ def largest(
     unit: int = 1,
     most_compiled: int = 6,
 ) -> Largest:
-    """The largest size whose program fits, to two percent, or as near as a few programs lead.
+    """The largest size whose program fits, within two percent or `most_compiled` programs.
 
-    Memory grows nearly in proportion, so each size to try lies on the line through the last two,
-    between what fits and what does not.
+    Memory grows nearly linearly with size, so the next size to try is found by extrapolating from
+    the last two, between the largest that fits and the smallest that does not.
 
     Args:
       program_of: compiles for a size.
       limit: bytes of a device.
-      start: a size to begin with.
-      most: no larger size makes sense.
-      unit: sizes are its multiples.
+      start: the first size to try.
+      most: the largest useful size.
+      unit: sizes are multiples of it.
+      most_compiled: the most programs to compile.
     """
     totals: dict[int, int] = {}
-    fits, fails = 0, most // unit + 1  # in units; more than the most is taken not to fit
+    fits, fails = 0, most // unit + 1  # in units; sizes above the most count as not fitting
     size = min(start // unit, fails - 1)
     for _ in range(most_compiled):
         program = program_of(size * unit)
@@ -183,7 +184,7 @@ def _next(totals: dict[int, int], limit: int, fits: int, fails: int, most: int) 
         size = fits * 4
     if size >= fails and (fails in totals or fails > most):
         return fails - 1
-    if size >= fails or not totals:  # memory does not tell what the compiler refuses
+    if size >= fails or not totals:  # a rejected program tells no memory
         return (fits + fails) // 2
     return max(size, fits + 1)
 

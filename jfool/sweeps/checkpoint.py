@@ -1,8 +1,8 @@
-"""Jobs under way on disk, by job id: what a killed sweep goes on from.
+"""Checkpoints of running jobs, by job id, from which a killed sweep resumes.
 
-Orbax writes a checkpoint whole or not at all, but reads back a flipped byte without a word: each
-carries a digest of its arrays, and one that does not fit is passed over for the one before. An old
-checkpoint is never wrong: its jobs only have a little more to do.
+Orbax writes a checkpoint whole or not at all, but does not notice a flipped byte. So each holds a
+digest of its arrays, and if that does not match, the checkpoint before is used. An old checkpoint
+is never wrong: its jobs just repeat a few steps.
 """
 
 import logging
@@ -22,13 +22,13 @@ Arrays = dict[str, np.ndarray]
 
 
 def save(folder: epath.Path, arrays: Arrays) -> None:
-    """Writes the next checkpoint of this process and forgets all but the last few.
+    """Writes the next checkpoint of this process, and deletes all but the last few.
 
     Args:
       folder: of this process's checkpoints.
-      arrays: not empty, none of them either.
+      arrays: at least one, none of them empty.
     Raises:
-      OSError: it cannot be written; the older ones are still there.
+      OSError: it cannot be written; the older ones remain.
     """
     folder.mkdir(parents=True, exist_ok=True)
     numbers = _numbers(folder)
@@ -41,7 +41,7 @@ def save(folder: epath.Path, arrays: Arrays) -> None:
 
 
 def load(folder: epath.Path) -> Arrays:
-    """The newest checkpoint that is whole; empty if there is none. Damaged ones are warned of."""
+    """The newest undamaged checkpoint, or {}; logs a warning for each damaged one."""
     for number in reversed(_numbers(folder)):
         path = folder / f"{number:06d}"
         try:
@@ -51,23 +51,23 @@ def load(folder: epath.Path) -> Arrays:
             expected = sealed.pop(_DIGEST, np.zeros(0, np.uint8)).tobytes().hex()
             if digest(sealed) != expected:
                 raise ValueError("its content is not what was written")
-        except Exception as error:  # whatever a damaged file makes the readers raise
+        except Exception as error:  # damaged files raise many kinds of errors
             reason = (str(error) or type(error).__name__).partition("\n")[0]
-            _log.warning("%s is damaged (%.200s): going on from what is older", path, reason)
+            _log.warning("%s is damaged (%.200s): resuming from an older one", path, reason)
             continue
         return sealed
     return {}
 
 
 def _numbers(folder: epath.Path) -> list[int]:
-    """Of the finished checkpoints, ascending."""
+    """Numbers of the complete checkpoints, ascending."""
     if not folder.exists():
         return []
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
 
 
 def _checkpointer() -> ocp.Checkpointer:
-    """Of this process alone: the others have jobs of their own."""
+    """A checkpointer for this process alone, since every process has its own jobs."""
     logging.getLogger("absl").setLevel(logging.ERROR)
     process = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(

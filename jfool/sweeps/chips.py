@@ -1,4 +1,4 @@
-"""The TPUs that a sweep can be planned for: what a chip can do, and how many there are."""
+"""The TPUs that a sweep can be planned for: memory, peak and layout."""
 
 import dataclasses
 import importlib.util
@@ -25,7 +25,7 @@ CHIPS = {
     "v5p": Chip(95 * 2**30, 459e12),
     "v6e": Chip(32 * 2**30, 918e12),
 }
-_KINDS = {  # as devices call themselves
+_KINDS = {  # by `device_kind`
     "TPU v5 lite": "v5e",
     "TPU v5e": "v5e",
     "TPU v5": "v5p",
@@ -36,20 +36,20 @@ _KINDS = {  # as devices call themselves
 
 
 def chip_of(device: Any) -> Chip | None:
-    """What is published of a device; None where it is none of `CHIPS`."""
+    """Published figures of a device; None if it is not in `CHIPS`."""
     name = _KINDS.get(device.device_kind)
     return None if name is None else CHIPS[name]
 
 
 def topology_devices(name: str) -> list[Any]:
-    """Devices to compile for, that need not exist.
+    """Devices to compile for; they need not be present.
 
     Args:
       name: a chip and its layout, e.g. "v5e:4x4" or "v5p:2x2x1".
     Raises:
-      ValueError: there is no such chip, or it does not come in such a layout.
-      ImportError: `libtpu`, which has the compiler, is not installed.
-      OSError: another process uses it.
+      ValueError: the chip is unknown, or does not come in this layout.
+      ImportError: `libtpu`, which holds the compiler, is not installed.
+      OSError: another process is using it.
     """
     if name.partition(":")[0] not in CHIPS:
         known = ", ".join(CHIPS)

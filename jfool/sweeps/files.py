@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, on a disk or in an object store."""
+"""Files that are written whole or not at all, on a disk or in an object store."""
 
 import os
 import secrets
@@ -19,10 +19,10 @@ def is_remote(path: epath.Path) -> bool:
 
 
 def write_whole(path: epath.Path, content: bytes) -> None:
-    """Writes a file, on the disk before it takes its name; an object store does so by itself.
+    """Writes a file to the disk, then gives it its name; object stores are atomic by themselves.
 
     Raises:
-      OSError: it cannot be written; an older file of that name is then as it was.
+      OSError: it cannot be written; an older file of that name is unchanged.
     """
     if is_remote(path):
         path.write_bytes(content)

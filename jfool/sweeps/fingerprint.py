@@ -1,4 +1,4 @@
-"""What a sweep was started with, in JSON types: so that no run goes on under other settings."""
+"""Settings of a sweep as JSON types, so that no sweep resumes with other settings."""
 
 import hashlib
 import re
@@ -12,12 +12,12 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+|\bid=\d+")
 
 
 def describe(tree: Any) -> str:
-    """Text that two pytrees share only if their structure is the same: no numbers, no addresses."""
+    """A pytree's structure as text, without numbers or addresses."""
     return _ADDRESS.sub("", str(jax.tree.structure(tree)))
 
 
 def digest(tree: Any) -> str:
-    """SHA-256 over the structure and all numbers of a pytree."""
+    """SHA-256 of the structure and all numbers of a pytree."""
     sha = hashlib.sha256(describe(tree).encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = to_numpy(leaf)
@@ -27,7 +27,7 @@ def digest(tree: Any) -> str:
 
 
 def to_numpy(leaf: Any) -> np.ndarray:
-    """A leaf, which may hold typed keys, as numbers."""
+    """A leaf as a NumPy array; typed keys as their data."""
     if is_key(leaf):
         return np.asarray(jax.random.key_data(leaf))
     return np.asarray(leaf)

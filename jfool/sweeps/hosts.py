@@ -1,4 +1,4 @@
-"""Several processes, one sweep: `jax.distributed` starts them, a common folder joins them."""
+"""Several processes in one sweep, started by `jax.distributed`, with a common folder."""
 
 import time
 from collections.abc import Callable
@@ -14,12 +14,12 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class Hosts:
-    """This process among those of `jax.distributed`.
+    """This process among the others of `jax.distributed`.
 
     Args:
-      folder: that all of them must see; None for a single process without one.
+      folder: must be visible to all processes; may be None for a single process.
     Raises:
-      ValueError: there are several processes, but no folder that all of them see.
+      ValueError: there are several processes, but no folder that all can see.
     """
 
     def __init__(self, folder: epath.Path | None) -> None:
@@ -38,12 +38,12 @@ class Hosts:
             raise ValueError(f"folder: expected one that all processes see, got {folder}")
 
     def meet(self, name: str) -> None:
-        """Waits until all processes have come here."""
+        """Waits until all processes have reached this point."""
         if self.count > 1:
             multihost_utils.sync_global_devices(f"jfool {name}")
 
     def in_turn(self, work: Callable[[], None]) -> None:
-        """The first process works before all others do."""
+        """Calls `work` in the first process, then in all others."""
         if self.index == 0:
             work()
         self.meet("first")
@@ -51,17 +51,17 @@ class Hosts:
             work()
 
     def share(self, items: np.ndarray) -> np.ndarray:
-        """What this process has to do of a list that all of them have."""
+        """This process's part of a list that all have."""
         return items[self.index :: self.count]
 
     def note(self, what: str) -> None:
-        """Leaves word for the others."""
+        """Leaves a mark for the other processes."""
         if self.count > 1:
             self._mark(what, self.index).parent.mkdir(parents=True, exist_ok=True)
             self._mark(what, self.index).write_text("")
 
     def wait_for_all(self) -> None:
-        """Waits, however long it takes, until the others are done too.
+        """Waits until all other processes are done too.
 
         Raises:
           SweepStopped: one of them was stopped.

@@ -1,4 +1,4 @@
-"""Who sits in which lane: the host's side of a sweep on the devices of one process.
+"""Which job is in which lane: the host's side of a sweep, on the devices of one process.
 
 `L` lanes on all devices together.
 """
@@ -26,7 +26,7 @@ _FREE = -1
 
 
 class LaneTable:
-    """Lanes with their jobs, and the jobs that wait for one.
+    """Lanes with their jobs, and the queue of jobs that wait.
 
     Args:
       key, attack, model, limits: of the sweep.
@@ -58,14 +58,14 @@ class LaneTable:
 
         count = sizes.lanes * mesh.shape[LANES]
         self._index = np.full(count, _FREE)  # of each lane's job
-        self._entered = np.zeros(count)  # when it entered
-        self._shown = np.zeros(count, np.int64)  # images that it had shown when last looked at
+        self._entered = np.zeros(count)  # at what time
+        self._shown = np.zeros(count, np.int64)  # its images, as of the last segment
         self._entering = self._enter(np.zeros(count, bool))
         self._lanes = jax.device_put(free_lanes(key, attack, self._entering), self._by_lane)
 
     @property
     def busy(self) -> bool:
-        """Whether any job is under way or waits."""
+        """Whether any job is running or waiting."""
         return bool(self._waiting) or bool((self._index != _FREE).any())
 
     @property
@@ -77,11 +77,11 @@ class LaneTable:
         return list(self._mesh.devices.flat)
 
     def queue(self, waiting: np.ndarray, states: dict[int, Arrays]) -> None:
-        """Lets jobs wait for lanes.
+        """Queues jobs.
 
         Args:
           waiting: their indices.
-          states: of `under_way`, by job id: jobs that go on from there, before all others.
+          states: of `under_way`, by job id; these jobs resume from there, before all others.
         """
         template = {name: to_numpy(leaf)[0] for name, leaf in _named(self._lanes)}
         ids = set(self._job_ids[waiting].tolist())
@@ -97,10 +97,10 @@ class LaneTable:
         """Fills free lanes and computes a segment.
 
         Args:
-          length: its generations, at most.
+          length: the most generations.
         Returns:
-          Columns `[R, ...]` of the jobs that it ended, empty if none; how many images it showed to
-          the model; and the seconds it took.
+          Columns `[R, ...]` of the jobs that ended, or {}; the number of images shown to the model;
+          and the seconds it took.
         """
         self._fill()
         started = time.monotonic()
@@ -138,7 +138,7 @@ class LaneTable:
         return columns, images, now - started
 
     def under_way(self) -> dict[int, Arrays]:
-        """The states of all jobs that have begun, by job id."""
+        """The states of all jobs that have started but not ended, by job id."""
         rows = np.flatnonzero(self._index != _FREE)
         arrays = {name: to_numpy(leaf)[rows] for name, leaf in _named(self._lanes)}
         ids = self._job_ids[self._index[rows]].tolist()
@@ -172,7 +172,7 @@ class LaneTable:
         self._entering = self._enter(enters)
 
     def _enter(self, enters: np.ndarray) -> Entering:
-        index = np.maximum(self._index, 0)  # any job does where none enters
+        index = np.maximum(self._index, 0)  # any job, where none enters
         jobs = jax.tree.map(lambda leaf: leaf[index], self._jobs)
         return jax.device_put(Entering(self._job_ids[index], jobs, enters), self._by_lane)
 
@@ -221,7 +221,7 @@ def _like(leaf: jax.Array, array: np.ndarray) -> Any:
 
 
 def _wait_for(array: Any) -> None:
-    """Blocks in Python, where signals are heard, not in the runtime."""
+    """Waits in Python, where signals are handled, not in the runtime."""
     started = time.monotonic()
     while not array.is_ready():
         time.sleep(min(0.02, 0.02 * (time.monotonic() - started)))

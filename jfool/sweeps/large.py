@@ -1,8 +1,8 @@
-"""Columns whose rows are large, such as the champions of an archive of a thousand classes: each row
-a file of its own, beside the table, which holds the names of the files in their place.
+"""Columns with large rows, such as the champions of an archive of a thousand classes. Each row is a
+file of its own, and the table holds its name.
 
-A file is called by the digest of its content. So a table tells all that was found, and a sweep that
-was killed between the files and the table that names them writes the same ones again.
+A file is named by the digest of its content. So a sweep that was killed between writing the files
+and their table writes the same files again.
 """
 
 import hashlib
@@ -18,24 +18,23 @@ from etils import epath
 
 from jfool.sweeps.files import write_whole
 
-MOST_BYTES = 2**22  # of a row's array that lies in the table
+MOST_BYTES = 2**22  # of a row's array in the table
 _NAME = re.compile(r"[0-9a-f]{16}\.npy")
 FILES = b"files"  # marks the field of such a column
 
 
 def is_large(shape: Sequence[int], dtype: Any) -> bool:
-    """Whether arrays of this form lie beside the table, one for each row."""
+    """Whether arrays of this shape are stored as files, one per row."""
     return math.prod(shape) * np.dtype(dtype).itemsize > MOST_BYTES
 
 
 def digest_of(content: bytes) -> str:
-    """As names of files have it."""
+    """The digest that names a file with this content."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 def set_apart(table: pa.Table, name: str, rows: np.ndarray, folder: epath.Path) -> pa.Table:
-    """Writes the rows of a column as files, on the disk before this returns, and names them in its
-    place.
+    """Writes the rows of a column as files, and replaces them by the names of the files.
 
     Raises:
       OSError: one cannot be written.
@@ -55,10 +54,10 @@ def set_apart(table: pa.Table, name: str, rows: np.ndarray, folder: epath.Path) 
 
 
 def read_row(folder: epath.Path, name: str) -> np.ndarray:
-    """What a file of `set_apart` holds.
+    """Reads a file written by `set_apart`.
 
     Raises:
-      ValueError: it is damaged, or gone.
+      ValueError: it is damaged or missing.
     """
     path = folder / name
     try:
@@ -70,6 +69,6 @@ def read_row(folder: epath.Path, name: str) -> np.ndarray:
         return np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{path} is damaged ({error}): delete the part in whose table it is named, and its "
-            "jobs will be run again"
+            f"{path} is damaged ({error}): delete the part whose table names it, and its jobs will "
+            "run again"
         ) from error

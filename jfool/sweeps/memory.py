@@ -1,4 +1,4 @@
-"""Results of a sweep without a folder: in memory, and gone with it."""
+"""The results of a sweep without a folder, kept in memory."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from jfool.sweeps.results import Results, collected
 
 
 class Memory:
-    """Looks like a `RunFolder` that nobody else knows.
+    """Stands in for a `RunFolder`.
 
     Args:
       ids: of all jobs.
@@ -43,10 +43,10 @@ class Memory:
         self._tables.append(table)
 
     def save(self, states: dict[int, Any], process: int) -> None:
-        """States of jobs under way serve nobody."""
+        """Does nothing: there is nothing to resume from."""
 
     def results(self) -> Results:
         return collected(self._tables, self._ids, self._settings, "the results")
 
     def release(self) -> None:
-        """Nothing is held."""
+        """Does nothing: there is no lock."""

@@ -1,4 +1,4 @@
-"""How many operations a function takes, read off its trace: the same on every device."""
+"""Counts a function's operations from its trace, the same for every device."""
 
 import math
 from collections.abc import Callable
@@ -10,9 +10,9 @@ import jax
 def count_operations(function: Callable[..., Any], *arguments: Any) -> int:
     """Multiplications and additions of the matrix products and convolutions of one call.
 
-    A multiply-add counts as two, the padding of a convolution as if it were image, as in published
-    figures; everything else, such as activations and norms, counts nothing. A loop of known length
-    counts as often as it turns, another (`while_loop`) once, and of branches the largest.
+    As in published figures, a multiply-add counts as two, padding counts like the image, and
+    everything else, such as activations and norms, counts nothing. A loop of known length counts
+    each iteration, a `while_loop` counts once, and of branches the largest counts.
 
     Args:
       function: of arrays.

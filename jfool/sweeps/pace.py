@@ -1,4 +1,4 @@
-"""How a sweep comes along, and how long it computes before it looks at its lanes again."""
+"""The progress of a sweep, and the length of its segments."""
 
 import dataclasses
 from typing import Any
@@ -11,16 +11,16 @@ _LOOKING = 0.05  # of the time
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """Of this process, behind a segment.
+    """The progress of this process after a segment.
 
     Attributes:
-      earlier: jobs that were done when this start began.
+      earlier: jobs that were done before this call.
       done, total: jobs, the earlier ones included.
-      successes: among the jobs done since this start; an archive needs success in all cells.
-      num_queries: images shown to the model since this start, those differentiated and those of
-        jobs under way included.
-      seconds: since this start.
-      computing: of these, seconds spent in compiled segments.
+      successes: of the jobs done in this call; an archive needs success in all cells.
+      num_queries: images shown to the model in this call, with or without a gradient, those of
+        running jobs included.
+      seconds: since this call began.
+      computing: seconds of these that were spent in compiled segments.
     """
 
     earlier: int
@@ -34,8 +34,8 @@ class Progress:
     def after(
         self, columns: dict[str, Any], shown: int, seconds: float, computing: float
     ) -> "Progress":
-        """After a segment of `computing` seconds and `shown` images that ended the jobs of
-        `columns`."""
+        """The progress after a segment that took `computing` seconds, showed `shown` images, and
+        ended the jobs of `columns`."""
         ended = columns or {"job_id": (), "success": ()}
         return Progress(
             self.earlier,
@@ -50,7 +50,7 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """The length of segments: short ones refill lanes sooner, long ones look at them less often.
+    """The length of segments: short ones refill lanes sooner, long ones cost less overhead.
 
     Attributes:
       length: generations of the next segment, at most.
@@ -65,7 +65,7 @@ class Pace:
         return cls(1 if segment is None else segment, segment is None)
 
     def after(self, looking: float, computing: float) -> "Pace":
-        """Longer if the look, in seconds, cost too much beside the computing; or shorter."""
+        """Longer if the host's share of the time was too large; shorter if it was small."""
         if not self.free:
             return self
         length = self.length

@@ -1,6 +1,6 @@
-"""What a sweep will need and take, learnt by compiling it: nothing runs, nothing is allocated.
+"""Predicts a sweep's memory, operations and time by compiling it; nothing runs or is allocated.
 
-The devices need not exist (see `topology_devices`), nor the weights: shapes are enough.
+Devices need not be present (see `topology_devices`), and shapes suffice in place of weights.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from jfool.sweeps.sizes import CHUNK, images_per_step, memory_limit
 ASSUMPTIONS = (
     "no job ends before its last generation: an `until` only shortens the sweep",
     "operations are those of the network's matrix products and convolutions; the search, painting, "
-    "and the two images per job behind the results are left out",
+    "and the two images per job that recheck the results are left out",
     "the time is that of the busiest chip at the published bfloat16 peak, which no program reaches",
     "a float32 network runs as single bfloat16 passes, the default matmul precision of a TPU",
     "bytes are the compiler's count of what its operations read and write, in any memory of a chip",
@@ -46,19 +46,19 @@ class Plan:
       device: its kind.
       num_devices, split, lanes, chunk: as for `jfool.sweeps.sweep`.
       images_per_call: of the network, on each device.
-      memory: of each device; None where the compiler refuses the program as too large.
-      memory_limit: bytes of each device; None where it is not known.
-      fits: whether the program does; None where the limit is not known.
-      collectives: how many of each kind the program has: none, unless populations are split. None
-        where it is refused.
+      memory: of each device; None if the compiler rejects the program as too large.
+      memory_limit: bytes of each device; None if unknown.
+      fits: whether the program fits; None if the limit is unknown.
+      collectives: number of each kind in the program; empty unless populations are split. None if
+        the program was rejected.
       operations_per_image, bytes_per_image: of the network; see `ASSUMPTIONS`.
-      evaluations_per_generation: images that all devices together see.
+      evaluations_per_generation: images on all devices together.
       operations_per_generation, bytes_per_generation: of all devices together.
       evaluations, operations: of the whole sweep.
       seconds_at_peak: of the whole sweep; None for devices without a published peak.
-      checkpoint_bytes: when all lanes are taken.
+      checkpoint_bytes: with all lanes in use.
       results_bytes: of all jobs, in the table.
-      large_bytes: of all jobs, in files beside it: what takes more than 4 MiB of a job, such as the
+      large_bytes: of all jobs, in files: columns with more than 4 MiB per job, such as the
         champions of an archive of many classes.
       compile_seconds: of the sweep's program.
     """
@@ -100,15 +100,15 @@ def plan(
     split: int = 1,
     memory: int | None = None,
 ) -> Plan:
-    """Compiles the sweep of the same arguments, and reports.
+    """Compiles the sweep with the same arguments, and reports.
 
     Args:
       attack, model, jobs, num_steps, lanes, chunk, until, split: as for `jfool.sweeps.sweep`; only
         the shapes of the model and of the jobs matter.
-      devices: present ones, by default all, or those of a topology.
-      memory: bytes of each device, by default what is published or the device tells.
+      devices: present ones (all by default), or those of a topology.
+      memory: bytes of each device; by default the published or reported size.
     Raises:
-      ValueError: an argument that cannot work.
+      ValueError: an argument cannot work.
     """
     for name, value in (("lanes", lanes), ("chunk", chunk), ("split", split)):
         if not is_whole(value, 1):
@@ -127,7 +127,7 @@ def plan(
     limit = memory or (chip.memory if chip else memory_limit(devices[0]))
     per_call = batch_size(lanes * images // split, chunk)
     call = jax.ShapeDtypeStruct((per_call, *attack.image_shape), np.float32)
-    # The sweep's program tells neither: it counts the body of a loop once.
+    # Not from the sweep's program, whose analysis counts the body of a loop once.
     operations = count_operations(_call, model, call) / per_call
     bytes_ = _bytes_accessed(model, call, devices[0]) if program.memory else None
     bytes_ = None if bytes_ is None else bytes_ / per_call

@@ -1,8 +1,7 @@
-"""What a sweep found: one row per finished job, in a table that any reader of Parquet takes.
+"""The results of a sweep: a table with one row per finished job, readable as plain Parquet.
 
-An array of a row, such as its genotype, is a list of fixed length, row-major; the shape is noted in
-the field's metadata. Of large ones a run folder's table has the names of files (`large.py`). `R`
-rows.
+An array, such as a genotype, is a list of fixed length, row-major; the field's metadata hold its
+shape. For large arrays the table of a run folder holds names of files (`large.py`). `R` rows.
 """
 
 import dataclasses
@@ -24,7 +23,7 @@ from jfool.loop import strong
 from jfool.sweeps.large import FILES, is_large, read_row, set_apart
 from jfool.version import __version__
 
-PROVENANCE = ("seconds", "device", "host", "versions")  # how a row came about: no part of it
+PROVENANCE = ("seconds", "device", "host", "versions")  # where and how a row was computed
 _IMAGES_AT_ONCE = 256
 
 
@@ -33,12 +32,12 @@ class Results:
     """Finished jobs.
 
     Attributes:
-      table: a row for each, by ascending `job_id`: the job (`job.target`, ...), what
-        `jfool.AttackResult` says of it (`confidence`, `success`, `num_queries`, ...), its
-        `genotype`, and how it came about (`seconds`, `device`, `host`, `versions`).
+      table: one row per job, by ascending `job_id`: the job (`job.target`, ...), the fields of
+        `jfool.AttackResult` (`confidence`, `success`, `num_queries`, ...), its `genotype`, and
+        where it was computed (`seconds`, `device`, `host`, `versions`).
       missing: ids of the jobs that are not finished.
       settings: of the sweep.
-      beside: the folder of what is too large for the table; None where everything lies in it.
+      beside: the folder with the columns too large for the table; None if there is none.
     """
 
     table: pa.Table
@@ -71,10 +70,10 @@ class Results:
     def images(
         self, attack: Attack, job_type: type, rows: Any = None
     ) -> Float[np.ndarray, "R *cells H W C"]:
-        """The images of some rows, or of all, painted anew from their genotypes.
+        """The images of some rows, or of all, decoded from their genotypes.
 
         Args:
-          attack: the sweep's own; its encoding paints.
+          attack: that of the sweep; its encoding decodes.
           job_type: of the sweep's jobs, e.g. `jfool.SparseJob`.
           rows: indices into the table, or None for all.
         Raises:
@@ -83,7 +82,9 @@ class Results:
         """
         encoding = getattr(attack, "encoding", None)
         if encoding is None:
-            raise TypeError(f"attack: expected the sweep's, with an encoding, got {attack!r:.80}")
+            raise TypeError(
+                f"attack: expected that of the sweep, with an encoding, got {attack!r:.80}"
+            )
         rows = np.arange(len(self)) if rows is None else np.asarray(rows, int).reshape(-1)
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
             got = f"{rows.min()} to {rows.max()}"
@@ -101,7 +102,7 @@ class Results:
         return images
 
     def genotypes(self, attack: Attack, job_type: type, rows: Any = None) -> Any:
-        """The genotypes of some rows, or of all, in the form that the attack gives them.
+        """The genotypes of some rows, or of all, as the attack represents them.
 
         Args: as for `images`.
         Returns:
@@ -143,7 +144,7 @@ def to_table(parts: Sequence[Mapping[str, Any]], same: Mapping[str, str]) -> pa.
     fields, arrays = [], []
     for name, column in columns.items():
         shape = column.shape[1:]
-        if 0 in shape:  # a record that is not kept; Parquet has no empty lists of fixed length
+        if 0 in shape:  # e.g. a record of no generations; Parquet has no empty fixed-size lists
             continue
         array = pa.array(np.ascontiguousarray(column).reshape(-1))
         if shape:
@@ -158,7 +159,7 @@ def to_table(parts: Sequence[Mapping[str, Any]], same: Mapping[str, str]) -> pa.
 
 
 def without_large(table: pa.Table, folder: Any) -> pa.Table:
-    """The same rows, with files in a folder for all that is large."""
+    """The same rows, with large columns written as files."""
     for field in table.schema:
         shape = _shape(field)
         element = field.type.value_type.to_pandas_dtype() if shape else None
@@ -174,14 +175,14 @@ def collected(
     source: Any,
     beside: Any = None,
 ) -> Results:
-    """All rows of some tables.
+    """The rows of all tables, as `Results`.
 
     Args:
       ids: of the jobs that are expected.
-      source: what errors call the tables.
-      beside: the folder of what is too large for them.
+      source: name of the tables in errors.
+      beside: the folder with columns too large for the table.
     Raises:
-      ValueError: a job is there twice.
+      ValueError: a job occurs twice.
     """
     if not tables:
         return Results(
@@ -195,7 +196,7 @@ def collected(
 
 
 def provenance(devices: Sequence[Any]) -> dict[str, str]:
-    """Where rows come from."""
+    """Where rows were computed."""
     packages = {"jfool": __version__, "jax": jax.__version__, "numpy": np.__version__}
     return {
         "device": devices[0].device_kind,
@@ -205,7 +206,7 @@ def provenance(devices: Sequence[Any]) -> dict[str, str]:
 
 
 def without_provenance(table: pa.Table) -> pa.Table:
-    """The columns that the same sweep has whenever and wherever it runs."""
+    """The columns that do not depend on when and where a sweep runs."""
     return table.drop_columns([name for name in PROVENANCE if name in table.column_names])
 
 
@@ -233,5 +234,5 @@ def _to_numpy(table: pa.Table, name: str) -> np.ndarray:
 
 
 def _shape(field: pa.Field) -> list[int]:
-    """Of a row's array; empty for a number."""
+    """The shape of a row's array; empty for a number."""
     return json.loads((field.metadata or {}).get(b"shape", b"[]"))

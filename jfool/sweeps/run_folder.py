@@ -1,9 +1,9 @@
 """The folder of a sweep: its settings, and the results so far in Parquet parts.
 
-settings.json             what the sweep was started with
+settings.json             the settings of the sweep
 parts/*-DIGEST.parquet    finished jobs, each in exactly one part
-large/DIGEST.npy          what of a job is too large for its row (`large.py`)
-checkpoints/PROCESS/*     jobs under way (`checkpoint.py`)
+large/DIGEST.npy          columns of a job that are too large for the table (`large.py`)
+checkpoints/PROCESS/*     running jobs (`checkpoint.py`)
 """
 
 import fcntl
@@ -29,7 +29,7 @@ from jfool.sweeps.results import Results, collected, without_large
 FORMAT = 2  # in format 1, which had no number, jobs held the class to reach as `label`
 _SETTINGS = "settings.json"
 _DIGEST = re.compile("[0-9a-f]{64}")
-_NODE = re.compile("PyTreeDef|CustomNode")  # of a description: no news to anybody
+_NODE = re.compile("PyTreeDef|CustomNode")  # of a description: left out of messages
 
 
 class RunFolder:
@@ -57,15 +57,15 @@ class RunFolder:
         return (self.path / _SETTINGS).exists()
 
     def claim(self, settings: Mapping[str, Any], note: Any, process: int) -> None:
-        """Makes the folder, or goes on with it if it was started with the same settings.
+        """Creates the folder, or resumes it if it was started with the same settings.
 
         Args:
           settings: JSON types. The first process writes them.
-          note: what else to remember, never compared.
-          process: of this program.
+          note: stored with the settings, never compared.
+          process: index of this process.
         Raises:
-          ValueError: it belongs to a sweep with other settings, to something else, cannot be
-            written to, or is being written to by another program.
+          ValueError: it belongs to a sweep with other settings or is no folder of a sweep, cannot
+            be written to, or is being written to by another program.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"folder: expected a folder, got the file {self.path}")
@@ -93,7 +93,7 @@ class RunFolder:
                 )
 
     def settings(self) -> dict[str, Any]:
-        """Raises FileNotFoundError or ValueError if there are none."""
+        """Raises FileNotFoundError if there are none, ValueError if they are damaged or too old."""
         path = self.path / _SETTINGS
         if not path.exists():
             raise FileNotFoundError(f"folder: expected the folder of a sweep, got {self.path}")
@@ -111,7 +111,7 @@ class RunFolder:
         return settings
 
     def add(self, table: pa.Table) -> None:
-        """Adds finished jobs; they are there once this returns."""
+        """Adds finished jobs; they are on the disk when this returns."""
         with _explained(self.large):
             table = without_large(table, self.large)
         ids = table["job_id"].to_numpy()
@@ -123,25 +123,25 @@ class RunFolder:
             write_whole(path, buffer.getvalue())
 
     def save(self, states: dict[int, checkpoint.Arrays], process: int) -> None:
-        """Writes a checkpoint of jobs under way, by job id."""
+        """Writes a checkpoint of running jobs, by job id."""
         if states:
             path = self.path / "checkpoints" / str(process)
             with _explained(path):
                 checkpoint.save(path, stack(states))
 
     def states(self) -> dict[int, checkpoint.Arrays]:
-        """Of jobs under way when the last checkpoints were written, by job id."""
+        """The running jobs in the last checkpoints, by job id."""
         folder = self.path / "checkpoints"
         found: dict[int, checkpoint.Arrays] = {}
         for path in sorted(folder.iterdir()) if folder.exists() else []:
             for job_id, state in unstack(checkpoint.load(path)).items():
-                # A process of an earlier start may have known less of it.
+                # An earlier call may have left an older state of the job.
                 if job_id not in found or state["step"] > found[job_id]["step"]:
                     found[job_id] = state
         return found
 
     def results(self) -> Results:
-        """Everything that is finished.
+        """All finished jobs.
 
         Raises:
           FileNotFoundError: it is no folder of a sweep.
@@ -159,7 +159,7 @@ class RunFolder:
         return np.concatenate([np.zeros(0, np.int32), *columns])
 
     def release(self) -> None:
-        """Lets another program write here."""
+        """Releases the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -175,7 +175,7 @@ class RunFolder:
         return any(name not in own and not name.startswith(".") for name in names)
 
     def _take_lock(self, process: int) -> None:
-        """The system drops it with the process, however that ends. Object stores have none."""
+        """The system releases it when the process ends. Object stores have no locks."""
         if is_remote(self.path):
             return
         self._lock = os.open(self.path / f".lock-{process}", os.O_RDWR | os.O_CREAT, 0o644)
@@ -190,10 +190,10 @@ class RunFolder:
 
 
 def read_sweep(folder: Any) -> Results:
-    """The results of a sweep so far, also while it runs.
+    """The results of a sweep so far, even while it runs.
 
     Args:
-      folder: as `jfool.sweep` was given.
+      folder: that of `jfool.sweep`.
     Raises:
       FileNotFoundError: it is no folder of a sweep.
       ValueError: a file is damaged, or a job is in two parts.
@@ -210,24 +210,24 @@ def _read_part(path: epath.Path, columns: list[str] | None = None) -> pa.Table:
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"{path} is damaged ({reason}): delete it, and its jobs will be run again"
+            f"{path} is damaged ({reason}): delete it, and its jobs will run again"
         ) from error
 
 
 @contextmanager
 def _explained(path: epath.Path) -> Iterator[None]:
-    """What an OSError means for the sweep."""
+    """Adds to an OSError what it means for the sweep."""
     try:
         yield
     except OSError as error:
         raise OSError(
-            f"{path} could not be written ({error.strerror or error}): the run folder holds what "
-            "was done before, and the same call goes on from there"
+            f"{path} could not be written ({error.strerror or error}): the run folder holds all "
+            "earlier results, and the same call resumes from there"
         ) from error
 
 
 def _difference(came: Any, held: Any) -> str:
-    """How two settings differ, as far as people can read it: digests alone tell nothing."""
+    """How two settings differ, in readable form."""
     if _is_described(came) and _is_described(held):
         came, held = came[0], held[0]
         if came == held:
@@ -248,7 +248,7 @@ def _is_digest(setting: Any) -> bool:
 
 
 def _where_they_part(one: str, other: str) -> tuple[str, str]:
-    """Two texts from shortly before that place."""
+    """Excerpts of two texts around the first place where they differ."""
     pairs = enumerate(zip(one, other, strict=False))
     same = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
     first = max(0, same - 30)

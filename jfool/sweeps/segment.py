@@ -1,7 +1,7 @@
-"""What a sweep computes between two looks at its lanes: one compiled call on all devices.
+"""A segment: the steps between two visits of the host, as one compiled call on all devices.
 
-`L` lanes lie on a mesh with the axes `lanes` (each device has lanes of its own, and nothing to say
-to the others) and `population` (the devices of a column share their lanes, and split populations).
+`L` lanes lie on a mesh with the axes `lanes` (devices with lanes of their own, which do not
+communicate) and `population` (devices that share lanes and split their populations).
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from jfool.base import KEY_TYPE, Attack, Model, PRNGKey, pytree
 from jfool.loop import Lanes, Limits, Loop, enter
 
 LANES, POPULATION = "lanes", "population"
-# Of an `AttackResult`; its images follow from the genotypes.
+# Fields of `AttackResult`; images follow from the genotypes.
 FINDINGS = (
     "confidence",
     "prediction",
@@ -41,8 +41,8 @@ class Entering:
     """Jobs that may enter lanes; every field has the leading axis L.
 
     Attributes:
-      job_id, job: what would enter each lane.
-      enters: `[L]`, whether it does.
+      job_id, job: the candidates for each lane.
+      enters: `[L]`, whether they enter.
     """
 
     job_id: Any
@@ -51,10 +51,10 @@ class Entering:
 
 
 def make_mesh(devices: Sequence[Any], split: int) -> Mesh:
-    """Devices `[lanes, population]`, `split` of which share populations.
+    """Devices `[lanes, population]`; groups of `split` devices share populations.
 
     Raises:
-      ValueError: it does not divide their number.
+      ValueError: `split` does not divide their number.
     """
     if len(devices) % split:
         raise ValueError(f"split: expected a divisor of the {len(devices)} devices, got {split}")
@@ -74,19 +74,18 @@ def segment(
     mesh: Mesh,
     chunk: int | None,
 ) -> tuple[Lanes, dict[str, Any]]:
-    """Lets jobs enter, and steps all lanes until a device's own are done, at most `length` times.
+    """Lets jobs enter, then steps each device's lanes until they are done, at most `length` times.
 
     Args:
-      key: the data of the sweep's; a job draws from `fold_in(key, job id)`.
+      key: data of the sweep's key; a job draws from `fold_in(key, job id)`.
       lanes: donated.
-      entering: jobs for lanes that are free.
+      entering: jobs for free lanes.
       limits: when a job is done.
       length: the most steps.
       mesh: of `make_mesh`.
       chunk: images per model call and device.
     Returns:
-      The lanes, and the findings of those that were live and are no longer; the others' mean
-      nothing.
+      The lanes, and the findings of the jobs that ended; those of other lanes are undefined.
     """
 
     def on_device(key, attack, model, lanes, entering, limits, length):
@@ -114,7 +113,7 @@ def segment(
             form = jax.eval_shape(findings, lanes)
             return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), form)
 
-        # Where none ended there is no answer to paint: an archive has a thousand of them.
+        # Skipped if no job ended: an archive of a thousand classes has as many images to decode.
         return lanes, lax.cond(ended.any(), findings, nothing, lanes)
 
     everywhere, by_lane = PartitionSpec(), PartitionSpec(LANES)
@@ -129,7 +128,7 @@ def segment(
 
 @jax.jit
 def free_lanes(key: PRNGKey, attack: Attack, entering: Entering) -> Lanes:
-    """Lanes without jobs, in the shape of those that `entering` would fill."""
+    """Free lanes, in the shape of those that `entering` would fill."""
     lanes = enter(attack, key, entering.job_id, entering.job)
     return dataclasses.replace(lanes, live=jnp.zeros_like(lanes.live))
 

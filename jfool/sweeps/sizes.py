@@ -1,4 +1,4 @@
-"""How many lanes, and how many images per call: what fits a device, where it tells."""
+"""Chooses how many lanes, and how many images per call, fit a device."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _SHARE = 0.85  # of a device's memory
 class Sizes:
     """
     Attributes:
-      lanes: jobs side by side on each device, or on each column of devices that share populations.
+      lanes: jobs side by side on each device, or on each group that shares populations.
       chunk: images per model call and device.
     """
 
@@ -31,7 +31,7 @@ class Sizes:
     chunk: int | None
 
     def completed_by(self, settings: Mapping[str, Any]) -> "Sizes":
-        """What was not asked for, as an earlier start chose it."""
+        """Fills in sizes that an earlier call chose."""
         return Sizes(
             self.lanes or settings.get("lanes"),
             self.chunk or settings.get("chunk"),
@@ -41,18 +41,18 @@ class Sizes:
 def choose_sizes(
     asked: Sizes, attack: Attack, model: Model, jobs: Any, until: Criterion | None, mesh: Mesh
 ) -> Sizes:
-    """Completes the sizes that were asked for.
+    """Chooses the sizes that were not given.
 
-    Lanes are enough to fill four calls of the model, so that calls stay full while some lanes are
-    free. `chunk` is 1024, or its half, its quarter, ..., the first whose program fits the memory of
-    a device; a CPU does not tell its memory.
+    There are enough lanes to fill four model calls, so that calls stay full while some lanes are
+    free. `chunk` is the first of 1024, 512, 256, ... whose program fits the memory of a device, and
+    1024 on CPUs, which do not report their memory.
 
     Args:
-      asked: a size to choose is None.
-      attack, model, jobs, until: of the sweep, whose program is compiled to learn what it needs.
+      asked: None for a size to choose.
+      attack, model, jobs, until: of the sweep, which is compiled to find out its memory.
       mesh: of `make_mesh`.
     Raises:
-      ValueError: populations cannot be split so, or not even one image at a time fits.
+      ValueError: `split` does not divide the population, or one image per call is too many.
     """
     num_columns, split = mesh.devices.shape
     images = images_per_step(attack, jobs)
@@ -80,7 +80,7 @@ def choose_sizes(
 
 
 def images_per_step(attack: Attack, jobs: Any) -> int:
-    """How many images one step of one job shows to the model."""
+    """Images that one step of one job shows to the model."""
     evaluate = _Counting(attack.num_classes, [])
 
     def step(init_key: Any, step_key: Any, job: Any) -> None:
@@ -94,7 +94,7 @@ def images_per_step(attack: Attack, jobs: Any) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class _Counting:
-    """Stands for `Evaluate` without a model; all it knows is how many images it was shown."""
+    """Stands in for `Evaluate`, without a model, and counts images."""
 
     num_classes: int
     seen: list[int]
@@ -114,5 +114,5 @@ class _Counting:
 
 
 def memory_limit(device: Any) -> int | None:
-    """Bytes that programs may use, or None where the device does not say."""
+    """Bytes that programs may use; None if the device does not report it."""
     return (device.memory_stats() or {}).get("bytes_limit")

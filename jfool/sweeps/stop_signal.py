@@ -1,4 +1,4 @@
-"""Stopping in good order: SIGTERM and Ctrl-C are noted, and heeded between two segments."""
+"""Orderly stops: SIGTERM and Ctrl-C are noted, and obeyed after the current segment."""
 
 import signal
 import threading
@@ -7,21 +7,21 @@ from contextlib import contextmanager
 
 
 class SweepStopped(KeyboardInterrupt):
-    """A sweep ended early because it was asked to; its folder holds all it needs to go on."""
+    """A signal stopped the sweep; its folder holds all it needs to resume."""
 
 
 class StopSignal:
-    """`name` is that of the signal that came, or None."""
+    """`name` is that of the received signal, or None."""
 
     name: str | None = None
 
 
 @contextmanager
 def stop_signal(heed: bool) -> Iterator[StopSignal]:
-    """Notes the first SIGTERM or SIGINT; a second one acts as it did before.
+    """Notes the first SIGTERM or SIGINT; a second one has its usual effect.
 
-    Outside the main thread, where Python allows no handlers, and unless asked to `heed` them,
-    signals act as they always did.
+    Unless `heed`, and outside the main thread, where Python allows no handlers, signals have their
+    usual effect.
     """
     noted = StopSignal()
     if not heed or threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Many more jobs than fit at once: lanes that refill, results that last, a start after any end."""
+"""Runs more jobs than fit at once: lanes refill, results are saved, interrupted sweeps resume."""
 
 import dataclasses
 import json
@@ -48,38 +48,38 @@ def sweep(
     checkpoint_seconds: float = 60.0,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Results:
-    """Runs `attack` on `model` for all jobs, a few at a time. With a folder, the same call goes on
-    where an earlier one ended, however that ended.
+    """Runs `attack` on `model` for all jobs, a few at a time. With a folder, the same call resumes
+    where an earlier one ended, for whatever reason.
 
-    A job's result does not depend on segments, neighbours, interruptions, or the number of devices.
-    At an equal batch shape of the model's calls, which follows from `chunk` and the lanes of a
-    device, it is that of `jfool.run`, bit for bit; a `chunk` up to the population's size gives the
-    same shape to all.
+    A job's result does not depend on segments, neighbors, interruptions, or the number of devices.
+    At the same batch shape of model calls, which follows from `chunk` and the lanes of a device, it
+    equals that of `jfool.run`, bit for bit. A `chunk` up to the population's size gives the same
+    shape everywhere.
 
     Under `jax.distributed` all processes make the same call with the same folder; each runs a part
-    of the jobs on its own devices, and returns the results of all.
+    of the jobs on its own devices and returns the results of all.
 
     Args:
       key, attack, model, jobs, num_steps, until, max_queries, job_ids: as for `jfool.run`.
-      folder: of the run, on a disk or an object store (`gs://...`): settings, results, checkpoints.
-        None keeps the results in memory.
-      lanes: jobs side by side on each device; by default enough to fill four calls of the model.
-      chunk: images per model call and device; by default 1024, or as many as fit the memory of a
-        device that tells it (a CPU does not).
-      segment: the most generations between two looks at the lanes; by default so many that looking
-        costs some five percent of the time. It changes no result.
+      folder: of settings, results and checkpoints, on a disk or an object store (`gs://...`). None
+        keeps the results in memory.
+      lanes: jobs side by side on each device; by default enough to fill four model calls.
+      chunk: images per model call and device; by default 1024, or as many as fit a device that
+        reports its memory (a CPU does not).
+      segment: the most generations between two visits of the host; by default as many as keep its
+        share of the time near five percent. It changes no result.
       devices: of this process; all by default.
-      split: devices that share a population; it divides their number, and the population.
-      note: what else to remember in the settings, in JSON types; never compared.
+      split: devices that share a population; must divide their number and the population.
+      note: stored with the settings, in JSON types; never compared.
       checkpoint_seconds: between two checkpoints.
-      on_progress: called behind each segment.
+      on_progress: called after each segment.
     Returns:
       All finished jobs, those of earlier calls included.
     Raises:
-      TypeError, ValueError: an argument that cannot work, named, before anything is compiled; or a
-        folder that is damaged or of another sweep.
-      OSError: the folder cannot be written to any more.
-      SweepStopped: SIGTERM or Ctrl-C came, and everything is saved; a `KeyboardInterrupt`.
+      TypeError, ValueError: an argument cannot work, which is checked before compilation; or the
+        folder is damaged or belongs to another sweep.
+      OSError: the folder can no longer be written to.
+      SweepStopped: SIGTERM or Ctrl-C was received, and everything is saved; a `KeyboardInterrupt`.
     Example:
       >>> import jax, jax.numpy as jnp, jfool
       >>> model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.eye(12)[:, :3])
@@ -127,7 +127,7 @@ def sweep(
         hosts.in_turn(lambda: store.claim(settings, note, hosts.index))
         waiting = np.flatnonzero(~np.isin(ids, store.finished()))
         states = store.states()
-        hosts.meet("read")  # before anybody writes
+        hosts.meet("read")  # before any process writes
         table = LaneTable(key, attack, model, jobs, ids, limits, mesh, sizes)
         table.queue(hosts.share(waiting), states)
         earlier = len(ids) - len(waiting)
@@ -148,7 +148,7 @@ def _drive(
     checkpoint_seconds: float,
     on_progress: Callable[[Progress], None],
 ) -> None:
-    """Computes segments until the jobs of this process are done and recorded."""
+    """Computes segments until the jobs of this process are done and saved."""
     started = recorded = time.monotonic()
     held: list[Columns] = []
     with stop_signal(store.lasts) as stop:
@@ -162,7 +162,7 @@ def _drive(
             due = time.monotonic() - recorded > checkpoint_seconds
             full = sum(len(columns["job_id"]) for columns in held) > _MOST_ROWS_HELD
             if due or full or stop.name or not table.busy:
-                if held:  # first the results, then a checkpoint without those jobs
+                if held:  # results first, then a checkpoint without these jobs
                     store.add(to_table(held, provenance(table.devices)))
                 store.save(table.under_way(), hosts.index)
                 held, recorded = [], time.monotonic()
@@ -170,7 +170,7 @@ def _drive(
                 hosts.note("stopped")
                 raise SweepStopped(
                     f"stopped by {stop.name}: {progress.done} of {progress.total} jobs are done; "
-                    f"the same call goes on from {store.path}"
+                    f"the same call resumes from {store.path}"
                 )
 
 
@@ -183,7 +183,7 @@ def _check(
     note: Any,
     on_progress: Any,
 ) -> None:
-    """Refuses what cannot work of the arguments that `run` does not have."""
+    """Checks the arguments that `run` does not have."""
     for name, value in (("lanes", lanes), ("segment", segment)):
         if value is not None and not is_whole(value, 1):
             raise ValueError(f"{name}: expected None or a positive number, got {value!r}")

@@ -1,8 +1,8 @@
-"""Where sparse fooling images exist: the theorems of paper 000, sec. 4, as functions.
+"""Where sparse fooling images exist: the theorems of Kumano et al. (2020, sec. 4) as functions.
 
 Each takes the weights of a model without biases and returns `Certificates`: for every k the bound,
-and the k-SFI that reaches it. `linear`, `hidden_layer` and `polynomial` are Theorems 1 to 3 for two
-classes; their `_among` forms reach one class of several. All can be jitted and vmapped.
+and the k-SFI that reaches it. `linear`, `hidden_layer` and `polynomial` are Theorems 1 to 3, for
+two classes; their `_among` forms handle several. All can be jitted and vmapped.
 """
 
 from jfool.theory.certificates import Certificates, log_odds, log_odds_of, smallest_k

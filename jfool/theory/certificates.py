@@ -1,11 +1,11 @@
-"""What the theorems of paper 000 (sec. 4) hand out: k-SFIs for every k, and how sure a model is.
+"""k-SFIs for every k, with the confidence that they reach. (Kumano et al., 2020, sec. 4)
 
 A k-SFI (definition 1) is z = z_b 1 + alpha in [r, R]^D, where at most k entries of alpha differ
 from 0. Logits y = f(z) without biases give class 1 of two the confidence
 
   p_1 >= M   <=>   y_1 - y_2 >= L = ln(M / (1 - M)),   0 < M < 1.
 
-`D` pixels, `K` classes, `F` constructions of which the best counts, `n` the most pixels altered.
+`D` pixels, `K` classes, `F` constructions of which the best counts, at most `n` altered pixels.
 """
 
 import math
@@ -30,14 +30,14 @@ class Certificates:
 
     Attributes:
       base: `[F]`, z_b.
-      value: `[F]`, what altered pixels are set to.
-      pixels: `[F, n]`, in the order of their alteration; D, beyond the last one, where altering
-        more does not help.
+      value: `[F]`, of the altered pixels.
+      pixels: `[F, n]`, in the order in which they are altered; D, which is no pixel, where another
+        one does not help.
       log_odds: `[F, n + 1]`, predicted ln(p / (1 - p)) of each k-SFI; for two classes the gap of
         the logits y_1 - y_2. Never falls with k.
       num_pixels: D.
 
-    Certificates that `vmap` made have its axes in front of these, and so has all they return.
+    After `vmap`, its axes come first, here and in everything that the methods return.
     """
 
     base: Array
@@ -52,17 +52,17 @@ class Certificates:
         return self.log_odds.max(-2)
 
     def smallest_k(self, confidence: ArrayLike) -> Int[Array, "*batch"]:
-        """The fewest pixels whose certificate has the confidence: 0 where the colour alone has it,
-        -1 where no k up to n does."""
+        """The fewest pixels whose certificate reaches the confidence: 0 if the color alone does, -1
+        if no k up to n does."""
         return smallest_k(self.bound, log_odds_of(confidence))
 
     def confidence(self, k: ArrayLike) -> Float[Array, "*batch"]:
-        """Predicted for `image(k)`."""
+        """The predicted confidence of `image(k)`."""
         self._check(k)
         return jax.nn.sigmoid(self.bound[..., k])
 
     def image(self, k: ArrayLike) -> Float[Array, "*batch D"]:
-        """The certificate itself: z = z_b 1 + alpha of the best construction."""
+        """The certificate: z = z_b 1 + alpha of the best construction."""
         self._check(k)
         if self.log_odds.ndim > 2:
             return jax.vmap(lambda one: one.image(k))(self)
@@ -80,7 +80,7 @@ class Certificates:
 
 
 def log_odds_of(confidence: ArrayLike) -> Float[Array, ""]:
-    """L = ln(M / (1 - M)), what y_1 - y_2 must reach for the confidence M of class 1 of two."""
+    """L = ln(M / (1 - M)): class 1 of two has a confidence of at least M if y_1 - y_2 >= L."""
     if not isinstance(confidence, Tracer) and not (is_number(confidence) and 0 < confidence < 1):
         raise ValueError(f"confidence: expected a number in (0, 1), got {confidence!r}")
     if isinstance(confidence, Tracer):
@@ -93,7 +93,7 @@ def log_odds(logits: Float[Array, "*batch K"], target: ArrayLike) -> Float[Array
     """ln(p / (1 - p)) of the target: y_target - ln sum_{j != target} e^{y_j}.
 
     Raises:
-      ValueError: the target is no class.
+      ValueError: the target is not a class.
     """
     check_class(target, logits.shape[-1])
     is_target = jnp.arange(logits.shape[-1]) == target
@@ -102,13 +102,13 @@ def log_odds(logits: Float[Array, "*batch K"], target: ArrayLike) -> Float[Array
 
 
 def smallest_k(bound: Float[Array, "*batch n_plus_1"], gap: ArrayLike) -> Int[Array, "*batch"]:
-    """The first k at which `bound` reaches `gap`; -1 where none does."""
+    """The first k at which `bound` reaches `gap`; -1 if none does."""
     reached: Bool[Array, "*batch n_plus_1"] = bound >= gap
     return jnp.where(reached.any(-1), jnp.argmax(reached, -1), NONE).astype(jnp.int32)
 
 
 def weights(name: str, value: ArrayLike, *axes: str) -> Array:
-    """`value` as floats with as many axes as are named.
+    """`value` as float32, with one axis for each name.
 
     Raises:
       ValueError: naming the argument.
@@ -125,27 +125,19 @@ def weights(name: str, value: ArrayLike, *axes: str) -> Array:
 
 
 def is_index(value: ArrayLike, size: int) -> bool:
-    """One whole number from 0 to size - 1, whatever holds it."""
+    """One whole number from 0 to size - 1, of any type."""
     array = np.asarray(value)
     return array.shape == () and np.issubdtype(array.dtype, np.integer) and bool(0 <= array < size)
 
 
 def check_class(target: ArrayLike, num_classes: int) -> None:
-    """Refuses what is no class.
-
-    Raises:
-      ValueError: naming the argument.
-    """
+    """Raises ValueError unless it is a class."""
     if not isinstance(target, Tracer) and not is_index(target, num_classes):
         raise ValueError(f"target: expected a class from 0 to {num_classes - 1}, got {target}")
 
 
 def check_range(r: ArrayLike, R: ArrayLike) -> None:
-    """Refuses what is no range of pixels.
-
-    Raises:
-      ValueError: naming the argument.
-    """
+    """Raises ValueError unless r < R."""
     if isinstance(r, Tracer) or isinstance(R, Tracer):
         return
     if not (is_number(r) and is_number(R) and r < R):
@@ -153,11 +145,7 @@ def check_range(r: ArrayLike, R: ArrayLike) -> None:
 
 
 def count_of(max_k: int | None, num_pixels: int) -> int:
-    """n, by default all pixels.
-
-    Raises:
-      ValueError: naming the argument.
-    """
+    """n, by default all pixels; raises ValueError if it is not 1 to D."""
     if max_k is None:
         return num_pixels
     if not (is_whole(max_k, 1) and max_k <= num_pixels):

@@ -1,4 +1,4 @@
-"""Theorem 2 and Algorithm 1 of paper 000: k-SFIs of a network with one hidden layer."""
+"""k-SFIs of a network with one hidden layer. (Kumano et al., 2020, Theorem 2, Algorithm 1)"""
 
 import functools
 
@@ -16,13 +16,13 @@ def hidden_layer(
     U: ArrayLike, delta_v: ArrayLike, max_k: int | None = None, *, R: ArrayLike = 1.0
 ) -> Certificates:
     """k-SFIs of y(x) = V relu(U x) for two classes, on base 0 with altered pixels at R. With
-    delta = v_1 - v_2 and u_i the columns of U, one of confidence M exists if
+    delta = v_1 - v_2 and the columns u_i of U, one of confidence M exists if
 
       L <= R h(I(k)),   h(I) = delta . relu( sum_{i in I} u_i ),
 
-    I(k) of Algorithm 1. Sufficient, not necessary: the greedy choice can miss the best set (and
-    stop at none where a pair would help), other bases and grey pixels are not tried. So
-    `smallest_k` is an upper bound on the fewest pixels that do it.
+    where Algorithm 1 chooses I(k). This is sufficient, not necessary: the greedy choice can miss
+    the best set (and stop before a pair that would help), and other bases and values are not tried.
+    So `smallest_k` is an upper bound on the number of pixels needed.
 
     Args:
       U: `[D_h, D]`, weights of the hidden layer.
@@ -32,7 +32,7 @@ def hidden_layer(
     Returns:
       `Certificates` with `bound` = R h(I(k)) for k = 0..n.
     Raises:
-      ValueError: an argument that cannot work.
+      ValueError: an argument cannot work.
     Reference: Kumano et al., 2020, sec. 4.2.
     Example:
       >>> hidden_layer(jnp.array([[1.0, -1.0], [2.0, 3.0]]), jnp.array([1.0, 1.0])).bound.tolist()

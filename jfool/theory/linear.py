@@ -1,4 +1,4 @@
-"""Theorem 1 of paper 000: which k-SFIs fool a linear model y(x) = W x, exactly."""
+"""The best k-SFIs of a linear model y(x) = W x. (Kumano et al., 2020, Theorem 1)"""
 
 import functools
 
@@ -26,19 +26,19 @@ def linear(
       L <= max{ R sum(delta) + (r - R) sum_{I_-(k)} delta,    base R, I_- set to r
                 r sum(delta) + (R - r) sum_{I_+(k)} delta }   base r, I_+ set to R.
 
-    The paper prints no maximum but a choice: the first where sum(delta) > 0, else the second. Its
-    "only if" fails: for delta = (4, -1, -1, -1), r = 0, R = 1 and k = 1 the choice gives 2, and one
-    white pixel on black gives 4.
+    Instead of the maximum the paper prints a choice: the first if sum(delta) > 0, else the second.
+    Then "only if" fails: for delta = (4, -1, -1, -1), r = 0, R = 1 and k = 1 the choice gives 2,
+    but one white pixel on black gives 4.
 
     Args:
       delta_w: `[D]`, w_1 - w_2.
       max_k: n, the most pixels to alter; all by default.
       r, R: the range of pixels.
-      paper_branch: follow the printed choice; what it gives is reached, but need not be the best.
+      paper_branch: follow the printed choice; its bound can be reached, but may not be the best.
     Returns:
       `Certificates` with `bound` the right-hand side for k = 0..n.
     Raises:
-      ValueError: an argument that cannot work.
+      ValueError: an argument cannot work.
     Reference: Kumano et al., 2020, sec. 4.1.
     Example:
       >>> sfis = linear(jnp.array([4.0, -1.0, -1.0, -1.0]), max_k=1)
@@ -70,7 +70,7 @@ def _theorem_1(
 def _altered(
     delta: Float[Array, " D"], base: Float[Array, ""], value: Float[Array, ""], n: int
 ) -> tuple[Array, Array, Array, Array]:
-    """The n pixels that gain most when `base` becomes `value`, best first."""
+    """The n pixels that gain most from `base` to `value`, best first."""
     gains = (value - base) * delta
     pixels = jnp.argsort(-gains)[:n]
     useful = jnp.maximum(gains[pixels], 0)

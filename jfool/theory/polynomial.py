@@ -1,8 +1,8 @@
-"""Theorem 3 and Algorithm 2 of paper 000: k-SFIs of a kernel machine with K(a, b) = (a . b)^2.
+"""k-SFIs of a kernel machine with K(a, b) = (a . b)^2. (Kumano et al., 2020, Theorem 3)
 
-In the paper's feature space t_C = sum_n s_{C,n} phi(x_{C,n}) has D (D + 1) / 2 entries. The same
-function is the quadratic form y_C(x) = x^T Q_C x of Q_C = sum_n s_{C,n} x_{C,n} x_{C,n}^T, and that
-is what is used here.
+The paper works in feature space, where t_C = sum_n s_{C,n} phi(x_{C,n}) has D (D + 1) / 2 entries.
+We use the same function as a quadratic form: y_C(x) = x^T Q_C x with Q_C = sum_n s_{C,n} x_{C,n}
+x_{C,n}^T.
 """
 
 import functools
@@ -24,18 +24,18 @@ def polynomial(Q: ArrayLike, max_k: int | None = None, *, R: ArrayLike = 1.0) ->
 
       L <= R^2 g(I(k)),   g(I) = sum_{i in I} sum_{j in I} Q_ij,   Q = Q_1 - Q_2,
 
-    I(k) of Algorithm 2; its gain is Q_ii + 2 sum_{j in I} Q_ij. In the paper's terms g(I) =
-    sum_{i in I} (delta_t[i] + sqrt(2) sum_{j in I, j > i} delta_t[pos(i, j)]); see `pair_index` for
-    the printed pos. Sufficient, not necessary, as `hidden_layer` is.
+    where Algorithm 2 chooses I(k); pixel i gains Q_ii + 2 sum_{j in I} Q_ij. In the paper's terms
+    g(I) = sum_{i in I} (delta_t[i] + sqrt(2) sum_{j in I, j > i} delta_t[pos(i, j)]); for the
+    printed pos see `pair_index`. Sufficient, not necessary, as for `hidden_layer`.
 
     Args:
-      Q: `[D, D]`, Q_1 - Q_2 (of `quadratic_form`); its symmetric part counts.
+      Q: `[D, D]`, Q_1 - Q_2 (see `quadratic_form`); only its symmetric part matters.
       max_k: n, the most pixels to alter; all by default.
       R: the brightest pixel; the darkest is 0.
     Returns:
       `Certificates` with `bound` = R^2 g(I(k)) for k = 0..n.
     Raises:
-      ValueError: an argument that cannot work.
+      ValueError: an argument cannot work.
     Reference: Kumano et al., 2020, sec. 4.3.
     Example:
       >>> polynomial(jnp.array([[1.0, 2.0], [2.0, -1.0]])).bound.tolist()
@@ -86,10 +86,10 @@ def form_of_features(t: ArrayLike, num_pixels: int) -> Float[Array, "D D"]:
 
 
 def pair_index(i: ArrayLike, j: ArrayLike, num_pixels: int) -> np.ndarray | np.integer:
-    """pos(i, j): where sqrt(2) x_i x_j, i < j, stands in phi(x), all counted from 0.
+    """pos(i, j): the index of sqrt(2) x_i x_j, i < j, in phi(x), counted from 0.
 
-    The paper prints, counted from 1, D + i + j - 2. That is right for D <= 3 only; for D = 4 it
-    puts the pairs (1, 4) and (2, 3) in one place.
+    The paper prints D + i + j - 2, counted from 1. That is right for D <= 3 only; for D = 4 the
+    pairs (1, 4) and (2, 3) collide.
     """
     i, j = np.asarray(i), np.asarray(j)
     if not ((i >= 0) & (i < j) & (j < num_pixels)).all():

@@ -1,4 +1,4 @@
-"""Beyond the paper's two classes: class `target` among K, by softmax.
+"""k-SFIs for one of K classes, `target`, by softmax; Kumano et al. (2020) treat two classes.
 
 With the gaps g_j = y_target - y_j to the K - 1 others, the log-odds ln(p / (1 - p)) of the target
 is -ln sum_j e^{-g_j}, which lies between min_j g_j - ln(K - 1) and min_j g_j. Hence, for p >= M,
@@ -6,9 +6,9 @@ is -ln sum_j e^{-g_j}, which lies between min_j g_j - ln(K - 1) and min_j g_j. H
   necessary   g_j >= ln(M / (1 - M))             for every j,
   sufficient  g_j >= ln((K - 1) M / (1 - M))     for every j.
 
-By Jensen's inequality it is necessary too that the mean of the g_j reaches the second bound. For
-K = 2 all are the paper's condition. The greedy choice here climbs the log-odds themselves; for
-K = 2 that is Algorithms 1 and 2 again, and for a linear model it is Theorem 1.
+By Jensen's inequality the mean of the g_j must also reach the second bound. For K = 2 all of these
+are the paper's condition. The greedy choice here maximizes the log-odds; for K = 2 that is
+Algorithms 1 and 2, and for a linear model Theorem 1.
 """
 
 import functools
@@ -35,15 +35,15 @@ from jfool.theory.linear import linear
 
 
 def necessary_gap(confidence: ArrayLike) -> Float[Array, ""]:
-    """What every y_target - y_j must reach: ln(M / (1 - M))."""
+    """ln(M / (1 - M)), which every y_target - y_j must reach."""
     return log_odds_of(confidence)
 
 
 def sufficient_gap(confidence: ArrayLike, num_classes: int) -> Float[Array, ""]:
-    """What it suffices that every y_target - y_j reaches: ln((K - 1) M / (1 - M)).
+    """ln((K - 1) M / (1 - M)): enough if every y_target - y_j reaches it.
 
     Raises:
-      ValueError: an argument that cannot work.
+      ValueError: an argument cannot work.
     """
     if not is_whole(num_classes, 2):
         raise ValueError(f"num_classes: expected at least 2 classes, got {num_classes!r}")
@@ -67,7 +67,7 @@ def linear_among(
     Returns:
       `Certificates`; their `smallest_k` is an upper bound on the fewest pixels.
     Raises:
-      ValueError: an argument that cannot work.
+      ValueError: an argument cannot work.
     """
     W = _several("W", W, "K", "D")
     check_class(target, len(W))
@@ -166,24 +166,24 @@ def linear_bounds_on_k(
     r: ArrayLike = 0.0,
     R: ArrayLike = 1.0,
 ) -> tuple[Int[Array, ""], Int[Array, ""]]:
-    """Between how many and how many pixels a linear model takes for `target` with `confidence`.
+    """Bounds on the fewest pixels that give `target` the `confidence`, for a linear model.
 
     Args:
       W, target, max_k, r, R: as for `linear_among`.
       confidence: M.
     Returns:
-      (lower, upper). Below the lower one no image does it, by the necessary conditions at the exact
-      bound of Theorem 1, for each other class and for their mean; -1: nor does one up to max_k.
-      The upper one has a certificate, that of `linear_among`; -1: there is none up to max_k.
+      (lower, upper). The lower bound applies the necessary conditions to the exact bound of
+      Theorem 1, for each other class and for their mean; -1: more than max_k are needed. The upper
+      one has a certificate, that of `linear_among`; -1: there is none up to max_k.
     Raises:
-      ValueError: an argument that cannot work.
+      ValueError: an argument cannot work.
     """
     W = _several("W", W, "K", "D")
     K = len(W)
     check_class(target, K)
     own = jnp.arange(K) == target
     mean = (W.sum(0) - W[target]) / (K - 1)
-    others = jnp.where(own[:, None], mean[None], W)  # the mean in the target's own row
+    others = jnp.where(own[:, None], mean[None], W)  # the mean in the target's row
     gaps = jnp.where(own, sufficient_gap(confidence, K), necessary_gap(confidence))
     bounds = jax.vmap(lambda delta: linear(delta, max_k, r=r, R=R).bound)(W[target][None] - others)
     needed = jax.vmap(smallest_k)(bounds, gaps)

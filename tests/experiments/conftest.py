@@ -34,9 +34,27 @@ def quick_compiler() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.fixture(scope="module")
+def module_patch() -> Iterator[pytest.MonkeyPatch]:
+    """A monkeypatch that lasts for a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def tiny_module(module_patch: pytest.MonkeyPatch, linear_model: Any) -> None:
+    """For a module: `models` hands out the linear model and a data set of four classes."""
+    patch_models(module_patch, linear_model)
+
+
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, linear_model: Any) -> None:
-    """`models` hands out the linear model and a data set of four classes."""
+    """For a test: the same."""
+    patch_models(monkeypatch, linear_model)
+
+
+def patch_models(patch: pytest.MonkeyPatch, linear_model: Any) -> None:
+    """Makes `models` hand out the linear model and a data set of four classes."""
     images, labels = np.zeros((4, 6, 6, 1), np.uint8), np.arange(4, dtype=np.int32)
     names = ("north", "east", "south", "west")
     dataset = Dataset("digits", images, labels, images, labels, names)
@@ -48,8 +66,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch, linear_model: Any) -> None:
         "num_test_images": 4,
         "weights": "made_up.safetensors",
     }
-    monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
-    monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (linear_model, card))
+    patch.setattr(models, "load_dataset", lambda name: dataset)
+    patch.setattr(models, "class_names", lambda name: names)
+    patch.setattr(models, "trained", lambda *args, **kwargs: (linear_model, card))
 
 
 @pytest.fixture

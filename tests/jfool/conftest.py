@@ -1,5 +1,5 @@
 """These tests run tiny programs once each, so compiling them dominates: the compiler is told not to
-try hard, except where a test is about the bits that a fully optimised program gives."""
+try hard, except where a test is about the bits that a fully optimized program gives."""
 
 from collections.abc import Iterator
 

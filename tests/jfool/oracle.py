@@ -1,4 +1,4 @@
-"""Paper 000's search in plain NumPy: its differential evolution, its painting, its confidence.
+"""The search of Kumano et al. (2020) in plain NumPy: evolution, painting, confidence.
 
 Nothing here is taken from jfool. Random draws are given to it.
 """

@@ -19,7 +19,7 @@ def test_a_threshold_is_one_probability(criterion, value):
 @pytest.mark.parametrize(
     "value", [np.inf, np.array([1.0, np.nan]), np.array(["a"]), np.array(True)]
 )
-def test_normalisation_is_made_of_finite_numbers(name, value):
+def test_normalization_is_made_of_finite_numbers(name, value):
     with pytest.raises(ValueError, match=f"{name}: expected finite numbers, got"):
         jfool.wrap(lambda w, x: x, {}, **{name: value})
 
@@ -29,8 +29,8 @@ def grid(**axes):
 
 
 def test_a_grid_of_unknown_fields_is_refused():
-    with pytest.raises(TypeError, match=r"colour: expected a field of SparseJob \(.*base.*\), got"):
-        grid(colour=[[0.5]])
+    with pytest.raises(TypeError, match=r"color: expected a field of SparseJob \(.*base.*\), got"):
+        grid(color=[[0.5]])
 
 
 def test_a_grid_without_a_field_is_refused():

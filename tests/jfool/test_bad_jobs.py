@@ -70,27 +70,27 @@ BAD: dict[str, tuple[Given, Any, str]] = {
         TypeError,
         r"jobs\.label: expected the true class in an untargeted attack, got a target",
     ),
-    "a true class that is none, beside a target": (
+    "a target with a true class out of range": (
         {"jobs": lambda: jobs(label=np.full(4, 9))},
         ValueError,
         r"jobs\.label: .*0 to 3.*9",
     ),
-    "colours in 8 bits": (
+    "colors in 8 bits": (
         {"jobs": lambda: jobs(base=np.full((4, 3), 127, np.uint8))},
         TypeError,
         r"jobs\.base: .*uint8.*255",
     ),
-    "colours above 1": (
+    "colors above 1": (
         {"jobs": lambda: jobs(base=np.full((4, 3), 127.0))},
         ValueError,
         r"jobs\.base: .*\[0, 1\].*127",
     ),
-    "NaN colours": (
+    "NaN colors": (
         {"jobs": lambda: jobs(base=np.full((4, 3), np.nan))},
         ValueError,
         r"jobs\.base: .*\[0, 1\].*nan",
     ),
-    "colours with other channels": (
+    "colors with other channels": (
         {"jobs": lambda: jobs(base=np.zeros((4, 1)))},
         ValueError,
         r"jobs\.base: .*\[N, 3\].*\[4, 1\]",

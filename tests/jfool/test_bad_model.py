@@ -62,7 +62,7 @@ BAD: dict[str, tuple[Given, Any, str]] = {
         ValueError,
         r"model: .*inference mode.*middle.*training mode.*eval\(\)",
     ),
-    "batch normalisation in training mode": (
+    "batch normalization in training mode": (
         {"model": lambda: Net("norm")},
         ValueError,
         r"model: .*inference mode.*middle.*training mode.*eval\(\)",

@@ -19,7 +19,7 @@ KEY = 11
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_compiler() -> None:
-    """Not here: these are the bits of fully optimised programs."""
+    """Not here: these are the bits of fully optimized programs."""
     assert not jax.config.read("jax_disable_most_optimizations")
 
 
@@ -72,7 +72,7 @@ def test_the_order_of_the_jobs_does_not_matter(net):
     assert_same(moved, rows(run(net, jobs()), order))
 
 
-def test_the_neighbours_do_not_matter(net):
+def test_the_neighbors_do_not_matter(net):
     mixed = jax.tree.map(lambda a, b: np.concatenate([a[:2], b[2:]]), jobs(), jobs(seed=1))
     ids = np.array([0, 1, 12, 13, 14])
     result, among_others = run(net, jobs()), run(net, mixed, job_ids=ids)
@@ -86,7 +86,7 @@ def test_keeping_a_history_does_not_matter(net):
         np.testing.assert_array_equal(getattr(with_history, field), getattr(without, field))
 
 
-def test_where_a_job_or_its_neighbours_stop_does_not_matter(net):
+def test_where_a_job_or_its_neighbors_stop_does_not_matter(net):
     never = run(net, jobs(), until=jfool.confident(1.0))
     threshold = float(np.median(never.confidence))
     some = run(net, jobs(), until=jfool.confident(threshold))

@@ -1,4 +1,4 @@
-"""What becomes of positions outside the image, against rules spelled out step by step."""
+"""Boundary rules for positions outside the image, against step-by-step versions."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Colour spaces against the standard library."""
+"""Color spaces against the standard library."""
 
 import colorsys
 
@@ -19,7 +19,7 @@ BYTES = np.random.default_rng(0).integers(0, 256, (500, 3)).astype(np.float32)
         ("rgb", lambda r, g, b: (r / 255, g / 255, b / 255)),
     ],
 )
-def test_colours_are_those_of_the_standard_library_to_half_a_grey_level(name, expected):
+def test_colors_are_those_of_the_standard_library_to_half_a_grey_level(name, expected):
     colors = COLORS[name](jnp.asarray(BYTES))
     np.testing.assert_allclose(colors, [expected(*row) for row in BYTES], atol=0.5 / 255 + 1e-5)
     np.testing.assert_allclose(np.round(colors * 255), colors * 255, atol=1e-4)
@@ -33,6 +33,6 @@ def test_the_original_codes_hues_go_round_twice():
 
 
 @pytest.mark.parametrize(("colors", "channels"), [("hsl", 3), ("grey", 3), ("hls", 1)])
-def test_colours_that_do_not_fit_are_refused(colors, channels):
+def test_colors_that_do_not_fit_are_refused(colors, channels):
     with pytest.raises(ValueError, match="colors: expected"):
         check_colors(colors, channels)

@@ -112,7 +112,7 @@ def test_rendering_is_that_of_a_recursive_evaluator():
     expected = [[paint(genome, x, y) for x, y in places] for genome in genomes]
     got = images[:, [y for _, y in places], [x for x, _ in places]]
     levels = np.floor(255 * np.abs(expected).astype(np.float32))  # what rounds to 1 is 255
-    # Sines of large numbers: float32 may be off by one grey level, rarely by more.
+    # Sines of large numbers: float32 may be off by one gray level, rarely by more.
     apart = np.abs(got * 255 - levels)
     assert (apart > 1.01).mean() < 1e-3
     assert (apart > 0.01).mean() < 0.01

@@ -75,7 +75,7 @@ def test_words_name_every_neuron_and_connection():
                 "source": np.full(20, 8, np.int32),
                 "target": np.full(20, 8, np.int32),
             },
-            "got a circle",
+            "got a cycle",
         ),
     ],
     ids=str,
@@ -101,7 +101,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="expected a genome, got a file without"):
         load_genome(path)
     np.save(path.with_suffix(".npy"), np.ones(3))
-    with pytest.raises(ValueError, match="expected a genome, got a file that is none"):
+    with pytest.raises(ValueError, match="expected a genome, got another file"):
         load_genome(path.with_suffix(".npy"))
     np.save(tmp_path / "code.npy", np.array([print], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="expected a genome"):

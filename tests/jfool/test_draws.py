@@ -18,7 +18,7 @@ def test_numbers_are_uniform_and_independent(shape):
     assert 0 <= flat.min() < 1e-3
     assert 1 - 1e-3 < flat.max() < 1
     assert stats.kstest(flat, "uniform").pvalue > 1e-3
-    # Neighbours, and the two words of a hash, which lie half an array apart.
+    # Neighbors, and the two words of a hash, which lie half an array apart.
     half = len(flat) // 2
     for other in (flat[1:], flat[half:], flat[half + 1 :], flat[half - 1 :]):
         correlation = np.corrcoef(flat[: len(other)], other)[0, 1]

@@ -136,7 +136,7 @@ def test_altered_pixels_are_counted_in_any_channel_above_the_threshold():
 BAD = {
     "target": (jobs(0.0).target + 9, "jobs.target: expected classes 0 to 3, got "),
     "base": (jobs(0.0).base + 2, r"jobs.base: expected values in \[0, 1\], got 2.5 to 2.5"),
-    "features": (WANTED * (np.arange(6) != 2)[:, None], "jobs.features: .* zeros alone in row 2"),
+    "features": (WANTED * (np.arange(6) != 2)[:, None], "jobs.features: .* only zeros in row 2"),
     "features ": (WANTED * np.nan, "jobs.features: expected finite numbers, got NaN"),
     "features  ": (np.array(["a"] * 6), r"jobs.features: expected numbers \[N, D\], got <U1"),
     "l1_weight": (np.full(6, -1.0), r"jobs.l1_weight: expected numbers \[N\] of at least 0"),

@@ -1,4 +1,4 @@
-"""Gradient ascent with paper 001's steps and regularisers, against re-statements in NumPy."""
+"""Gradient ascent with the steps and regularizers of Nguyen et al. (2015), against NumPy."""
 
 import dataclasses
 
@@ -89,7 +89,7 @@ def test_the_blur_is_scipys(radius):
     np.testing.assert_array_equal(blur(jnp.asarray(image), 0.0, 2), image)
 
 
-def test_any_optimiser_and_the_logit_will_do():
+def test_any_optimizer_and_the_logit_will_do():
     result = run(40, ascent=jfool.GradientAscent(0.05, optax.adam), objective=jfool.Logit())
     assert result.success.all()
     logit = (np.asarray(result.images[0]).ravel() @ WEIGHTS)[1]
@@ -118,7 +118,7 @@ def test_starts_are_the_base_and_noise_or_uniform():
     ],
     ids=str,
 )
-def test_regularisers_that_cannot_work_are_refused(settings, message):
+def test_regularizers_that_cannot_work_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         run(regularizers=jfool.Regularizers(**settings))
 
@@ -156,7 +156,7 @@ def of_several_numbers(rate):
         ),
         ("regularizers", lambda: jfool.Regularizers, "regularizers: expected one such as"),
         ("encoding", lambda: None, "encoding: expected one such as"),
-        ("objective", lambda: jfool.Confidence, "objective: expected one that seeks a class"),
+        ("objective", lambda: jfool.Confidence, "objective: expected a targeted one"),
         ("num_classes", lambda: 4.0, r"num_classes: expected a whole number .* got 4\.0"),
         ("num_classes", lambda: 0, "num_classes: expected a whole number of at least 1, got 0"),
         ("image_shape", lambda: SHAPE[:2], "image_shape: expected"),
@@ -169,7 +169,7 @@ def test_parts_that_cannot_work_are_refused(part, make, message):
         dataclasses.replace(attack, **{part: make()}).check(JOBS)
 
 
-def test_an_optimiser_of_several_numbers_is_taken():
+def test_an_optimizer_of_several_numbers_is_taken():
     ascent = jfool.GradientAscent(np.full(2, RATE, np.float32), of_several_numbers)
     both = run(ascent=jfool.GradientAscent(2 * RATE, optax.sgd))
     np.testing.assert_allclose(run(ascent=ascent).images, both.images, rtol=1e-6)
@@ -181,7 +181,7 @@ def test_an_optimiser_of_several_numbers_is_taken():
 def test_steps_that_aim_at_confidence_are_refused_for_logits(optimizer):
     """By whatever function they are made."""
     ascent = jfool.GradientAscent(RATE, optimizer)
-    with pytest.raises(ValueError, match="ascent: expected an optimiser of optax"):
+    with pytest.raises(ValueError, match="ascent: expected an optax optimizer"):
         run(ascent=ascent, objective=jfool.Logit())
 
 
@@ -205,7 +205,7 @@ def test_jobs_that_cannot_work_are_refused(jobs, message):
     attack = jfool.GradientFooling(SHAPE, NUM_CLASSES)
     with pytest.raises(ValueError, match=message):
         jfool.run(jax.random.key(0), attack, Linear(jnp.asarray(WEIGHTS)), jobs, num_steps=1)
-    with pytest.raises(TypeError, match="objective: expected one that seeks a class"):
+    with pytest.raises(TypeError, match="objective: expected a targeted one"):
         jfool.GradientFooling(SHAPE, NUM_CLASSES, objective=jfool.Untargeted()).check(JOBS)
-    with pytest.raises(ValueError, match="ascent: expected an optimiser of optax"):
+    with pytest.raises(ValueError, match="ascent: expected an optax optimizer"):
         jfool.GradientFooling(SHAPE, NUM_CLASSES, objective=jfool.Logit()).check(JOBS)

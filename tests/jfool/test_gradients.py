@@ -44,7 +44,7 @@ def test_the_gradient_of_a_linear_model_is_its_closed_form_whatever_the_chunk(ch
         np.testing.assert_allclose(gradient[i], by_hand(IMAGES[i], label), rtol=1e-3, atol=1e-3)
 
 
-def test_through_sparse_pixels_only_the_colours_of_visible_rows_have_a_gradient():
+def test_through_sparse_pixels_only_the_colors_of_visible_rows_have_a_gradient():
     encoding = jfool.SparsePixels(SHAPE, 3)
     genotypes = np.array([[[1.2, 2.9, 0.3, 0.5, 0.7], [1.0, 2.0, 0.1, 0.2, 0.9], [0, 0, 1, 1, 1]]])
     genotypes = genotypes.astype(np.float32)

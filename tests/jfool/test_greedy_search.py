@@ -49,7 +49,7 @@ def rows_of_moves() -> tuple[jax.Array, jax.Array]:
 
 
 def test_it_finds_the_optimum_of_theorem_1_on_every_base():
-    """Of two linear classes the margin gains, at a pixel, what its best colour gains there."""
+    """Of two linear classes the margin gains, at a pixel, what its best color gains there."""
     delta = np.random.default_rng(3).normal(size=SHAPE).astype(np.float32)
     model = Linear(jnp.asarray(np.stack([delta.ravel(), np.zeros(delta.size)], 1), jnp.float32))
     bases = np.array([[0, 0, 0], [0.3, 0.6, 0.5], [1, 1, 1]], np.float32)
@@ -65,7 +65,7 @@ def test_it_finds_the_optimum_of_theorem_1_on_every_base():
 
 @pytree
 class Hidden:
-    """Two classes behind a layer of rectifiers, so that pixels do not add up."""
+    """Two classes after a layer of rectifiers, so that pixels do not add up."""
 
     inner: jax.Array
     outer: jax.Array
@@ -74,7 +74,7 @@ class Hidden:
         return jnp.maximum(images.reshape(len(images), -1) @ self.inner, 0) @ self.outer
 
 
-def test_it_is_as_good_as_every_placement_of_two_pixels_in_corner_colours():
+def test_it_is_as_good_as_every_placement_of_two_pixels_in_corner_colors():
     shape = (3, 4, 1)
     random = np.random.default_rng(5)
     inner, outer = random.normal(size=(12, 8)), random.normal(size=(8, 2))
@@ -179,7 +179,7 @@ def test_a_model_that_recovers_from_nan_is_still_fooled():
     assert results[1].success.all()
 
 
-def test_a_jump_goes_to_any_pixel_in_a_corner_colour_or_the_old_one():
+def test_a_jump_goes_to_any_pixel_in_a_corner_color_or_the_old_one():
     rows, others = rows_of_moves()
     moved = np.asarray(jump(jax.random.key(0), rows, others, SIZE))
     assert {tuple(p) for p in moved[:, :2]} == set(itertools.product(range(5), range(4)))

@@ -191,9 +191,9 @@ def test_a_sweep_of_archives_finds_what_run_finds(tmp_path):
             {"search": jfool.DifferentialEvolution()},
             r"search: expected one such as jfool\.MAPElites",
         ),
-        ({"objective": jfool.Confidence}, "objective: expected one that seeks a class"),
+        ({"objective": jfool.Confidence}, "objective: expected a targeted one"),
         ({"num_classes": 0}, "num_classes: expected a whole number of at least 1"),
-        ({"objective": jfool.Untargeted()}, "objective: expected one that seeks a class"),
+        ({"objective": jfool.Untargeted()}, "objective: expected a targeted one"),
     ],
     ids=str,
 )

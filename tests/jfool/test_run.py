@@ -180,7 +180,7 @@ def test_repeated_jobs_with_ids_of_their_own_draw_differently():
 
 
 def test_the_best_sparse_image_of_a_linear_model_is_found():
-    """Two classes, black base: the k largest positive differences of weights (paper 000, th. 1)."""
+    """Two classes, black base: the k largest positive differences of weights (theorem 1)."""
     shape, k = (3, 3, 1), np.array([1, 2, 3])
     matrix = weights(1, shape, 2)
     search = jfool.DifferentialEvolution(population_size=128)

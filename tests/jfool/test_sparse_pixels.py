@@ -35,8 +35,8 @@ def painted(base: np.ndarray, genotype: np.ndarray, k: int, channels: int) -> np
 decode = jax.jit(lambda encoding, job, genotype: encoding.decode(job, genotype))
 
 
-@pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
-@pytest.mark.parametrize("on", ["a colour", "a photograph"])
+@pytest.mark.parametrize("channels", [1, 3], ids=["grey", "color"])
+@pytest.mark.parametrize("on", ["a color", "a photograph"])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), k=st.integers(1, MAX_K))
 def test_the_first_k_rows_are_painted_and_the_later_row_wins(channels, on, data, k):

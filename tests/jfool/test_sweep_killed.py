@@ -1,4 +1,4 @@
-"""However a sweep ends, the same call goes on, and the table is that of an undisturbed one."""
+"""However a sweep ends, the same call resumes it, and the table is that of an undisturbed one."""
 
 import functools
 import os
@@ -67,7 +67,7 @@ def test_a_stopped_sweep_says_so_and_loses_nothing(signal, tmp_path):
     stopped = start(tmp_path / "run", signal, 15)
     assert stopped.returncode == program.STOPPED, stopped.stderr
     assert f"stopped by {signal}: " in stopped.stdout
-    assert "the same call goes on from" in stopped.stdout
+    assert "the same call resumes from" in stopped.stdout
 
     before = jfool.read_sweep(tmp_path / "run")
     assert 0 < len(before) < undisturbed().num_rows

@@ -89,7 +89,7 @@ def test_a_part_that_was_never_written_leaves_files_that_the_next_start_writes_a
     whole = sweep(tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr("jfool.sweeps.run_folder.write_whole", all_but_parts)
-        with pytest.raises(OSError, match="the same call goes on from there"):
+        with pytest.raises(OSError, match="the same call resumes from there"):
             sweep(tmp_path / "run")
     orphans = {path.name for path in (tmp_path / "run" / "large").iterdir()}
     assert orphans

@@ -1,4 +1,4 @@
-"""Theorems 1 to 3 of paper 000 beside exhaustive search: every image of three grey levels.
+"""Theorems 1 to 3 of Kumano et al. (2020) against exhaustive search over three gray levels.
 
 Weights are small whole numbers, so that float32 holds every sum exactly and equal means equal.
 """
@@ -224,7 +224,7 @@ def test_only_the_symmetric_part_of_a_form_counts():
     assert np.array_equal(theory.polynomial(Q).bound, theory.polynomial((Q + Q.T) / 2).bound)
 
 
-def test_the_smallest_k_says_when_the_colour_will_do_and_when_nothing_does():
+def test_the_smallest_k_says_when_the_color_will_do_and_when_nothing_does():
     sfis = theory.linear(np.array([1.0, 1.0, -3.0], np.float32))  # gaps 0, 1, 2, 2
     assert sfis.bound.tolist() == [0, 2, 2, 2]  # black dot on white is the best from k = 1 on
     assert int(sfis.smallest_k(0.5)) == 0

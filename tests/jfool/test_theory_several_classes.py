@@ -58,7 +58,7 @@ def test_the_fewest_pixels_of_a_linear_model_lie_between_the_bounds(confidence):
 
 def test_each_necessary_condition_is_needed():
     """One other class close by decides, or all of them together; ln 9 = 2.2, ln 90 = 4.5."""
-    half = np.array([1, 1, 1, 1, -1, -1, -1, -1], np.float32)  # no colour is of any use
+    half = np.array([1, 1, 1, 1, -1, -1, -1, -1], np.float32)  # no color is of any use
     close = np.stack([half, 0 * half, -9 * half])
     assert int(theory.linear_bounds_on_k(close, 0, 0.9)[0]) == 3
     equal = np.concatenate([2.5 * half[None], np.zeros((10, 8), np.float32)])

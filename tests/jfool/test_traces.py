@@ -64,7 +64,7 @@ CHANGES = {
     "another key": {"seed": 1},
     "other weights": {"weights_seed": 1},
     "other targets": {"targets": (3, 2)},
-    "another colour": {"base": 0.0},
+    "another color": {"base": 0.0},
     "fewer pixels": {"k": 1},
     "a numpy F": {"scale": np.float64(0.6)},
     "a jax F": {"scale": jnp.float32(0.7)},

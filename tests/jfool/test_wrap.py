@@ -1,4 +1,4 @@
-"""Models of other frameworks: normalisation, layout and size against NumPy."""
+"""Models of other frameworks: normalization, layout and size against NumPy."""
 
 import flax.linen as nn
 import jax
@@ -39,7 +39,7 @@ def test_images_pass_through_unchanged_by_default():
 @pytest.mark.parametrize(
     ("mean", "std"), [(MEAN, STD), (0.5, 0.25), (MEAN, 2.0), ([0.1, 0.2, 0.3], (0.5, 1.0, 2.0))]
 )
-def test_inputs_are_normalised_per_channel_or_by_one_number(mean, std):
+def test_inputs_are_normalized_per_channel_or_by_one_number(mean, std):
     expected = (IMAGES - np.float32(mean)) / np.float32(std)
     np.testing.assert_allclose(
         inputs_of(mean=np.asarray(mean), std=np.asarray(std)), expected.reshape(3, -1), rtol=1e-5
@@ -52,7 +52,7 @@ def test_channels_come_first_where_the_model_wants_them_so():
     np.testing.assert_allclose(got, expected.reshape(3, -1), rtol=1e-5)
 
 
-def test_images_are_resized_before_they_are_normalised():
+def test_images_are_resized_before_they_are_normalized():
     resized = jax.image.resize(jnp.asarray(IMAGES), (3, 8, 6, 3), "bilinear")
     expected = (np.asarray(resized) - MEAN) / STD
     got = inputs_of(size=(8, 6), mean=MEAN, std=STD)
@@ -60,7 +60,7 @@ def test_images_are_resized_before_they_are_normalised():
     np.testing.assert_array_equal(inputs_of(size=SHAPE[:2]), IMAGES.reshape(3, -1))
 
 
-def test_a_resized_colour_stays_that_colour():
+def test_a_resized_color_stays_that_color():
     model = jfool.wrap(lambda w, x: x.mean((1, 2)) * w, jnp.float32(1), size=(9, 7))
     images = jnp.broadcast_to(jnp.asarray(MEAN), (2, *SHAPE))
     np.testing.assert_allclose(model(images), np.broadcast_to(MEAN, (2, 3)), rtol=1e-5)

@@ -1,4 +1,4 @@
-"""Compositional pattern-producing networks: pictures as functions of place. (Stanley, 2007)"""
+"""Compositional pattern-producing networks: images as functions of position. (Stanley, 2007)"""
 
 from jfool.encodings.cppn.encoding import CPPN
 from jfool.encodings.cppn.genome import FUNCTIONS, INPUTS, Genome, is_full

@@ -1,4 +1,4 @@
-"""Paper 001's indirect encoding: a small network that grows, and paints every pixel."""
+"""The indirect encoding of Nguyen et al. (2015): a small growing network paints every pixel."""
 
 from typing import Any
 
@@ -19,15 +19,15 @@ from jfool.encodings.cppn.rendering import grid, paint
 class CPPN:
     """Genotype = a `Genome`; a pixel's byte is floor(255 |output|).
 
-    (Paper 001, sec. 2.3; code: Evolving-AI-Lab/fooling)
+    (Nguyen et al., 2015, sec. 2.3; code: Evolving-AI-Lab/fooling)
 
     Attributes:
       image_shape: (H, W, C), for which networks evolve; `render` paints them at any size.
-      colors: what the outputs mean: "grey" for one channel; for three "hls" (the code of the
-        paper), "hsv" (its text) or "rgb".
-      max_nodes: with inputs and outputs; networks that are full grow no more (`is_full`).
+      colors: the color space of the outputs: "grey" for one channel; for three "hls" (the paper's
+        code), "hsv" (its text) or "rgb".
+      max_nodes: inputs and outputs included; a full network grows no more (`is_full`).
       max_connections: likewise.
-      growth: how probable the mutations are. There is no crossover: children are mutated copies.
+      growth: probabilities of the mutations. There is no crossover: children are mutated copies.
     """
 
     image_shape: tuple[int, int, int] = static()

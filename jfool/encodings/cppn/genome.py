@@ -1,7 +1,7 @@
-"""The genome of a CPPN: a graph in arrays of fixed size, so that one program holds any topology.
+"""The genome of a CPPN: a graph in arrays of fixed size, so that one program runs any topology.
 
-Nodes `M`: the four inputs first, then the outputs, then the hidden ones. Connections `E`. A slot
-that is not in use holds what it held last.
+`M` nodes: the four inputs, the outputs, then the hidden ones. `E` connections. Unused slots keep
+their last content.
 """
 
 from typing import Any
@@ -22,11 +22,11 @@ MAX_WEIGHT = 10.0
 class Genome:
     """
     Attributes:
-      active: `[M]` bool, whether a node is there; inputs and outputs always are.
-      function: `[M]` int, its activation, one of `FUNCTIONS`; of inputs it means nothing.
-      source, target: `[E]` int, the nodes that a connection joins; two may join the same.
-      gene: `[E]` in [0, 1], its weight is -10 + 20 gene.
-      connected: `[E]` bool, whether it is there.
+      active: `[M]` bool, whether the node exists; inputs and outputs always do.
+      function: `[M]` int, its activation, one of `FUNCTIONS`; unused for inputs.
+      source, target: `[E]` int, the nodes that a connection joins; several may join the same two.
+      gene: `[E]` in [0, 1]; the weight is -10 + 20 gene.
+      connected: `[E]` bool, whether the connection exists.
     """
 
     active: Any
@@ -38,7 +38,7 @@ class Genome:
 
 
 def initial(key: PRNGKey, num_outputs: int, max_nodes: int, max_connections: int) -> Genome:
-    """All inputs joined to all outputs, random weights and activations, nothing hidden."""
+    """All inputs connected to all outputs, random weights and activations, no hidden nodes."""
     gene_key, function_key = jax.random.split(key)
     count = len(INPUTS) * num_outputs
     slot = jnp.arange(max_connections)
@@ -64,7 +64,7 @@ def matrix(genome: Genome, values: Float[Array, " E"]) -> Float[Array, "M M"]:
 
 
 def ancestors(genome: Genome) -> Bool[Array, "M M"]:
-    """Whether a path leads to a node (row) from another (column)."""
+    """Whether a path leads to a node (row) from another one (column)."""
     paths = matrix(genome, jnp.ones_like(genome.gene)) > 0
     reach = 1  # the longest path known so far
     while reach < genome.active.shape[0]:
@@ -79,7 +79,7 @@ def _product(paths: Bool[Array, "M M"]) -> Bool[Array, "M M"]:
 
 
 def check_single(genome: Genome) -> None:
-    """Raises ValueError, if it is a stack of genomes."""
+    """Raises ValueError on a stack of genomes."""
     if jnp.ndim(genome.active) != 1:
         raise ValueError(
             f"genome: expected one, got a stack of {jnp.shape(genome.active)[:-1]} "
@@ -88,6 +88,6 @@ def check_single(genome: Genome) -> None:
 
 
 def is_full(genome: Genome) -> Bool[Array, ""]:
-    """Whether it can no longer grow, for want of a node or of a connection."""
+    """Whether it can no longer grow: no free node or no free connection."""
     check_single(genome)
     return jnp.all(genome.active) | jnp.all(genome.connected)

@@ -1,8 +1,8 @@
-"""How a CPPN's genome mutates. (Paper 001's code: Sferes' evolving networks)
+"""How a CPPN's genome mutates. (The code of Nguyen et al., 2015: evolving networks of Sferes)
 
-In this order, on every child: each weight, each activation, then one connection may come, one may
-go, one neuron may come, one may go. A connection never closes a circle. Where there is no room, or
-nothing to take away, a genome stays as it is.
+On every child, in this order: weights change, activations change, one connection may be added, one
+deleted, one neuron added, one deleted. No connection closes a cycle. A mutation without room, or
+with nothing to delete, leaves the genome as it is.
 """
 
 from dataclasses import replace
@@ -23,9 +23,9 @@ from jfool.encodings.variation import Mutation, PolynomialMutation
 class Growth:
     """
     Attributes:
-      weights: of the genes of all connections.
-      function: share of the neurons that draw their activation anew (it may stay the same).
-      add_connection, delete_connection, add_neuron, delete_neuron: how probable each is.
+      weights: mutation of the connections' genes.
+      function: share of the neurons that draw a new activation (it may be the same again).
+      add_connection, delete_connection, add_neuron, delete_neuron: probability of each.
     """
 
     weights: Mutation = PolynomialMutation()
@@ -71,7 +71,7 @@ def change_functions(key: PRNGKey, genome: Genome, rate: ArrayLike) -> Genome:
 
 
 def add_connection(key: PRNGKey, genome: Genome, first_hidden: int) -> Genome:
-    """From any node but an output to any neuron that does not lead to it. Two nodes may be joined
+    """From any node but an output to any neuron without a path to it. Two nodes may be connected
     more than once."""
     source_key, target_key, gene_key = jax.random.split(key, 3)
     node = jnp.arange(len(genome.active))
@@ -97,7 +97,7 @@ def delete_connection(key: PRNGKey, genome: Genome, first_hidden: int) -> Genome
 
 
 def add_neuron(key: PRNGKey, genome: Genome, first_hidden: int) -> Genome:
-    """In the middle of a connection, whose weight both halves have."""
+    """In the middle of a connection; both halves get its weight."""
     del first_hidden
     split_key, function_key = jax.random.split(key)
     whole, found = _pick(split_key, genome.connected)
@@ -115,7 +115,7 @@ def add_neuron(key: PRNGKey, genome: Genome, first_hidden: int) -> Genome:
 
 
 def delete_neuron(key: PRNGKey, genome: Genome, first_hidden: int) -> Genome:
-    """A hidden one, with all its connections."""
+    """A hidden neuron, with all its connections."""
     hidden = jnp.arange(len(genome.active)) >= first_hidden
     node, found = _pick(key, genome.active & hidden)
     touches = (genome.source == node) | (genome.target == node)
@@ -128,13 +128,13 @@ def delete_neuron(key: PRNGKey, genome: Genome, first_hidden: int) -> Genome:
 
 
 def _pick(key: PRNGKey, among: Bool[Array, " n"]) -> tuple[Int[Array, ""], Bool[Array, ""]]:
-    """One of those marked, uniformly, and whether there is any."""
+    """One of the marked, uniformly, and whether there is any."""
     drawn = jax.random.uniform(key, among.shape, jnp.float32)
     return jnp.where(among, drawn, -1.0).argmax().astype(jnp.int32), among.any()
 
 
 def _free(taken: Bool[Array, " n"]) -> tuple[Int[Array, ""], Bool[Array, ""]]:
-    """The first slot that is not taken, and whether there is any."""
+    """The first free slot, and whether there is any."""
     return (~taken).argmax().astype(jnp.int32), ~taken.all()
 
 

@@ -1,7 +1,7 @@
 """What a CPPN paints: its outputs at every pixel of a grid.
 
-A node is computed once all it depends on is: nodes are taken by the number of their ancestors,
-which grows along every path.
+Nodes are computed in the order of their number of ancestors, which grows along every path, so that
+each comes after all it depends on.
 """
 
 from typing import Any
@@ -17,9 +17,9 @@ from jfool.encodings.cppn.genome import INPUTS, MAX_WEIGHT, Genome, ancestors, m
 def grid(native: tuple[int, int], size: tuple[int, int]) -> Float[Array, "4 pixels"]:
     """The inputs at every pixel, row by row.
 
-    x and y count the columns and rows of the native size, as paper 001's code feeds them; another
-    size samples the same intervals, [0, W - 1] and [0, H - 1], so that the native points of a
-    larger rendering are those of the native one. The radius is that of [-1, 1] x [-1, 1].
+    x and y count the columns and rows of the native size, as in the code of Nguyen et al. (2015).
+    Another size samples the same intervals, [0, W - 1] and [0, H - 1], and so agrees with the
+    native picture at its points. The radius is that of [-1, 1] x [-1, 1].
 
     Args:
       native: (H, W) for which the network evolved.
@@ -41,8 +41,8 @@ def paint(
 ) -> Float[Array, "outputs pixels"]:
     """The outputs, in [-1, 1].
 
-    Under `vmap` a CPU paints one picture after the other, each from its cache and no further than
-    the network goes; other devices paint all of them at once.
+    Under `vmap` a CPU paints one picture at a time, in its cache and only as many nodes as there
+    are; other devices paint all pictures at once.
     """
 
     def alone(genome: Genome, inputs: Array) -> Array:
@@ -71,7 +71,7 @@ def paint(
 def _compute(
     genome: Genome, inputs: Float[Array, "4 pixels"], num_outputs: int, count: Int[Array, ""] | int
 ) -> Float[Array, "outputs pixels"]:
-    """Computes `count` nodes, inputs among them; those that are not there come last."""
+    """Computes `count` nodes, inputs included; unused ones come last."""
     size = len(genome.active)
     weights = matrix(genome, MAX_WEIGHT * (2 * genome.gene - 1))
     rank = jnp.where(genome.active, ancestors(genome).sum(axis=1), size + 1)

@@ -1,4 +1,4 @@
-"""Genomes in files, and in words."""
+"""Genomes in files, and as text."""
 
 import io
 import os
@@ -31,8 +31,8 @@ def save_genome(path: str | os.PathLike[str], encoding: CPPN, genome: Genome) ->
     """Writes one genome, and what is needed to paint it, as NumPy arrays (.npz).
 
     Raises:
-      TypeError, ValueError: no CPPN, or a genome that it cannot paint.
-      OSError: it cannot be written; an older file of that name is then as it was.
+      TypeError, ValueError: the encoding is no CPPN, or cannot paint the genome.
+      OSError: the file cannot be written; an older one of that name is unchanged.
     """
     if not isinstance(encoding, CPPN):
         raise TypeError(f"encoding: expected a jfool.CPPN(...), got {encoding!r:.60}")
@@ -54,11 +54,11 @@ def save_genome(path: str | os.PathLike[str], encoding: CPPN, genome: Genome) ->
 
 
 def load_genome(path: str | os.PathLike[str]) -> tuple[CPPN, Genome]:
-    """A genome, and the encoding that paints it, with growth by default.
+    """A genome, and the encoding that paints it, with the default growth.
 
     Raises:
       FileNotFoundError: there is no such file.
-      ValueError: it is no genome, of another format, or one that cannot be painted.
+      ValueError: it holds no genome, another format, or a genome that cannot be painted.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -67,7 +67,7 @@ def load_genome(path: str | os.PathLike[str]) -> tuple[CPPN, Genome]:
         raise
     except Exception as error:  # a damaged file is refused by any of several libraries
         kind = type(error).__name__
-        raise ValueError(f"{path}: expected a genome, got a file that is none ({kind})") from error
+        raise ValueError(f"{path}: expected a genome, got another file ({kind})") from error
     if missing := {"format", "image_shape", "colors", *_KINDS} - set(arrays):
         raise ValueError(f"{path}: expected a genome, got a file without {sorted(missing)}")
     if not np.array_equal(arrays["format"], FORMAT):
@@ -85,7 +85,7 @@ def load_genome(path: str | os.PathLike[str]) -> tuple[CPPN, Genome]:
 
 
 def describe(genome: Genome, num_outputs: int) -> str:
-    """Every neuron with its activation and what leads to it, a line each."""
+    """One line for each neuron: its activation and its weighted inputs."""
     check_single(genome)
     first_hidden = len(INPUTS) + num_outputs
     names = [*INPUTS, *(f"out{i}" for i in range(num_outputs))]
@@ -125,11 +125,11 @@ def _wrong(genome: Any, num_outputs: int) -> str | None:
         return "genes outside [0, 1]"
     if not ((genome.function >= 0) & (genome.function < len(FUNCTIONS))).all():
         return "an unknown activation"
-    return "a circle" if _has_circle(source, target) else None
+    return "a cycle" if _has_cycle(source, target) else None
 
 
-def _has_circle(source: np.ndarray, target: np.ndarray) -> bool:
-    """Whether connections are left when those from nodes that nothing leads to are taken away."""
+def _has_cycle(source: np.ndarray, target: np.ndarray) -> bool:
+    """Whether connections remain when those from nodes without inputs are removed repeatedly."""
     while source.size:
         ends = ~np.isin(source, target)
         if not ends.any():
