@@ -1,18 +1,24 @@
-"""Taking parts of a fooling image away while the network stays sure of it: figure 10 of paper 001.
+"""Nguyen et al. (2015), figure 10: parts of a fooling image that the network does not need.
 
 The paper removes repeated elements by hand. Here an image is cut into tiles, and the one that costs
-the least confidence is painted over, again and again.
+the least confidence is painted over, again and again, as long as the network stays sure.
 """
 
 import functools
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
+from experiments import lab
+from experiments.nguyen2015.figures import caption, percent
+from experiments.nguyen2015.methods import Archives
 from jfool.base import Model, pytree
 from jfool.softmax import softmax
 
@@ -22,8 +28,8 @@ class Ablation:
     """
     Attributes:
       image: `[H, W, C]`, what is left.
-      order: `[T]` int, the tiles in the order of their removal; -1 behind the last one.
-      confidence: `[T + 1]`, before, and after each removal; NaN behind the last one.
+      order: `[T]` int, the tiles in the order of their removal; -1 after the last one.
+      confidence: `[T + 1]`, before, and after each removal; NaN after the last one.
     """
 
     image: Any
@@ -41,7 +47,7 @@ def tiles(height: int, width: int, side: int) -> Int[Array, "H W"]:
 def ablate(
     model: Model,
     image: Float[Array, "H W C"],
-    label: ArrayLike,
+    target: ArrayLike,
     fill: Float[Array, " C"],
     *,
     side: int,
@@ -52,8 +58,8 @@ def ablate(
     All that one step may remove is one batch of `side ** 2` images.
 
     Args:
-      label: the class whose confidence counts.
-      fill: the colour that covers removed tiles.
+      target: the class whose confidence counts.
+      fill: the color that covers removed tiles.
       side: tiles along each side.
       least: confidence.
     """
@@ -62,7 +68,7 @@ def ablate(
     masks = tiles(height, width, side)[None] == jnp.arange(count)[:, None, None]
 
     def confidence(images: Array) -> Array:
-        confidence = softmax(model(images))[:, label]
+        confidence = softmax(model(images))[:, target]
         return jnp.where(jnp.isnan(confidence), -jnp.inf, confidence)
 
     def step(now: tuple[Array, Ablation, Array]) -> tuple[Array, Ablation, Array]:
@@ -88,3 +94,68 @@ def ablate(
     first = (jnp.int32(0), start, jnp.bool_(True))
     _, ablation, _ = lax.while_loop(lambda now: now[2] & (now[0] < count), step, first)
     return ablation
+
+
+def ablated(
+    model: Any, of: Archives, cells: Sequence[int], *, side: int, hold: float
+) -> lab.Records:
+    """Champions of the first run without the tiles that they can lose, which are painted in the
+    image's mean color, while their confidence is at least `hold` of what it was.
+
+    Returns:
+      Records of `target`, the images `whole` and `left`, `course` (the confidence before and after
+      each removal, NaN after the last), `last` (of these), and `removed`, a share of the image.
+    """
+    targets, whole = of.targets[0, cells], of.images(0, cells)
+    least = hold * of.confidence[0, cells]
+    jobs = zip(whole, targets, whole.mean((1, 2)), least, strict=True)
+    found = [ablate(model, *job, side=side, least=float(sure)) for *job, sure in jobs]
+    course = np.stack([one.confidence for one in found])
+    removed = np.isfinite(course[:, 1:]).sum(1)
+    return lab.Records.of(
+        target=targets,
+        whole=whole,
+        left=np.stack([one.image for one in found]),
+        course=course,
+        last=course[np.arange(len(cells)), removed],
+        removed=removed / side**2,
+    )
+
+
+def ablation_table(found: lab.Records, names: Sequence[str], hold: float) -> lab.Table:
+    """How much of each image the network does without."""
+    rows = {
+        names[target]: {
+            "confidence before (%)": percent(course[0]),
+            "after (%)": percent(last),
+            "highest on the way (%)": percent(np.nanmax(course)),
+            "removed (%)": lab.floored(removed),
+        }
+        for target, course, last, removed in found.columns("target", "course", "last", "removed")
+    }
+    return lab.table(f"Tiles removed while {100 * hold:.0f} % of the confidence hold", rows)
+
+
+def draw_ablated(path: Path, found: lab.Records, names: Sequence[str]) -> None:
+    """Before, and after."""
+    before = [
+        lab.Tile(image, f"{names[target]}\n{caption(course[0])}")
+        for image, target, course in found.columns("whole", "target", "course")
+    ]
+    after = [
+        lab.Tile(image, f"{caption(last)}\n{lab.floored(removed)} % removed")
+        for image, last, removed in found.columns("left", "last", "removed")
+    ]
+    lab.draw_gallery(path, [("before", before), ("after", after)])
+
+
+def draw_courses(path: Path, found: lab.Records, names: Sequence[str]) -> None:
+    """Confidence over the share of the image that is gone."""
+    figure = lab.new_figure(7, 3.4)
+    axes = figure.subplots()
+    for target, course in found.columns("target", "course"):
+        share = np.linspace(0, 100, len(course))
+        axes.plot(share, 100 * course, ".-", ms=4, lw=1, label=names[target])
+    axes.set(xlabel="share of the image removed (%)", ylabel="confidence (%)", xlim=(0, None))
+    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    lab.save_figure(figure, path)
