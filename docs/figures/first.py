@@ -21,7 +21,7 @@ import jfool
 import models
 
 DOCS = Path(__file__).parents[1]
-EVOLVED = "evolved_imagenet/diversity.png"
+EVOLVED = "imagenet/diversity.png"
 COLORS = {
     "black": (0, 0, 0),
     "grey": (0.5, 0.5, 0.5),

@@ -60,7 +60,8 @@ def follow(folder: Path, search: Evolution, seconds: float) -> Callable[[Progres
         looked = now.seconds
         (generation, fitness), course = point, read_course(folder)
         if generation not in course:
-            write_json(folder / _FILE, {**course, generation: fitness})
+            longer = {**course, generation: fitness}
+            write_json(folder / _FILE, {str(step): best for step, best in longer.items()})
             images = (search.generations - generation) * search.population
             left = timedelta(seconds=round(images * now.seconds / max(now.num_queries, 1)))
             percent = f"{100 * fitness:.2f} %"

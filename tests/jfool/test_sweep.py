@@ -96,11 +96,23 @@ def test_columns_and_images_that_there_are_not_are_refused():
     with pytest.raises(ValueError, match="rows: expected numbers from 0 to 31, got 3 to 32"):
         results.images(attack, jfool.SparseJob, [3, 32])
     with (
-        pytest.raises(TypeError, match="attack: expected the sweep's, with an encoding"),
+        pytest.raises(TypeError, match="attack: expected that of the sweep, with an encoding"),
         unchecked(),
     ):
         results.images(attack.search, jfool.SparseJob)
     assert results.images(attack, jfool.SparseJob, []).shape == (0, *program.SHAPE)
+
+
+def test_an_untargeted_sweep_has_the_label_and_paints_its_images():
+    lead, _ = program.arguments()
+    jobs = dataclasses.replace(lead[3], target=None, label=lead[3].target)
+    attack = dataclasses.replace(lead[1], objective=jfool.Untargeted())
+    options = {"num_steps": 3, "chunk": 8}
+    results = jfool.sweep(lead[0], attack, lead[2], jobs, lanes=3, **options)
+    expected = jfool.run(lead[0], attack, lead[2], jobs, **options)
+    np.testing.assert_array_equal(results.column("job.label"), jobs.label)
+    assert "job.target" not in results.table.column_names
+    np.testing.assert_array_equal(results.images(attack, jfool.SparseJob), expected.images)
 
 
 def test_rows_say_where_they_come_from():
