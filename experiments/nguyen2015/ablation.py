@@ -4,96 +4,55 @@ The paper removes repeated elements by hand. Here an image is cut into tiles, an
 the least confidence is painted over, again and again, as long as the network stays sure.
 """
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
-from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
 from experiments import lab
+from experiments.lab.predict import probabilities
 from experiments.nguyen2015.figures import caption, percent
 from experiments.nguyen2015.methods import Archives
-from jfool.base import Model, pytree
-from jfool.softmax import softmax
+
+Image = Float[np.ndarray, "H W C"]
 
 
-@pytree
-class Ablation:
-    """
-    Attributes:
-      image: `[H, W, C]`, what is left.
-      order: `[T]` int, the tiles in the order of their removal; -1 after the last one.
-      confidence: `[T + 1]`, before, and after each removal; NaN after the last one.
-    """
-
-    image: Any
-    order: Any
-    confidence: Any
-
-
-def tiles(height: int, width: int, side: int) -> Int[Array, "H W"]:
+def tiles(height: int, width: int, side: int) -> Int[np.ndarray, "H W"]:
     """The tile of each pixel, `side` x `side` of them, row by row, as even as they can be."""
-    down, across = (jnp.arange(size) * side // size for size in (height, width))
-    return side * down[:, None] + across[None]
+    down, across = (np.arange(size) * side // size for size in (height, width))
+    return side * down[:, None] + across
 
 
-@functools.partial(jax.jit, static_argnames="side")
 def ablate(
-    model: Model,
-    image: Float[Array, "H W C"],
-    target: ArrayLike,
-    fill: Float[Array, " C"],
-    *,
-    side: int,
-    least: ArrayLike,
-) -> Ablation:
-    """Removes tiles while the confidence stays at `least` or above.
-
-    All that one step may remove is one batch of `side ** 2` images.
+    model: Any, image: Image, target: int, fill: Float[np.ndarray, " C"], *, side: int, least: float
+) -> tuple[Image, list[int], list[float]]:
+    """Removes tiles while the confidence in the target stays at `least` or above.
 
     Args:
-      target: the class whose confidence counts.
+      model: that is asked, once for each tile and removal.
+      image, target: what is left of which.
       fill: the color that covers removed tiles.
       side: tiles along each side.
       least: confidence.
+    Returns:
+      What is left, the tiles in the order of their removal, and the confidence after each.
     """
-    count = side**2
-    height, width, _ = image.shape
-    masks = tiles(height, width, side)[None] == jnp.arange(count)[:, None, None]
-
-    def confidence(images: Array) -> Array:
-        confidence = softmax(model(images))[:, target]
-        return jnp.where(jnp.isnan(confidence), -jnp.inf, confidence)
-
-    def step(now: tuple[Array, Ablation, Array]) -> tuple[Array, Ablation, Array]:
-        number, done, _ = now
-        images = jnp.where(masks[..., None], fill[None, None, None], done.image[None])
-        gone = (jnp.arange(count)[:, None] == done.order[None]).any(1)
-        left = jnp.where(gone, -jnp.inf, confidence(images))
-        tile = left.argmax()
-        holds = left[tile] >= least
-        removed = Ablation(
-            image=images[tile],
-            order=done.order.at[number].set(tile),
-            confidence=done.confidence.at[number + 1].set(left[tile]),
-        )
-        kept = jax.tree.map(lambda new, old: jnp.where(holds, new, old), removed, done)
-        return number + 1, kept, holds
-
-    start = Ablation(
-        image=image,
-        order=jnp.full(count, -1),
-        confidence=jnp.full(count + 1, jnp.nan).at[0].set(confidence(image[None])[0]),
-    )
-    first = (jnp.int32(0), start, jnp.bool_(True))
-    _, ablation, _ = lax.while_loop(lambda now: now[2] & (now[0] < count), step, first)
-    return ablation
+    masks = tiles(*image.shape[:2], side) == np.arange(side**2)[:, None, None]
+    order: list[int] = []
+    course: list[float] = []
+    while len(order) < side**2:
+        images = np.where(masks[..., None], fill, image)
+        confidence = np.nan_to_num(probabilities(model, images)[:, target], nan=-np.inf)
+        confidence[order] = -np.inf
+        tile = int(confidence.argmax())
+        if not confidence[tile] >= least:
+            break
+        image = images[tile]
+        order.append(tile)
+        course.append(float(confidence[tile]))
+    return image, order, course
 
 
 def ablated(
@@ -106,16 +65,19 @@ def ablated(
       Records of `target`, the images `whole` and `left`, `course` (the confidence before and after
       each removal, NaN after the last), `last` (of these), and `removed`, a share of the image.
     """
-    targets, whole = of.targets[0, cells], of.images(0, cells)
-    least = hold * of.confidence[0, cells]
-    jobs = zip(whole, targets, whole.mean((1, 2)), least, strict=True)
-    found = [ablate(model, *job, side=side, least=float(sure)) for *job, sure in jobs]
-    course = np.stack([one.confidence for one in found])
+    whole, before = of.images(0, cells), of.confidence[0, cells]
+    course, left = np.full((len(cells), side**2 + 1), np.nan), []
+    course[:, 0] = before
+    for i, (image, target) in enumerate(zip(whole, of.targets[0, cells], strict=True)):
+        fill, least = image.mean((0, 1)), hold * float(before[i])
+        found, order, confidence = ablate(model, image, target, fill, side=side, least=least)
+        course[i, 1 : 1 + len(order)] = confidence
+        left.append(found)
     removed = np.isfinite(course[:, 1:]).sum(1)
     return lab.Records.of(
-        target=targets,
+        target=of.targets[0, cells],
         whole=whole,
-        left=np.stack([one.image for one in found]),
+        left=np.stack(left),
         course=course,
         last=course[np.arange(len(cells)), removed],
         removed=removed / side**2,
