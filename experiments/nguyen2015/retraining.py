@@ -21,9 +21,11 @@ from experiments.lab.figures import COLORS
 from experiments.lab.retraining import filled
 from experiments.nguyen2015.figures import share
 from experiments.nguyen2015.fooling_images import (
+    MEANINGS,
     Training,
     first_champions,
     images,
+    joined,
     num_distinct,
     summary,
     train_and_evolve,
@@ -77,21 +79,18 @@ PRESETS = {
 def records(s: Settings, run: lab.Run) -> dict[str, lab.Records]:
     """Of each network how it classifies, and the champions of all runs against it."""
     dataset = models.load_dataset(s.dataset)
-    networks, champions, first_run = [], [], 0
+    parts, champions, first_run = [], [], 0
     for number in range(s.rounds + 1):
         past = zip(champions, s.counts, strict=False)
         known = [filled(images(of, held_out=False), count) for of, count in past]
         new = [images(of, held_out=True) for of in champions]
         runs, held_out = (s.runs, s.held_out) if number else (s.first_runs, s.first_held_out)
         counts = {"runs": runs, "held_out": held_out, "first_run": first_run}
-        name = f"DNN_{number + 1}"
-        _, network, evolved = train_and_evolve(
-            run, name, dataset, known, new, s.training, s.search, **counts
-        )
-        networks.append(network)
-        champions.append(evolved)
+        arguments = f"DNN_{number + 1}", dataset, known, new, s.training, s.search
+        parts.append(train_and_evolve(run, *arguments, **counts))
+        champions.append(parts[-1][2])
         first_run += runs + held_out
-    return {"networks": lab.Records.joined(networks), "champions": lab.Records.joined(champions)}
+    return joined(parts)
 
 
 def tables(s: Settings, found: Mapping[str, lab.Records]) -> Iterator[lab.Table]:
@@ -108,9 +107,7 @@ def tables(s: Settings, found: Mapping[str, lab.Records]) -> Iterator[lab.Table]
     yield lab.table(title, rows, PAPER if s.like_paper else None, columns=COLUMNS)
 
 
-def pictures(
-    s: Settings, found: Mapping[str, lab.Records], out: Path
-) -> Iterator[lab.Picture]:
+def pictures(s: Settings, found: Mapping[str, lab.Records], out: Path) -> Iterator[lab.Picture]:
     """The medians as a curve, and one run's champions for each network."""
     draw_rounds(out / "rounds.png", found["champions"], beside_paper=s.like_paper)
     yield lab.Picture(
@@ -146,36 +143,29 @@ def draw_rounds(path: Path, champions: lab.Records, *, beside_paper: bool) -> No
     lab.save_figure(figure, path)
 
 
-def notes(s: Settings, found: Mapping[str, lab.Records]) -> Iterator[str]:
-    yield (
-        "Error: on natural test images and the fooling images held out in all rounds before; "
-        "natural error: on the former alone. Score: the confidence of what evolved through the "
-        "network. Fooled: the share that is taken for its class; at 99 %: the share with that "
-        "confidence. Recognized: the share of the images held out that is taken for fooling."
-    )
+def notes(s: Settings, found: Mapping[str, lab.Records]) -> list[str]:
     rounds = [of for _, of in found["champions"].groups("network")]
-    yield (
+    texts = [
+        "Error: on natural test images and the fooling images held out in all rounds before; "
+        f"natural error: on the former alone. {MEANINGS}",
         "Each run gives the champions of its start population and of its last generation. Cells "
         "are of the natural classes alone, while the network has one output more. An image that "
         "holds several cells counts in each: of a round's images "
-        f"{', '.join(str(num_distinct(of)) for of in rounds)} are distinct."
-    )
-    yield (
+        f"{', '.join(str(num_distinct(of)) for of in rounds)} are distinct.",
         "All networks are trained from scratch, with the same recipe and seed. Scores are of all "
-        "runs of a round, in the paper of 30; they and all images are of 8 bits."
-    )
-    yield (
+        "runs of a round, in the paper of 30; they and all images are of 8 bits.",
         "The runs that are held out are the last ones of each round, no image of which is trained "
-        "on; the paper does not say how it draws its images."
-    )
-    yield f"Our {s.training.network} sees pixels in [0, 1]; the paper's subtracted a mean image."
+        "on; the paper does not say how it draws its images.",
+        f"Our {s.training.network} sees pixels in [0, 1]; the paper's subtracted a mean image.",
+    ]
     past = zip(rounds, s.counts, strict=False)
-    if any((~of["held_out"]).sum() < count for of, count in past):
-        yield (
+    if any(len(images(of, held_out=False)) < count for of, count in past):
+        texts.append(
             "Assumption: where there are fewer images than the paper's, they are repeated until "
             f"the new class has as many, {s.first_images} of those against DNN_1 and {s.images} of "
             "those against each later network."
         )
+    return texts
 
 
 EXPERIMENT = lab.Experiment(
