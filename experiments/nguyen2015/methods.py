@@ -87,6 +87,11 @@ class Archives:
         return self.prediction == self.targets
 
     @property
+    def population(self) -> int:
+        """Images of a generation."""
+        return int(self.num_queries[0]) // self.fitness.shape[1]
+
+    @property
     def wins(self) -> Int[np.ndarray, "R G cells"]:
         """Who won each cell in each generation; see `jfool.search.map_elites.Lineage`."""
         return self.results.column("notes.wins")
