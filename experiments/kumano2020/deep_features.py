@@ -64,8 +64,7 @@ def records(s: Settings, run: lab.Run) -> dict[str, Any]:
     chosen = first_of_each_class(dataset, s.naturals, "naturals")
     victim = lab.load_victim(s.network, dataset, s.training_seed)
     layer = s.layer or victim.model.layers[-2]
-    sweep = {"ks": [s.k], "colors": [s.color], "repeats": s.repeats}
-    found = lab.search_grid(run, victim, s.search, **sweep)
+    found = lab.search_grid(run, victim, s.search, ks=[s.k], colors=[s.color], repeats=s.repeats)
     colors = parse_colors(s.bases, shape[2], s.dataset)
     bases = np.stack([np.broadcast_to(color.base(shape[2]), shape) for color in colors])
     points = lab.Records.joined(

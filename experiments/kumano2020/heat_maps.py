@@ -64,8 +64,8 @@ def records(s: Settings, run: lab.Run) -> dict[str, Any]:
         found["DE"] = lab.Records.joined([by_evolution(d, s.k, color, shape) for d in s.de])
         check_network(found["DE"], victim.model, f"de {' '.join(map(str, s.de))}")
     else:
-        sweep = {"ks": [s.k], "colors": [s.color], "repeats": s.repeats}
-        found["DE"] = lab.search_grid(run, victim, s.search, **sweep).where(fooled=True)
+        grid = lab.search_grid(run, victim, s.search, ks=[s.k], colors=[s.color], repeats=s.repeats)
+        found["DE"] = grid.where(fooled=True)
     if s.inversion is not None:
         found["inversion"] = by_inversion(s.inversion, color, shape)
         check_network(found["inversion"], victim.model, f"inversion {s.inversion}")
@@ -129,18 +129,15 @@ def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.P
 
 def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
     queries = found["DE"]["num_queries"]
-    least, most = queries.min(), queries.max()
-    yield found["victim"].note
-    yield (
+    evaluations = " to ".join(f"{n:,}" for n in sorted({queries.min(), queries.max()}))
+    yield from (
+        found["victim"].note,
         "A pixel counts as altered where a channel differs from the base by more than "
-        f"{THRESHOLD}: the paper only says intensity > 0.3."
-    )
-    yield (
+        f"{THRESHOLD}: the paper only says intensity > 0.3.",
         f"By DE: {s.k}-SFIs on {s.color} that the network takes for their class; the paper names "
-        "neither k nor color for this figure."
+        "neither k nor color for this figure.",
+        f"They are {len(queries)}, found with {evaluations} evaluations each.",
     )
-    evaluations = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    yield f"They are {len(queries)}, found with {evaluations} evaluations each."
     if s.de:
         yield "They were given (--de): the settings of searches here do not concern them."
     if "inversion" in found:

@@ -77,9 +77,9 @@ def summary(of: lab.Records) -> dict[str, lab.Cell]:
     confidence = of["confidence"].astype(float)
     return {
         "classes": len(of),
-        "at 90 % (%)": lab.floored(np.mean(confidence >= 0.9)),
-        "at 50 % (%)": lab.floored(np.mean(confidence >= 0.5)),
-        "predicted (%)": lab.floored(np.mean(of["fooled"])),
+        "at 90 % (%)": lab.floored((confidence >= 0.9).mean()),
+        "at 50 % (%)": lab.floored((confidence >= 0.5).mean()),
+        "predicted (%)": lab.floored(of["fooled"].mean()),
         "mean confidence (%)": 100 * float(np.mean(confidence)),
         "median (%)": 100 * float(np.median(confidence)),
         "color alone, mean (%)": 100 * float(np.mean(of["plain"])),
@@ -123,22 +123,21 @@ def draw_confidences(path: Path, found: lab.Records) -> None:
     lab.save_figure(figure, path)
 
 
-def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
+def notes(s: Settings, found: Mapping[str, Any]) -> list[str]:
+    first, last = DOGS_AND_CATS
     ours, paper = s.search.num_queries, Settings().search.num_queries
-    yield found["victim"].note
-    yield (
+    smaller = (
+        f"A search evaluates {ours:,} images, the paper's {paper:,}: with its budget searches "
+        "would most likely reach more."
+    )
+    return [
+        found["victim"].note,
         f"The base color is {s.color}: the paper names none here; its one other image for "
-        "ImageNet, the centipede, is grey."
-    )
-    yield (
+        "ImageNet, the centipede, is grey.",
         "The paper prints no numbers for this figure; it finds that almost all SFIs fail, those of "
-        "the classes {} to {} above all.".format(*DOGS_AND_CATS)
-    )
-    if ours < paper:
-        yield (
-            f"A search evaluates {ours:,} images, the paper's {paper:,}: with its budget searches "
-            "would most likely reach more."
-        )
+        f"the classes {first} to {last} above all.",
+        *([smaller] if ours < paper else []),
+    ]
 
 
 EXPERIMENT = lab.Experiment(

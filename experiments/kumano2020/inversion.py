@@ -85,16 +85,9 @@ def records(s: Settings, run: lab.Run) -> dict[str, Any]:
         target=dataset.test_labels[chosen][row],
     )
     features = show_features(model, natural, layer)[row]
-    jobs = jfool.InversionJob(
-        wanted["target"], wanted["base"], features=features, l1_weight=wanted["l1_weight"]
-    )
-    attack = jfool.FeatureInversion(
-        shape,
-        len(dataset.class_names),
-        layer=layer,
-        ascent=jfool.GradientAscent(s.step_size),
-        penalty=PENALTIES[s.penalty],
-    )
+    jobs = jfool.InversionJob(wanted["target"], wanted["base"], features, wanted["l1_weight"])
+    how = {"ascent": jfool.GradientAscent(s.step_size), "penalty": PENALTIES[s.penalty]}
+    attack = jfool.FeatureInversion(shape, victim.num_classes, layer=layer, **how)
     options = {"num_steps": s.num_steps, "lanes": s.lanes, "chunk": min(s.lanes, len(row))}
     key = lab.Evolution().key
     results = run.sweep("sweep", key, attack, model, jobs, title="inversions", **options)

@@ -86,7 +86,7 @@ def by_evolution(folder: Path, k: int, color: Color, shape: Shape) -> Records:
     """The SFIs of a sweep that have the color and the k asked for, and reach their class.
 
     Raises:
-      FileNotFoundError, ValueError: it is no folder of a sweep, or has no such SFIs.
+      ValueError: it is no folder of such a sweep, or has no such SFIs.
     """
     more = {name: name for name in ("prediction", "num_queries")}
     results, found = _on_color(folder, "de", color, shape, k="job.k", **more)
@@ -115,20 +115,14 @@ def _on_color(
     folder: Path, setting: str, color: Color, shape: Shape, **more: str
 ) -> tuple[Results, Records]:
     """A sweep, and some columns of its jobs on a color, with their `row` in it."""
+    columns = {"target": "job.target", "base": "job.base", "confidence": "confidence", **more}
     try:
         results = jfool.read_sweep(folder)
-    except FileNotFoundError as error:
-        expected = f"{setting}: expected the folder of a sweep"
-        raise FileNotFoundError(f"{expected}, got {folder}") from error
-    columns = {"target": "job.target", "base": "job.base", "confidence": "confidence", **more}
-    if missing := set(columns.values()) - set(results.table.column_names):
-        raise ValueError(
-            f"{setting}: expected a sweep with {', '.join(sorted(missing))}, got another at "
-            f"{folder}"
-        )
-    found = Records.of(
-        row=range(len(results)), **{name: results.column(c) for name, c in columns.items()}
-    )
+        read = {name: results.column(column) for name, column in columns.items()}
+    except (FileNotFoundError, ValueError) as error:
+        expected = f"{setting}: expected a sweep with {', '.join(columns.values())}"
+        raise ValueError(f"{expected}, got {folder} ({error})") from error
+    found = Records.of(row=range(len(results)), **read)
     if found["base"].shape[1:] == shape[2:]:
         found = found.rows(np.isclose(found["base"], color.base(shape[2])).all(1))
         if len(found):

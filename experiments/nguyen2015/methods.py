@@ -66,7 +66,8 @@ class Archives:
 
     Attributes:
       targets: `[R, cells]`, the class of each cell.
-      fitness: `[R, G, cells]`, the champions' confidences in the search, after each generation.
+      fitness: `[R, G, cells]`, the champions' confidences in the search, after each generation;
+        NaN after the last.
       confidence: `[R, cells]`, of the last champions, recomputed from their images.
       prediction: `[R, cells]`, the class that the network takes them for.
       num_queries: `[R]`, images shown to the network.
@@ -89,7 +90,8 @@ class Archives:
     @property
     def population(self) -> int:
         """Images of a generation."""
-        return int(self.num_queries[0]) // self.fitness.shape[1]
+        generations = (~np.isnan(self.fitness[0])).any(1).sum()
+        return int(self.num_queries[0] // generations)
 
     @property
     def wins(self) -> Int[np.ndarray, "R G cells"]:
