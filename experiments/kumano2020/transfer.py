@@ -159,18 +159,15 @@ def transferring(of: lab.Records, source: int, classes: tuple[str, ...]) -> list
     ]
 
 
-def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{', '.join(tested(v.name, v.card) for v in found['victims'])}."
-    yield "Some base colors fool a network by themselves; with altered pixels they count too."
-    yield (
+def notes(s: Settings, found: Mapping[str, Any]) -> list[str]:
+    ended = "Searches end at a confidence (until), where the paper's run on: fewer may transfer."
+    return [
+        f"{', '.join(tested(v.name, v.card) for v in found['victims'])}.",
+        "Some base colors fool a network by themselves; with altered pixels they count too.",
         f"An SFI counts for a destination that has more than {HIGH:.0%} confidence in the same "
-        "class. Ratios are cut off after two digits, as in the paper."
-    )
-    if s.search.until is not None:
-        yield (
-            f"A search ends at {100 * s.search.until:g} % confidence, where the paper's run on: "
-            "fewer may transfer."
-        )
+        "class. Ratios are cut off after two digits, as in the paper.",
+        *([ended] if s.search.until is not None else []),
+    ]
 
 
 EXPERIMENT = lab.Experiment(

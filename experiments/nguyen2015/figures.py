@@ -1,5 +1,6 @@
 """Champions as galleries, with their confidence to two digits."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,11 @@ def percent(confidence: float) -> str:
 def caption(confidence: float) -> str:
     """Of a tile."""
     return f"{percent(confidence)} %"
+
+
+def share(of: float) -> str | None:
+    """In percent with one digit; None where it is NaN."""
+    return None if math.isnan(of) else f"{100 * of:.1f}"
 
 
 def draw_champions(

@@ -1,108 +1,153 @@
-"""What paper 001 trains networks on: champions of the first and of the last generation of runs."""
+"""What Nguyen et al. (2015) train networks on: champions of the first and of the last generation of
+runs against a network."""
 
-from dataclasses import dataclass
-from pathlib import Path
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 import models
-from experiments.lab.retraining import as_bytes
-from experiments.nguyen2015.methods import Runs, every_class, evolve
+from experiments import lab
+from experiments.lab.progress import say
+from experiments.lab.retraining import as_bytes, measure, train_with
+from experiments.nguyen2015.figures import caption, percent, share
+from experiments.nguyen2015.methods import METHODS, ArchiveEvolution, every_class, evolve
 
 FOOLING = "fooling"  # the name of their class
+MEANINGS = (
+    "Score: the confidence in its class of a champion of the last generation. Fooled: the share of "
+    "these that is taken for its class; at 99 %: the share with that confidence. "
+    "Recognized: the share of the images held out that is taken for fooling."
+)
 
 
-@dataclass(frozen=True, eq=False)
-class FoolingImages:
-    """What evolved against one network.
+@lab.settings
+class Training:
+    network: lab.TrainedNetwork = "lenet"  # trained here by its recipe, once for each DNN
+    num_steps: lab.Count | None = None  # of each training; by default the recipe's
+    training_seed: lab.Seed = 0  # of all networks
 
-    Attributes:
-      first: of the runs' start populations the champions.
-      last: the champions at the runs' end.
-      held_out: how many runs are not to be trained on, the last ones.
+
+def train_and_evolve(
+    run: lab.Run,
+    name: str,
+    dataset: models.Dataset,
+    known: Sequence[UInt8[np.ndarray, "N H W C"]],
+    new: Sequence[UInt8[np.ndarray, "N H W C"]],
+    training: Training,
+    search: ArchiveEvolution,
+    **runs: int,
+) -> tuple[models.Network, lab.Records, lab.Records]:
+    """Trains a network that knows some fooling images, and evolves others through it.
+
+    Args:
+      run: whose folder keeps the network and the sweeps.
+      name: of the network.
+      dataset: natural images.
+      known: sets of fooling images that are trained on, a class of their own.
+      new: sets of fooling images that the network is measured on.
+      training, search: settings.
+      runs: see `evolve_fooling`.
+    Returns:
+      The network. A record of it: the shares of `Measured`, NaN where there are none, and numbers
+      of images: fooling ones that are trained on (`outliers`), all that are trained on (`train`) or
+      measured on (`val`). And what evolves through it: see `evolve_fooling`.
     """
+    file = name.replace(", ", "_").replace("-", "")
+    model = train_with(
+        run.folder / "networks" / f"{file}.safetensors",
+        training.network,
+        dataset,
+        known,
+        name=FOOLING,
+        num_steps=training.num_steps,
+        seed=training.training_seed,
+    )
+    measured = dataclasses.asdict(measure(model, dataset, new))
+    outliers, held_out = (sum(map(len, sets)) for sets in (known, new))
+    network = lab.Records.of(
+        network=[name],
+        outliers=outliers,
+        train=len(dataset.train_images) + outliers,
+        val=len(dataset.test_images) + held_out,
+        **{share: np.array(value, float) for share, value in measured.items()},
+    )
+    champions = evolve_fooling(run, file, model, len(dataset.class_names), search, **runs)
+    champions = champions.plus(network=name)
+    found = summary(champions)
+    say(f"{name}: median score {found['median score']} %, {found['fooled']} % fool it")
+    return model, network, champions
 
-    first: Runs
-    last: Runs
-    held_out: int
 
-    @property
-    def trained(self) -> UInt8[np.ndarray, "N H W C"]:
-        return self._images(slice(self.num_runs - self.held_out))
-
-    @property
-    def tested(self) -> UInt8[np.ndarray, "N H W C"]:
-        return self._images(slice(self.num_runs - self.held_out, None))
-
-    @property
-    def num_runs(self) -> int:
-        return len(self.last.images)
-
-    @property
-    def scores(self) -> Float[np.ndarray, "R cells"]:
-        """How sure the network is of the last champions' classes; none has the score 0."""
-        return np.nan_to_num(self.last.confidence, nan=0.0)
-
-    @property
-    def fooled(self) -> float:
-        """Share of the last champions that are taken for their class."""
-        return float((self.last.prediction == np.arange(self.scores.shape[1])).mean())
-
-    @property
-    def num_distinct(self) -> int:
-        """Images, without those that are there before."""
-        images = np.concatenate([self.trained, self.tested])
-        return len(np.unique(images.reshape(len(images), -1), axis=0))
-
-    @property
-    def num_queries(self) -> int:
-        """Images shown to the network, the start populations twice."""
-        return int(self.first.num_queries.sum() + self.last.num_queries.sum())
-
-    def _images(self, runs: slice) -> UInt8[np.ndarray, "N H W C"]:
-        """Run by run, so that the first ones are of few runs but of both generations."""
-        both = np.stack([self.first.images[runs], self.last.images[runs]], axis=1)
-        return as_bytes(both.reshape(-1, *both.shape[3:]))
+def joined(found: Sequence[tuple[Any, lab.Records, lab.Records]]) -> dict[str, lab.Records]:
+    """The records of several networks."""
+    _, networks, champions = zip(*found, strict=True)
+    return {"networks": lab.Records.joined(networks), "champions": lab.Records.joined(champions)}
 
 
 def evolve_fooling(
-    config: Any,
+    run: lab.Run,
+    name: str,
     model: models.Network,
-    dataset: models.Dataset,
+    num_cells: int,
+    search: ArchiveEvolution,
     *,
     runs: int,
-    held_out: int,
-    first_run: int,
-    folder: Path,
-) -> FoolingImages:
+    held_out: int = 0,
+    first_run: int = 0,
+) -> lab.Records:
     """Evolves CPPNs through a network for the natural classes.
 
-    A run that ends at its start has the start population of the whole one.
-
     Args:
-      config: with population, generations, seed and lanes.
+      run: whose folder keeps the sweeps.
+      name: of their folder.
       model: of the natural classes, and maybe one more.
-      dataset: natural.
-      runs, held_out: how many to train on, and how many more.
-      first_run, folder: see `evolve`.
+      num_cells: how many classes are natural.
+      search: settings.
+      runs: whose images are trained on.
+      held_out: more runs, the last ones, whose images are not trained on.
+      first_run: see `evolve`.
+    Returns:
+      A record for each run, generation and class, with the columns of `Archives.champions` and:
+      `generation`, "first" or "last"; `held_out`; `score`, the confidence in the class, 0 where the
+      network gives none. Sorted by runs: the first images are of few runs but of both generations.
     """
-    first, last = (
-        evolve(
-            "cppn",
-            model,
-            dataset.image_shape,
-            model.num_classes,
-            every_class(len(dataset.class_names), runs + held_out),
-            population=config.population,
-            generations=config.generations,
-            stop=stop,
-            first_run=first_run,
-            seed=config.seed,
-            lanes=config.lanes,
-            folder=folder / name,
-        )
-        for name, stop in (("first", 0), ("last", config.generations))
-    )
-    return FoolingImages(first, last, held_out)
+    targets = every_class(num_cells, runs + held_out)
+    encoding = METHODS["cppn"](model.image_shape)
+    parts = []
+    for generation, num_steps in (("first", 0), ("last", None)):
+        options = {"num_steps": num_steps, "first_run": first_run}
+        found = evolve(run, f"{name}/{generation}", encoding, model, targets, search, **options)
+        parts.append(found.champions.plus(generation=generation))
+    both = lab.Records.joined(parts)
+    score = np.nan_to_num(both["confidence"], nan=0.0)
+    return both.plus(held_out=both["run"] >= runs, score=score).ordered(both["run"])
+
+
+def images(of: lab.Records, *, held_out: bool) -> UInt8[np.ndarray, "N H W C"]:
+    """The images that are trained on, or those that are held out."""
+    return as_bytes(of.rows(of["held_out"] == held_out)["image"])
+
+
+def num_distinct(of: lab.Records) -> int:
+    """Images that differ in a byte."""
+    return len({image.tobytes() for image in as_bytes(of["image"])})
+
+
+def summary(of: lab.Records) -> dict[str, lab.Cell]:
+    """Cells of what evolved through one network: of the champions of the last generation."""
+    last = of.where(generation="last")
+    return {
+        "median score": percent(float(np.median(last["score"]))),
+        "fooled": share(last["fooled"].mean()),
+        "at 99 %": share((last["score"] >= 0.99).mean()),
+    }
+
+
+def first_champions(champions: lab.Records) -> list[lab.Row]:
+    """Of each network the last champions of its first run; beside them, the median of all runs."""
+    rows = lab.tiles(champions.where(generation="last", run=0), "network", caption)
+    medians = {name: summary(of)["median score"] for name, of in champions.groups("network")}
+    return [(f"{name}\n{medians[name]} %", row) for name, row in rows]

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
+
+from experiments import lab
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")  # 8 bits a channel, or fewer
@@ -41,14 +44,13 @@ def read_pictures(folder: Path, image_shape: tuple[int, int, int]) -> Pictures:
     return Pictures(tuple(file.name for file in files), stacked.reshape(-1, *image_shape))
 
 
-def check_pictures(folder: Path) -> None:
-    """Refuses a folder that `read_pictures` does.
-
-    Raises:
-      ValueError, FileNotFoundError: there is no such folder, or something in it is no picture.
-    """
+@lab.Check
+def _pictures(name: str, folder: Path, _: Any) -> None:
     for file in _files(folder):
         _opened(file)
+
+
+PictureFolder = Annotated[Path, _pictures, lab.Technical]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,202 +1,186 @@
-"""Paper 001, table S1: do images that evolved through one network fool its twin?
+"""Nguyen et al. (2015), table S1: do images that evolved through one network fool its twin?
 
-    python -m experiments evolved_transfer paper
+    python -m experiments nguyen2015 transfer paper
 
 A and B are one architecture, trained alike from other start weights, on images in another order.
 Images that evolved through each are shown to both. In the paper 46 % are given the same label by
 both, 27 % with at least 99 %, and nine in ten of the matches score higher on their own network.
+`reduced` takes about 12 minutes on two cores.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import tyro
+import numpy as np
+from jaxtyping import Float
 
 import models
-from experiments.lab import section
-from experiments.lab.judging import probabilities
-from experiments.lab.shown import command, preset_name, shown_settings, smaller
-from experiments.lab.victims import check_seed, check_victim, victim
+from experiments import lab
+from experiments.lab.predict import probabilities
+from experiments.nguyen2015.figures import percent, share
 from experiments.nguyen2015.methods import (
-    TEXTS,
-    Runs,
-    check_evolution,
-    check_methods,
+    METHODS,
+    TITLES,
+    ArchiveEvolution,
+    Methods,
     every_class,
     evolve,
 )
-from experiments.nguyen2015.transfer_report import (
-    Shown,
-    draw_transferring,
-    pooled,
-    sure_table,
-    table_s1,
-)
 
-_TWINS = ("A", "B")
-_BUDGET = {"runs": "runs", "population": "children", "generations": "generations"}
+PAPER = lab.published(__file__)["transfer"]
+SURE = 0.99
+OTHERS = {"A": "B", "B": "A"}
+ALL = "all of them"
+MOST_SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Config:
-    """
-    Attributes:
-      dataset: mnist, fashion_mnist or digits.
-      network: trained, or out of the cache.
-      training_seeds: of A and of B.
-      methods: out of direct, direct_grey, cppn.
-      population: children per generation.
-      generations: behind the start.
-      runs: through each network, of each method.
-      seed: of the draws.
-      lanes: runs side by side.
-      out: folder of the section and of the sweeps, which go on when started again.
-    """
-
-    dataset: str = "mnist"
-    network: str = "lenet"
-    training_seeds: tuple[int, int] = (0, 1)
-    methods: tuple[str, ...] = ("direct", "cppn")
-    population: int = 200
-    generations: int = 200
-    runs: int = 30
-    seed: int = 0
-    lanes: int = 10
-    out: Path = Path("runs/evolved_transfer")
-    preset: tyro.conf.Suppress[str] = "paper"
+@lab.settings
+class Settings:
+    dataset: lab.Dataset = "mnist"  # digits needs no download
+    network: lab.TrainedNetwork = "lenet"  # trained here, or before, by its recipe
+    training_seeds: Annotated[tuple[lab.Seed, lab.Seed], lab.distinct] = (0, 1)  # of A and of B
+    methods: Methods = ("direct", "cppn")  # how images evolve
+    runs: lab.Count = 30  # through each network, of each method
+    search: ArchiveEvolution = ArchiveEvolution(generations=200)
 
 
-PRESETS: dict[str, tuple[str, Config]] = {
-    "smoke": (
-        "seconds, behind two short trainings; LeNet on digits",
-        Config(dataset="digits", population=20, generations=10, runs=2, preset="smoke"),
+PRESETS = {
+    "smoke": lab.preset(
+        "seconds, after two short trainings; LeNet on scikit-learn's digits",
+        "--dataset digits --population 20 --generations 10 --runs 2",
     ),
-    "reduced": (
-        "about 12 minutes on two cores: eight runs through each of two LeNets, of each method",
-        Config(runs=8, preset="reduced"),
-    ),
-    "paper": ("the paper's: 300 images through each of two LeNets", Config()),
+    "reduced": lab.preset("eight runs through each of two LeNets, of each method", "--runs 8"),
 }
 
 
-def main(config: Config) -> None:
-    """Evolves, shows, draws, and publishes the section."""
-    check(config)
-    dataset = models.load_dataset(config.dataset)
-    networks, cards = zip(
-        *(victim(config.network, dataset, seed) for seed in config.training_seeds), strict=True
-    )
-    kinds: dict[str, tuple[Shown, Shown]] = {}
-    for method in config.methods:
-        a, b = (evolved(config, method, networks[i], dataset, i) for i in range(2))
-        kinds[TEXTS[method]] = (shown_to(a, *networks), shown_to(b, *networks[::-1]))
+def records(s: Settings, run: lab.Run) -> dict[str, Any]:
+    """A record for each method, network, run and class: the champion, shown to both networks."""
+    dataset = models.load_dataset(s.dataset)
+    twins = {
+        name: lab.load_victim(s.network, dataset, seed)
+        for name, seed in zip(OTHERS, s.training_seeds, strict=True)
+    }
+    targets = every_class(len(dataset.class_names), s.runs)
+    found = []
+    for method in s.methods:
+        encoding = METHODS[method](dataset.image_shape)
+        for number, (own, other) in enumerate(OTHERS.items()):
+            name, first = f"{own}_{method}", number * s.runs
+            model = twins[own].model
+            archives = evolve(run, name, encoding, model, targets, s.search, first_run=first)
+            champions = archives.champions
+            of_both = (probabilities(twins[x].model, champions["image"]) for x in (own, other))
+            found.append(champions.plus(method=method, network=own, **compared(*of_both)))
+    return {"champions": lab.Records.joined(found), "twins": twins}
+
+
+def compared(
+    own: Float[np.ndarray, "N K"], other: Float[np.ndarray, "N K"]
+) -> dict[str, np.ndarray]:
+    """What two networks say of images that evolved through the first of them.
+
+    Returns:
+      Columns: `label`, what their own network predicts; `own` and `other`, the highest confidence
+      of either; `match`, whether both predict the same, which neither does with NaN; `sure`, the
+      matches with at least 99 % from both; `higher`, those with more from their own network;
+      `tied`, those with the same from both, to the last bit.
+    """
+    label, best, others_best = own.argmax(1), own.max(1), other.max(1)
+    match = ~np.isnan(best + others_best) & (label == other.argmax(1))
+    return {
+        "label": label,
+        "own": best,
+        "other": others_best,
+        "match": match,
+        "sure": match & (best >= SURE) & (others_best >= SURE),
+        "higher": match & (best > others_best),
+        "tied": match & (best == others_best),
+    }
+
+
+def tables(s: Settings, found: Mapping[str, Any]) -> Iterator[lab.Table]:
+    """For each method, and for all: table S1, and of which classes both networks are sure."""
+    champions, names = found["champions"], models.class_names(s.dataset)
+    kinds = {TITLES[method]: of for method, of in champions.groups("method")}
     if len(kinds) > 1:
-        of_a, of_b = (pooled([pair[i] for pair in kinds.values()]) for i in range(2))
-        everything = {**kinds, "all of them": (of_a, of_b)}
-    else:
-        everything = kinds
-    with_paper = TEXTS["cppn"] if config.dataset == "mnist" else None
-    drawn = [
-        (text, draw_transferring(config.out / f"{method}.png", *pair, dataset.class_names))
-        for method, (text, pair) in zip(config.methods, kinds.items(), strict=True)
-    ]
-    section.publish(
-        section.Section(
-            name="evolved_transfer",
-            title=f"Transfer of evolved images between two trainings of {config.network} on "
-            f"{config.dataset}",
-            source="paper 001, section 3.5, supplement A, table S1, figure S1",
-            preset=preset_name(config, PRESETS["paper"][1]),
-            command=command("evolved_transfer", config, PRESETS[config.preset][1]),
-            settings=shown_settings(config),
-            tables=[
-                *(
-                    table_s1(text, *pair, beside_paper=text == with_paper)
-                    for text, pair in everything.items()
-                ),
-                sure_table(everything, dataset.class_names),
-            ],
-            pictures=[
-                section.Picture(picture.file, f"{text}: {picture.caption}")
-                for text, picture in drawn
-                if picture is not None
-            ],
-            notes=notes(config, kinds, [card["accuracy"] for card in cards]),
-            data={
-                "cards": dict(zip(_TWINS, cards, strict=True)),
-                "rates": {
-                    text: {name: shown.rates() for name, shown in zip(_TWINS, pair, strict=True)}
-                    for text, pair in everything.items()
-                },
-            },
-        ),
-        config.out,
-    )
+        kinds[ALL] = champions
+    for title, of in kinds.items():
+        paper = PAPER if s.dataset == "mnist" and title == TITLES["cppn"] else None
+        title = f"Evolved images on the other network: {title}, % (table S1)"
+        yield lab.table(title, table_s1(of), paper)
+    counts = {
+        title: {name: int((of["sure"] & (of["label"] == c)).sum()) for c, name in enumerate(names)}
+        for title, of in kinds.items()
+    }
+    yield lab.table("Images with at least 99 % on both, by class", counts)
 
 
-def evolved(
-    config: Config, method: str, model: models.Network, dataset: models.Dataset, number: int
-) -> Runs:
-    """Runs through network A (0) or B (1), of different draws."""
-    return evolve(
-        method,
-        model,
-        dataset.image_shape,
-        len(dataset.class_names),
-        every_class(len(dataset.class_names), config.runs),
-        population=config.population,
-        generations=config.generations,
-        first_run=number * config.runs,
-        seed=config.seed,
-        lanes=config.lanes,
-        folder=config.out / "runs" / f"{_TWINS[number]}_{method}",
-    )
+def table_s1(of: lab.Records) -> dict[str, dict[str, lab.Cell]]:
+    """Of one kind of images. What is said of images that evolved through B is A's answer."""
+    shares = {f"{OTHERS[x]} on {x}'s images": rates(of.where(network=x)) for x in ("B", "A")}
+    shares["average"] = np.mean(list(shares.values()), axis=0)
+    rows = zip(PAPER, *shares.values(), strict=True)
+    return {row: dict(zip(shares, map(share, cells), strict=True)) for row, *cells in rows}
 
 
-def shown_to(runs: Runs, own: Any, other: Any) -> Shown:
-    """The last champions, on the network that they evolved through and on the other."""
-    images = runs.images.reshape(-1, *runs.images.shape[2:])
-    return Shown(images, probabilities(own, images), probabilities(other, images))
+def rates(of: lab.Records) -> list[float]:
+    """Matches, sure ones, and of the matches the higher ones, NaN where there are no matches."""
+    higher = of["higher"][of["match"]]
+    return [of["match"].mean(), of["sure"].mean(), higher.mean() if len(higher) else np.nan]
 
 
-def notes(
-    config: Config, kinds: dict[str, tuple[Shown, Shown]], accuracies: list[float]
-) -> list[str]:
-    """What differs from the paper, and what it leaves open."""
+def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.Picture]:
+    """Figure S1, for each method with which both networks are sure of an image."""
+    champions = found["champions"]
+    for method, sure in champions.rows(champions["sure"]).groups("method"):
+        draw_sure(out / f"{method}.png", sure, models.class_names(s.dataset))
+        yield lab.Picture(
+            f"{method}.png",
+            f"{TITLES[method]}: images of which both networks are at least 99 % sure (figure S1), "
+            "of each class the best: the confidences (%) of the network that they evolved through, "
+            "and of the other.",
+        )
+
+
+def draw_sure(path: Path, sure: lab.Records, names: Sequence[str]) -> None:
+    """A column for each class that has images, those with the highest confidences above."""
+    sure = sure.ordered(-np.minimum(sure["own"], sure["other"]))
+    columns: dict[str, list[lab.Tile]] = {}
+    for label, best in sorted(sure.groups("label"), key=lambda group: group[0]):
+        shown = best.rows(slice(MOST_SHOWN)).columns("image", "network", "own", "other")
+        columns[names[label]] = [
+            lab.Tile(image, f"{x} {percent(own)}\n{OTHERS[x]} {percent(other)}")
+            for image, x, own, other in shown
+        ]
+    rows = [(str(i + 1), row) for i, row in enumerate(zip_longest(*columns.values()))]
+    lab.draw_gallery(path, rows, list(columns))
+
+
+def notes(s: Settings, found: Mapping[str, Any]) -> list[str]:
+    accuracies = (f"{name} {100 * of.accuracy:.2f} %" for name, of in found["twins"].items())
+    methods = {TITLES[method]: of for method, of in found["champions"].groups("method")}
+    tied = [f"{of['tied'].sum()} ({title})" for title, of in methods.items() if of["tied"].any()]
+    unsure = [title for title, of in methods.items() if not of["sure"].any()]
     texts = [
-        "Test accuracy: "
-        + ", ".join(f"{n} {100 * a:.2f} %" for n, a in zip(_TWINS, accuracies, strict=True))
-        + ". They differ in start weights and in the order of the images.",
+        f"Test accuracy: {', '.join(accuracies)}. They differ in start weights and in the order of "
+        "the images.",
         "The paper shows CPPN images alone; a label is what a network predicts, be it the class "
         "that was sought or not. The paper's text speaks of 99.99 % where its table has 99 %.",
         "All images are of 8 bits as they evolve, so rounding changes nothing.",
     ]
-    tied = {text: sum(int(shown.tied.sum()) for shown in pair) for text, pair in kinds.items()}
-    if any(tied.values()):
-        counts = ", ".join(f"{count} ({text})" for text, count in tied.items() if count)
-        texts.append(
-            f"Matches with the same confidence on both, in float32, do not score higher: {counts}."
-        )
-    silent = [text for text, pair in kinds.items() if not pooled(pair).sure.any()]
-    if silent:
-        texts.append(f"Of no image of these are both networks 99 % sure: {', '.join(silent)}.")
-    if less := smaller(config, Config(), _BUDGET):
-        texts.append(f"Smaller than in the paper: {', '.join(less)}.")
+    if tied:
+        of = ", ".join(tied)
+        texts.append(f"Matches with equal confidence on both, in float32, are not higher: {of}.")
+    if unsure:
+        texts.append(f"Of no image of these are both networks 99 % sure: {', '.join(unsure)}.")
     return texts
 
 
-def check(config: Config) -> None:
-    """Refuses settings that cannot work, before anything is read or trained.
-
-    Raises:
-      ValueError: naming the setting, what was expected and what came.
-    """
-    check_victim(config.network, config.dataset, None, "network")
-    check_evolution(config)
-    check_methods(config.methods)
-    for seed in config.training_seeds:
-        check_seed(seed, "training_seeds")
-    if len(set(config.training_seeds)) < 2:
-        first, second = config.training_seeds
-        raise ValueError(f"training_seeds: expected two different ones, got {first} and {second}")
+EXPERIMENT = lab.Experiment(
+    Settings(), PRESETS, records, tables, pictures, notes,
+    title="Transfer of evolved images between two trainings of {network} on {dataset}",
+    source="Nguyen et al. (2015), section 3.5, supplement A, table S1, figure S1",
+    paper="300 images through each of two LeNets, of each method",
+)  # fmt: skip
