@@ -142,16 +142,18 @@ def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.P
 
 
 def draw_nearest(path: Path, s: Settings, chosen: lab.Records, found: Mapping[str, Any]) -> None:
-    """Champions, and below them the training images nearest to them."""
-    confidences = map(caption, chosen["confidence"].tolist())
-    distances = ([f"{d:.3g}" for d in chosen[space]] for space in found["spaces"])
-    texts = list(map("\n".join, zip(confidences, *distances, strict=True)))
-    evolved = list(map(lab.Tile, chosen["image"], texts, chosen["fooled"].tolist()))
+    """Champions above the training images nearest to them, or above the distances alone."""
+    spaces, training = list(found["spaces"]), found["training_images"]
+    texts = [list(map(caption, chosen["confidence"].tolist()))]
+    texts += [[f"{distance:.3g}" for distance in chosen[space]] for space in spaces]
+    if not s.show_natural:
+        texts = [list(map("\n".join, zip(*texts, strict=True)))]
+    evolved = list(map(lab.Tile, chosen["image"], texts[0], chosen["fooled"].tolist()))
     rows = [("evolved", evolved)]
-    for space in found["spaces"] if s.show_natural else ():
-        natural = as_floats(found["training_images"][chosen[f"nearest in {space}"]])
-        rows.append((f"nearest in\n{space}", [lab.Tile(image, "") for image in natural]))
-    footnote = f"Below what evolved: confidence, and distances in {' and '.join(found['spaces'])}."
+    for space, distances in zip(spaces, texts[1:], strict=False):
+        natural = as_floats(training[chosen[f"nearest in {space}"]])
+        rows.append((f"nearest in\n{space}", list(map(lab.Tile, natural, distances))))
+    footnote = f"Below: confidence, and distances in {' and '.join(spaces)}."
     lab.draw_gallery(path, rows, models.class_names(s.dataset), footnote=footnote)
 
 
