@@ -15,13 +15,14 @@ import jax
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from PIL import Image
 
 import jfool
 import models
 
 DOCS = Path(__file__).parents[1]
-EVOLVED = "evolved_imagenet/diversity.png"
+EVOLVED = "imagenet/diversity.png"
 COLORS = {
     "black": (0, 0, 0),
     "grey": (0.5, 0.5, 0.5),
@@ -57,7 +58,7 @@ def main(weights: str) -> None:
     figure, axes = plt.subplots(2, len(SPARSE), figsize=(10, 3.25), dpi=200)
     by_class = np.argsort([label for _, label in SPARSE])
     for axis, i in zip(axes[0], by_class, strict=True):
-        show(axis, sparse[i], names[SPARSE[i][1]], 100 * confidence[i])
+        show(axis, sparse[i], names[SPARSE[i][1]], 100 * float(confidence[i]))
     for axis, (name, percent, (x, y)) in zip(axes[1], GROWN, strict=True):
         show(axis, picture[y : y + 224, x : x + 224], name, percent)
     figure.subplots_adjust(left=0.004, right=0.996, bottom=0.105, top=0.93, wspace=0.06, hspace=0.5)
@@ -96,7 +97,7 @@ def five_pixels(weights: str) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(result.images), np.asarray(result.confidence_uint8)
 
 
-def show(axis: plt.Axes, image: np.ndarray, name: str, percent: float) -> None:
+def show(axis: Axes, image: np.ndarray, name: str, percent: float) -> None:
     """The confidence is rounded down, as in the papers' tables."""
     axis.imshow(image, interpolation="nearest")
     axis.set(xticks=[], yticks=[])

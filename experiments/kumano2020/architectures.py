@@ -1,200 +1,248 @@
-"""Paper 000, tables 14 and 15: which architecture 5-SFIs fool most easily, on (Fashion-)MNIST.
+"""Kumano et al. (2020), tables 14 and 15: which architecture 5-SFIs fool most easily.
 
-    python -m experiments architectures paper --dataset mnist
+    python -m experiments kumano2020 architectures paper --dataset mnist
 
-MLP, a CNN with and one without max pooling, and CapsNet; for every base colour and class the
-highest confidence of ten searches. A cell counts as fooled where it reaches the mean confidence of
-natural images. Networks may be run one by one into the same folder: the section shows all that are
-there. What was interrupted goes on when the same command starts again.
+An MLP, a CNN with and one without max pooling, and CapsNet, on MNIST or Fashion-MNIST; for every
+base color and class the highest confidence of ten searches. A cell counts as fooled where it
+reaches the mean confidence of natural images. The paper: the CNN with max pooling is fooled most
+easily, in 28 of 30 cells on MNIST and all on Fashion-MNIST; the others in 2 to 13.
+
+What lies in the folder of a run is not searched again: networks may be attacked one by one, also on
+several machines, and all together at the end. CapsNet is slow: give it one search a cell,
+`reduced --repeats 3 3 3 1`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import tyro
+import numpy as np
 
 import models
-from experiments.kumano2020.architecture_tables import NETWORKS, notes, tables
-from experiments.kumano2020.de_figures import draw_colors
-from experiments.kumano2020.published import GREYS, PAPER_K, TABLE_OF
-from experiments.lab import section
-from experiments.lab.fooled_network import (
-    Outcome,
-    natural_confidences,
-    read_outcomes,
-    strongest,
-)
-from experiments.lab.grid_search import check_grid, colors_of, search_grid
-from experiments.lab.shown import command, preset_name, shown_settings
-from experiments.lab.victims import check_seed, check_specs, split_spec, victim_of
+from experiments import lab
+from experiments.kumano2020.orderings import GREYS
+from experiments.lab.predict import logits, probabilities
+from experiments.lab.victims import how, tested
 
-_GALLERY = "{}.png"
+PAPER = lab.published(__file__)["architectures"]
+PAPER_K = 5
+TABLES = {"mnist": 14, "fashion_mnist": 15}
+NETWORKS = ("mlp", "cnn", "cnn_nopool", "capsnet")  # as the paper lists them
 
 
-@dataclass(frozen=True)
-class Config:
-    """
-    Attributes:
-      dataset: mnist or fashion_mnist; on another there is nothing of the paper's to compare with.
-      networks: NAME=FILE, or NAME to train it or take it from the cache.
-      training_seeds: one for all networks, or one for each.
-      k: the most pixels that are altered.
-      colors: base colours.
-      population, generations: of each search.
-      until: a search ends at this confidence, which CapsNet cannot reach; "None" runs all
-        generations, as the paper does.
-      repeats: searches for each base colour and class.
-      seed: of the searches.
-      lanes: searches side by side.
-      out: folder of the section, and of a folder for each network; by default
-        runs/architectures_DATASET.
-    """
+@lab.settings
+class Settings:
+    dataset: lab.Dataset = "mnist"  # the paper's other is fashion_mnist
+    networks: lab.Networks = NETWORKS  # NAME=FILE, or NAME to train it here
+    training_seeds: tuple[lab.Seed, ...] = (0,)  # one for all networks, or one for each
+    k: lab.Pixels = PAPER_K  # the most pixels that are altered
+    colors: lab.Colors = GREYS  # base colors
+    repeats: tuple[lab.Count, ...] = (10,)  # searches of a cell: for all networks, or for each
+    search: lab.Evolution = lab.Evolution(population=500, generations=1000)
 
-    dataset: str = "mnist"
-    networks: tuple[str, ...] = NETWORKS
-    training_seeds: tuple[int, ...] = (0,)
-    k: int = 5
-    colors: tuple[str, ...] = GREYS
-    population: int = 500
-    generations: int = 1000
-    until: float | None = None
-    repeats: int = 10
-    seed: int = 0
-    lanes: int = 10
-    out: Path | None = None
-    preset: tyro.conf.Suppress[str] = "paper"
+    def check(self) -> None:
+        for name in ("training_seeds", "repeats"):
+            values, count = getattr(self, name), len(self.networks)
+            if len(values) not in (1, count):
+                raise ValueError(
+                    f"{name}: expected one, or {count} for the networks, got {len(values)}"
+                )
+
+    @property
+    def paper(self) -> Mapping[str, Any]:
+        """What the paper has on this data set, by network."""
+        return PAPER.get(self.dataset, {}) if self.k == PAPER_K else {}
+
+    @property
+    def number(self) -> int | None:
+        """Of the paper's table."""
+        return TABLES[self.dataset] if self.paper else None
 
 
-PRESETS: dict[str, tuple[str, Config]] = {
-    "smoke": (
+PRESETS = {
+    "smoke": lab.preset(
         "seconds; an MLP and a CNN on scikit-learn's digits",
-        Config(
-            dataset="digits",
-            networks=("mlp", "cnn"),
-            population=8,
-            generations=6,
-            repeats=2,
-            preset="smoke",
-        ),
+        "--dataset digits --networks mlp cnn --population 8 --generations 6 --repeats 2",
     ),
-    "reduced": (
-        "20 200 evaluations a search, three searches a cell; CapsNet is slow: run it on its own, "
-        "with --networks capsnet --repeats 1",
-        Config(population=200, generations=100, until=0.995, repeats=3, preset="reduced"),
+    "reduced": lab.preset(
+        "20 200 evaluations a search, three searches a cell",
+        "--population 200 --generations 100 --until 0.995 --repeats 3",
     ),
-    "paper": ("the paper's: ten searches of 500 500 evaluations a cell", Config()),
 }
 
 
-def main(config: Config) -> None:
-    """Attacks the networks, and publishes the section of all that were attacked so far."""
-    check(config)
-    name = f"architectures_{config.dataset}"
-    out = Path("runs") / name if config.out is None else config.out
-    check_alike(config, read_outcomes(out, config.dataset))  # before the work
-    dataset = models.load_dataset(config.dataset)
-    for spec, seed in zip(config.networks, seeds_of(config), strict=True):
-        attack(config, spec, seed, dataset, out)
-    outcomes = in_order(read_outcomes(out, config.dataset))
-    number = TABLE_OF.get(config.dataset) if config.k == PAPER_K else None
-    section.publish(
-        section.Section(
-            name=name,
-            title=f"Which architecture {config.k}-SFIs fool most easily: {config.dataset}",
-            source=f"paper 000, table {number}" if number else "paper 000, as tables 14 and 15",
-            preset=smallest_preset(outcomes),
-            command="\n".join(dict.fromkeys(outcome.command for outcome in outcomes.values())),
-            settings={network: outcome.settings for network, outcome in outcomes.items()},
-            tables=tables(config.dataset, dataset.class_names, outcomes),
-            pictures=[
-                section.Picture(
-                    _GALLERY.format(network),
-                    f"{network}: the most confident image of every base colour and class.",
-                )
-                for network in outcomes
-                if (out / _GALLERY.format(network)).exists()
-            ],
-            notes=notes(config.dataset, outcomes, Config()),
-            data={"outcomes": {network: vars(outcome) for network, outcome in outcomes.items()}},
-        ),
-        out,
-    )
+def each(values: Sequence[int], networks: Sequence[str]) -> Sequence[int]:
+    """One for each network."""
+    return values if len(values) > 1 else [*values] * len(networks)
 
 
-def attack(config: Config, spec: str, seed: int, dataset: models.Dataset, out: Path) -> None:
-    """Searches for all cells of one network; leaves its outcome and its gallery."""
-    network, _ = split_spec(spec)
-    model, card = victim_of(spec, dataset, seed)
-    found = search_grid(config, [config.k], model, dataset, out / network / "sweep")
-    bases = [color.name for color in colors_of(config)]
-    natural, true = natural_confidences(model, dataset)
-    draw_colors(out / _GALLERY.format(network), found, config.k, bases, dataset.class_names)
-    Outcome(
-        name=network,
-        dataset=config.dataset,
-        command=command("architectures", config, PRESETS[config.preset][1]),
-        settings={
-            **shown_settings(config),
-            "networks": [network],
-            "training_seeds": [seed],
-            "preset": preset_name(config, PRESETS["paper"][1]),
-        },
-        card=card,
-        natural_confidence=natural,
-        true_confidence=true,
-        bases=bases,
-        **strongest(found, model, bases, len(dataset.class_names)),
-    ).write(out / network)
-
-
-def check_alike(config: Config, outcomes: Mapping[str, Outcome]) -> None:
-    """Refuses to compare networks that were asked for different images.
-
-    Raises:
-      ValueError: the folder has an outcome with another k, or on other colours.
-    """
-    asked = config.k, [color.name for color in colors_of(config)]
-    again = {split_spec(spec)[0] for spec in config.networks}
-    for name, outcome in outcomes.items():
-        have = outcome.settings["k"], list(outcome.bases)
-        if name not in again and have != asked:
-            raise ValueError(
-                f"out: expected outcomes with k = {asked[0]} on {', '.join(asked[1])}, got one of "
-                f"{name} with k = {have[0]} on {', '.join(have[1])}"
+def records(s: Settings, run: lab.Run) -> dict[str, lab.Records]:
+    """The best image of each network, color and class; and the networks."""
+    dataset = models.load_dataset(s.dataset)
+    cells, networks = [], []
+    seeds, repeats = each(s.training_seeds, s.networks), each(s.repeats, s.networks)
+    for spec, seed, count in zip(s.networks, seeds, repeats, strict=True):
+        victim = lab.load_victim(spec, dataset, seed)
+        name = f"{victim.name}/sweep"
+        grid = {"ks": [s.k], "colors": s.colors, "repeats": count, "name": name}
+        best = lab.search_grid(run, victim, s.search, **grid).best("color", "target")
+        outputs = logits(victim.model, best["image"])
+        targets = np.arange(len(best)), best["target"]
+        cells.append(best.plus(network=victim.name, logit=outputs[targets]))
+        networks.append(
+            lab.Records.of(
+                network=[victim.name],
+                accuracy=victim.accuracy,
+                natural=natural_confidence(victim.model, dataset),
+                repeats=count,
+                origin=f"{tested(victim.name, victim.card)}: {origin(victim.card)}.",
             )
-
-
-def in_order(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """As the paper lists them, others behind."""
-    names = [name for name in NETWORKS if name in outcomes]
-    return {name: outcomes[name] for name in [*names, *(set(outcomes) - set(names))]}
-
-
-def smallest_preset(outcomes: Mapping[str, Outcome]) -> str:
-    """ "paper" only where all networks were attacked so."""
-    presets = [outcome.settings["preset"] for outcome in outcomes.values()]
-    return next((preset for preset in presets if preset != "paper"), "paper")
-
-
-def seeds_of(config: Config) -> tuple[int, ...]:
-    """A training seed for each network."""
-    seeds = config.training_seeds
-    return seeds * len(config.networks) if len(seeds) == 1 else seeds
-
-
-def check(config: Config) -> None:
-    """Refuses settings that cannot work, before anything is read or trained.
-
-    Raises:
-      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
-    """
-    check_specs(config.networks, config.dataset)
-    if len(seeds_of(config)) != len(config.networks):
-        raise ValueError(
-            f"training_seeds: expected one, or {len(config.networks)} for the networks, got "
-            f"{len(config.training_seeds)}"
         )
-    for seed in config.training_seeds:
-        check_seed(seed, "training_seeds")
-    check_grid(config, [config.k], "k")
+    return {"cells": lab.Records.joined(cells), "networks": lab.Records.joined(networks)}
+
+
+def natural_confidence(model: Any, dataset: models.Dataset) -> float:
+    """Mean over the test images of the confidence of the predicted class."""
+    return float(probabilities(model, dataset.test_images).max(1).astype(np.float64).mean())
+
+
+def origin(card: Mapping[str, Any]) -> str:
+    return f"{how(card)}; {card['source']}" if "source" in card else how(card)
+
+
+def tables(s: Settings, found: Mapping[str, lab.Records]) -> Iterator[lab.Table]:
+    """The highest confidences, how many reach the natural one, and CapsNet's capsules."""
+    names, cells = models.class_names(s.dataset), found["cells"]
+    natural = dict(found["networks"].columns("network", "natural"))
+    rows, measured, beside, bold = [], [], [], []
+    for (network, color), of in cells.groups("network", "color"):
+        rows.append(f"{network}, {color}")
+        measured.append([lab.floored(p) for p in of["confidence"]])
+        beside.append(paper_cells(s.paper.get(network), color, len(names)))
+        bold.append(reaches(of["confidence"], natural[network]).tolist())
+    title = "Highest confidence of a cell's searches (%)"
+    if s.number:
+        title += f", as in table {s.number}"
+    yield lab.Table(title, names, rows, measured, beside if s.paper else None, bold)
+    yield summary(s, found)
+    capsules = list(cells.where(network="capsnet").groups("color"))
+    if capsules:
+        yield lab.Table(
+            "CapsNet: length of the capsule of the target, bold where that class is predicted",
+            names,
+            [color for color, _ in capsules],
+            [of["logit"].tolist() for _, of in capsules],
+            bold=[of["fooled"].tolist() for _, of in capsules],
+        )
+
+
+def reaches(confidences: np.ndarray, natural: float) -> np.ndarray:
+    """Which cells reach the mean natural confidence, both in whole percent as printed."""
+    return lab.floored_cells(confidences) >= lab.floored_cells(np.array(natural))
+
+
+def paper_cells(paper: Mapping[str, Any] | None, color: str, count: int) -> list[lab.Cell]:
+    """The paper's row of a network and base color."""
+    if paper is None or color not in GREYS:
+        return [None] * count
+    of_color = lab.numbers(paper["best"])[:, GREYS.index(color)]
+    return [None if np.isnan(x) else int(x) for x in of_color]
+
+
+def summary(s: Settings, found: Mapping[str, lab.Records]) -> lab.Table:
+    """A row for each network; of the paper's, those that were attacked."""
+    ours, theirs = {}, {}
+    for row in found["networks"].table.to_pylist():
+        name, natural = row["network"], row["natural"]
+        of = found["cells"].where(network=name)
+        ours[name] = {
+            "accuracy (%)": 100 * row["accuracy"],
+            "natural confidence (%)": 100 * natural,
+            "cells at natural confidence": (reaches(of["confidence"], natural).sum(), len(of)),
+            "most vulnerable": None,
+            "cells predicted": f"{of['fooled'].sum()} of {len(of)}",
+            "evaluations a search": s.search.num_queries,
+            "searches a cell": row["repeats"],
+        }
+        if name in s.paper:
+            paper = s.paper[name]
+            theirs[name] = {
+                "accuracy (%)": paper["accuracy"],
+                "natural confidence (%)": paper["confidence"],
+                "cells at natural confidence": count(paper),
+                "evaluations a search": Settings().search.num_queries,
+                "searches a cell": Settings().repeats[0],
+            }
+    title = "The networks on natural images, and how many cells are fooled"
+    return lab.table(title, compared(ours), compared(theirs) if s.paper else None)
+
+
+def count(paper: Mapping[str, Any]) -> tuple[int, int]:
+    """Cells of the paper at its natural confidence, of how many."""
+    best = lab.numbers(paper["best"])
+    return int((best >= paper["confidence"]).sum()), best.size
+
+
+def compared(rows: Mapping[str, dict[str, Any]]) -> Mapping[str, dict[str, lab.Cell]]:
+    """With counts as text, and whether each network has the most cells at natural confidence."""
+    column = "cells at natural confidence"
+    first = most_vulnerable({name: row[column][0] for name, row in rows.items()})
+    for name, row in rows.items():
+        row[column] = "{} of {}".format(*row[column])
+        row["most vulnerable"] = (
+            "no" if name not in first else "yes" if len(first) == 1 else "as others"
+        )
+    return rows
+
+
+def most_vulnerable(counts: Mapping[str, int]) -> list[str]:
+    """Of the networks, those with the most cells at natural confidence, if any has one."""
+    return [name for name, cells in counts.items() if cells and cells == max(counts.values())]
+
+
+def pictures(s: Settings, found: Mapping[str, lab.Records], out: Path) -> Iterator[lab.Picture]:
+    for network, of in found["cells"].groups("network"):
+        path = out / f"{network}.png"
+        lab.draw_gallery(path, lab.tiles(of, "color"), models.class_names(s.dataset))
+        caption = f"{network}: the most confident image of every base color and class."
+        yield lab.Picture(path.name, caption)
+
+
+def notes(s: Settings, found: Mapping[str, lab.Records]) -> Iterator[str]:
+    yield (
+        "Natural confidence is the mean over the test images of the confidence of the predicted "
+        "class; a cell reaches it (bold) where it does so in whole percent, both rounded down."
+    )
+    yield (
+        "The widths of MLP and CNNs, numbers of epochs and batch sizes are not in the paper: ours "
+        "are assumptions, and how long a network was trained changes how easily it is fooled."
+    )
+    yield "The paper does not say what happens to positions outside the image: they are clipped."
+    networks = found["networks"]
+    yield from networks["origin"].tolist()
+    if "capsnet" in networks["network"]:
+        yield (
+            "The logits of CapsNet are the lengths of its capsules, so that its confidence cannot "
+            "exceed e / (e + 9) = 23.2 %, and no search of it ends early."
+        )
+    if s.search.until is not None:
+        yield f"A search ends at {100 * s.search.until:g} % confidence, where the paper's run on."
+    if len(set(s.repeats)) > 1:
+        yield "More searches a cell make a higher maximum: they are not the same for all networks."
+    if s.paper:
+        yield "A dash marks a number of the paper whose digits are lost in the copy at hand."
+        missing = [name for name in NETWORKS if name not in networks["network"]]
+        if missing:
+            yield f"Not attacked: {', '.join(missing)}."
+
+
+EXPERIMENT = lab.Experiment(
+    Settings(), PRESETS, records, tables, pictures, notes,
+    name="architectures_{dataset}",
+    title="Which architecture {k}-SFIs fool most easily: {dataset}",
+    source=lambda s: (
+        f"Kumano et al. (2020), {f'table {s.number}' if s.number else 'as tables 14 and 15'}"
+    ),
+    agenda=("", "--dataset fashion_mnist"),
+    paper="ten searches of 500 500 evaluations for each of 120 cells",
+)  # fmt: skip

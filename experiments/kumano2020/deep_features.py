@@ -1,166 +1,154 @@
-"""Paper 000, figure 7: deep features of natural images and SFIs, projected onto a plane.
+"""Kumano et al. (2020), figure 7: deep features of natural images and SFIs, on a plane.
 
-    python -m experiments deep_features paper --network cifar_vgg16=vgg16.safetensors
+    python -m experiments kumano2020 deep_features paper --network cifar_vgg16=FILE
 
-50 natural images and 50 black 5-SFIs for each class of CIFAR-10, the black and the blue image, at
-the second-to-last layer of VGG16. The paper sees natural images and SFIs of a class lie near each
-other, so near that detectors of foreign images cannot tell them apart.
+50 natural images and 50 sparse fooling images (SFIs) on black for each class, and the black and the
+blue image, at the second-to-last layer of VGG16. In the paper natural images and SFIs of a class
+lie near each other, so near that detectors of foreign images cannot tell them apart. `reduced`
+takes half an hour on two cores; an interrupted run goes on where it was.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 
 import models
-from experiments.kumano2020.class_sfis import ClassSearch, budget_notes, check_classes
-from experiments.kumano2020.feature_plane import Projected, draw, overall, per_class
-from experiments.lab import section
+from experiments import lab
+from experiments.kumano2020.feature_space import nearness, pca
 from experiments.lab.colors import parse_colors
-from experiments.lab.feature_space import Groups, pca
-from experiments.lab.grid_search import search_grid
-from experiments.lab.shown import (
-    check_layer,
-    check_least,
-    command,
-    preset_name,
-    shown_settings,
-)
-from experiments.lab.victims import split_spec, victim_of
+from experiments.lab.predict import as_floats
+from experiments.lab.test_images import first_of_each_class
 from jfool.features import show_features
 
-_FIGURE = "pca.png"
-
-
-@dataclass(frozen=True)
-class Config(ClassSearch):
-    """
-    Attributes:
-      naturals: natural images for each class.
-      bases: single-colour images that are shown too.
-      layer: of the network; by default the second to last.
-      out: folder of the section, and of the sweep, which goes on when started again.
-    """
-
-    naturals: int = 50
-    bases: tuple[str, ...] = ("black", "blue")
-    layer: str | None = None
-    out: Path = Path("runs/deep_features")
-
-
-PRESETS: dict[str, tuple[str, Config]] = {
-    "smoke": (
-        "seconds; an MLP on digits",
-        Config(
-            dataset="digits",
-            network="mlp",
-            bases=("black", "white"),
-            population=20,
-            generations=10,
-            repeats=3,
-            naturals=10,
-            preset="smoke",
-        ),
-    ),
-    "reduced": (
-        "about 30 minutes on two cores: ResNet20, 10 SFIs per class, ended at 90 %",
-        Config(
-            network="cifar_resnet20",
-            population=100,
-            generations=300,
-            until=0.9,
-            repeats=10,
-            preset="reduced",
-        ),
-    ),
-    "paper": ("the paper's: VGG16, 50 SFIs per class, 500 x 3000", Config()),
+NATURAL, SFI, COLOR = "natural image", "SFI", "single color"
+STYLES: dict[str, Any] = {
+    NATURAL: {"marker": "o", "ls": "", "ms": 3.5, "alpha": 0.5, "mew": 0},
+    SFI: {"marker": "x", "ls": "", "ms": 6, "mew": 1.2},
+    COLOR: {"marker": "^", "ls": "", "ms": 11, "mec": "black"},
 }
 
 
-def main(config: Config) -> None:
-    """Searches, projects, draws, and publishes the section."""
-    check(config)
-    dataset = models.load_dataset(config.dataset)
-    chosen = natural_rows(dataset.test_labels, config.naturals, len(dataset.class_names))
-    colors = parse_colors(config.bases, dataset.image_shape[2], config.dataset)
-    model, card = victim_of(config.network, dataset, config.training_seed)
-    layer = model.layers[-2] if config.layer is None else config.layer
-    found = search_grid(config, [config.k], model, dataset, config.out / "sweep")
+@lab.settings
+class Settings:
+    network: lab.Network = "cifar_vgg16"  # NAME=FILE, or NAME to train it here
+    dataset: lab.Dataset = "cifar10"  # digits needs no download
+    training_seed: lab.Seed = 0  # of the network, if it is trained here
+    color: lab.Color = "black"  # of the SFIs
+    k: lab.Pixels = 5  # the most pixels that are altered
+    repeats: lab.Count = 50  # SFIs for each class
+    search: lab.Evolution = lab.Evolution(population=500, generations=3000)
+    naturals: Annotated[int, lab.at_least(2)] = 50  # natural images for each class
+    bases: lab.Colors = ("black", "blue")  # images of a single color that are shown too
+    layer: lab.Layer | None = None  # of the network; by default the second to last
 
-    bases = [np.broadcast_to(c.base(dataset.image_shape[2]), dataset.image_shape) for c in colors]
-    natural, sfis, colours = (
-        show_features(model, images, layer).astype(np.float64)
-        for images in (dataset.test_images[chosen] / np.float32(255), found.images, np.stack(bases))
+
+PRESETS = {
+    "smoke": lab.preset(
+        "seconds; an MLP on scikit-learn's digits",
+        "--network mlp --dataset digits --bases black white --repeats 3 --naturals 10 "
+        "--population 20 --generations 10",
+    ),
+    "reduced": lab.preset(
+        "ResNet20, 10 SFIs for each class, ended at 90 %",
+        "--network cifar_resnet20 --repeats 10 --population 100 --generations 300 --until 0.9",
+    ),
+}
+
+
+def records(s: Settings, run: lab.Run) -> dict[str, Any]:
+    """The SFIs; and `points`, a record for each natural image, SFI and single color."""
+    dataset = models.load_dataset(s.dataset)
+    shape = dataset.image_shape
+    chosen = first_of_each_class(dataset, s.naturals, "naturals")
+    victim = lab.load_victim(s.network, dataset, s.training_seed)
+    layer = s.layer or victim.model.layers[-2]
+    found = lab.search_grid(run, victim, s.search, ks=[s.k], colors=[s.color], repeats=s.repeats)
+    colors = parse_colors(s.bases, shape[2], s.dataset)
+    bases = np.stack([np.broadcast_to(color.base(shape[2]), shape) for color in colors])
+    images = np.concatenate([as_floats(dataset.test_images[chosen]), found["image"], bases])
+    targets = [dataset.test_labels[chosen], found["target"], np.arange(len(bases))]
+    points = lab.Records.of(
+        kind=np.repeat([NATURAL, SFI, COLOR], list(map(len, targets))),
+        target=np.concatenate(targets),
+        features=show_features(victim.model, images, layer).astype(np.float64),
     )
-    sfi_labels = np.array([row.label for row in found.rows])
-    groups = Groups(natural, dataset.test_labels[chosen], sfis, sfi_labels)
-    projected = Projected(groups, colours, pca(np.concatenate([natural, sfis, colours])))
-    draw(config.out / _FIGURE, projected, dataset.class_names, colors)
-    name, _ = split_spec(config.network)
-    section.publish(
-        section.Section(
-            name="deep_features",
-            title=f"Deep features of natural images and SFIs: {name} on {config.dataset}",
-            source="paper 000, figure 7 and section 5.3",
-            preset=preset_name(config, PRESETS["paper"][1]),
-            command=command("deep_features", config, PRESETS[config.preset][1]),
-            settings=shown_settings(config),
-            tables=[overall(projected), per_class(groups, found.rows, dataset.class_names)],
-            pictures=[
-                section.Picture(
-                    _FIGURE,
-                    f"{len(projected.plane.points)} images at the layer {layer}, on their first "
-                    "two principal components. Dots: natural images; crosses: SFIs, in the colour "
-                    "of the class sought; triangles: single colours.",
-                )
-            ],
-            notes=[
-                f"The features are those of {layer}, {natural.shape[1]} numbers.",
-                *_notes(config),
-            ],
-            data={"card": card, "explained": projected.plane.explained},
-        ),
-        config.out,
+    plane, explained = pca(points["features"])
+    points = points.plus(plane=plane)
+    told = {"explained": explained, "layer": layer, "colors": colors, "victim": victim}
+    return {"searches": found, "points": points, **told}
+
+
+def tables(s: Settings, found: Mapping[str, Any]) -> Iterator[lab.Table]:
+    """How near SFIs lie to the natural images of their class: together, and by class."""
+    natural, sfis = (found["points"].where(kind=kind) for kind in (NATURAL, SFI))
+    share = 100 * float(found["explained"].sum())
+    spaces = {
+        "all features": {"variance (%)": 100.0, **nearness(natural, sfis)},
+        "first two components": {"variance (%)": share, **nearness(natural, sfis, "plane")},
+    }
+    yield lab.table("SFIs beside the natural images of their target", spaces)
+    names = models.class_names(s.dataset)
+    by_class = {
+        names[target]: {
+            "predicted (%)": lab.floored(of["fooled"].mean()),
+            "mean confidence (%)": lab.floored(of["confidence"].astype(float).mean()),
+            **nearness(natural, sfis.where(target=target)),
+        }
+        for target, of in found["searches"].groups("target")
+    }
+    yield lab.table("The same by class, in all features", by_class)
+
+
+def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.Picture]:
+    """Figure 7: classes by color, natural images and SFIs by marker."""
+    names, points = models.class_names(s.dataset), found["points"]
+    figure = lab.new_figure(7.5, 6)
+    axis = figure.subplots()
+    for (kind, target), of in points.groups("kind", "target"):
+        style = {**STYLES[kind], "color": f"C{target}"}
+        if kind == COLOR:
+            base = found["colors"][target]
+            style |= {"color": base.rgb, "label": f"{base.name} image"}
+        elif kind == NATURAL:
+            style["label"] = names[target]
+        axis.plot(*of["plane"].T, **style)
+    for kind in (NATURAL, SFI):
+        axis.plot([], [], **{**STYLES[kind], "color": "grey", "label": kind})
+    first, second = 100 * found["explained"]
+    axis.set_xlabel(f"first component ({first:.0f} % of the variance)")
+    axis.set_ylabel(f"second component ({second:.0f} %)")
+    figure.legend(loc="outside right upper", fontsize="small")
+    lab.save_figure(figure, out / "pca.png")
+    yield lab.Picture(
+        "pca.png",
+        f"{len(points)} images at the layer {found['layer']}, on their first two principal "
+        "components. Dots: natural images; crosses: SFIs, in the color of their target; "
+        "triangles: single colors.",
     )
 
 
-def natural_rows(labels: np.ndarray, count: int, num_classes: int) -> np.ndarray:
-    """Indices of the first `count` images of each class.
-
-    Raises:
-      ValueError: a class has fewer.
-    """
-    rows = [np.flatnonzero(labels == label)[:count] for label in range(num_classes)]
-    if (fewest := min(map(len, rows))) < count:
-        raise ValueError(
-            f"naturals: expected at most {fewest}, the test images of the rarest class, got {count}"
-        )
-    return np.concatenate(rows)
-
-
-def check(config: Config) -> None:
-    """Refuses settings that cannot work, before anything is read or trained.
-
-    Raises:
-      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
-    """
-    check_classes(config)
-    check_least(config, {"naturals": 2})
-    check_layer(config.layer, config.network, config.dataset)
-    if not config.bases:
-        raise ValueError("bases: expected at least one colour, got none")
-    parse_colors(config.bases, 3, config.dataset)
-
-
-def _notes(config: Config) -> list[str]:
+def notes(s: Settings, found: Mapping[str, Any]) -> list[str]:
+    count = found["points"]["features"].shape[1]
     return [
-        f"{config.k}-SFIs on {config.color}.",
-        f"Natural images are the first {config.naturals} test images of each class, whatever the "
+        found["victim"].note,
+        f"The features are those of {found['layer']}, {count} numbers.",
+        f"{s.k}-SFIs on {s.color}; all count, those too that do not reach their class.",
+        f"Natural images are the first {s.naturals} test images of each class, whatever the "
         "network takes them for; the paper does not say which.",
         "Distances are Euclidean, in units of the mean distance between two natural images of the "
         "class. AUROC: how well the distance to the class mean tells SFIs from natural images "
         "(0.5 not at all, 1 always), an image itself left out of the mean.",
-        "All SFIs count, those too that do not reach their class.",
         "The paper prints no numbers here; it says that both kinds lie near each other.",
-        *budget_notes(config),
     ]
+
+
+EXPERIMENT = lab.Experiment(
+    Settings(), PRESETS, records, tables, pictures, notes,
+    title=lambda s: (
+        f"Deep features of natural images and SFIs: {lab.name_of(s.network)} on {s.dataset}"
+    ),
+    source="Kumano et al. (2020), figure 7 and section 5.3",
+    paper="VGG16, 50 SFIs of 1 500 500 evaluations for each class",
+)  # fmt: skip

@@ -1,178 +1,158 @@
-r"""Paper 000, figure 10: where SFIs made by DE, and by deep feature inversion, alter their pixels.
+"""Kumano et al. (2020), figure 10: where SFIs by evolution and by inversion alter their pixels.
 
-    python -m experiments heat_maps paper --de runs/deep_features/sweep \
-        --inversion runs/inversion/images.npz
+    python -m experiments kumano2020 heat_maps paper --de runs/kumano2020/deep_features/sweep \\
+        --inversion runs/kumano2020/inversion/sweep
 
-The SFIs by DE come from finished sweeps, or are searched for now. The paper sees some positions
-shared by both methods, and takes it that a network relies on some pixels above all.
+Sparse fooling images (SFIs) by differential evolution (DE) come from finished sweeps, or are
+searched for now; those by deep feature inversion come from `inversion`. The paper sees some
+positions shared by both methods, and concludes that a network relies on some pixels above all.
+`reduced` takes half an hour on two cores, and seconds where SFIs are given.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 import models
-from experiments.kumano2020.class_sfis import ClassSearch, budget_notes, check_classes
-from experiments.kumano2020.heat_figures import draw, pixel_counts, shared_pixels
+from experiments import lab
 from experiments.kumano2020.pixel_maps import (
     THRESHOLD,
-    Evolved,
-    Inverted,
-    check_network_of,
-    joined,
-    of_sweep,
-    read_inverted,
+    by_evolution,
+    by_inversion,
+    check_network,
+    class_maps,
+    overlap,
 )
-from experiments.lab import section
 from experiments.lab.colors import parse_colors
-from experiments.lab.grid_search import search_grid
-from experiments.lab.record import write_arrays
-from experiments.lab.shown import command, preset_name, shown_settings
-from experiments.lab.victims import split_spec, victim_of
-
-_SEARCH = ("population", "generations", "until", "repeats", "seed", "lanes")
-_FIGURE, _MAPS, _SWEEP = "heat_maps.png", "maps.npz", "sweep"
 
 
-@dataclass(frozen=True)
-class Config(ClassSearch):
-    """
-    Attributes:
-      de: folders of sweeps whose SFIs of that colour and k are taken; none: they are searched for.
-      inversion: images by deep feature inversion (images.npz of `inversion`), or None.
-      out: folder of the section, and of the sweep if there is one.
-    """
+@lab.settings
+class Settings:
+    network: lab.Network = "cifar_vgg16"  # NAME=FILE, or NAME to train it here
+    dataset: lab.Dataset = "cifar10"  # digits needs no download
+    training_seed: lab.Seed = 0  # of the network, if it is trained here
+    color: lab.Color = "black"  # of the images
+    k: lab.Pixels = 5  # the most pixels that are altered
+    repeats: lab.Count = 50  # SFIs for each class
+    search: lab.Evolution = lab.Evolution(population=500, generations=3000)
+    de: tuple[lab.InputFolder, ...] = ()  # sweeps with SFIs of that color and k; none: search now
+    inversion: Annotated[lab.InputFolder, lab.Technical] | None = None  # a sweep of `inversion`
 
-    de: tuple[Path, ...] = ()
-    inversion: Path | None = None
-    out: Path = Path("runs/heat_maps")
 
-
-PRESETS: dict[str, tuple[str, Config]] = {
-    "smoke": (
-        "seconds; an MLP on digits",
-        Config(
-            dataset="digits",
-            network="mlp",
-            population=20,
-            generations=10,
-            repeats=3,
-            preset="smoke",
-        ),
+PRESETS = {
+    "smoke": lab.preset(
+        "seconds; an MLP on scikit-learn's digits",
+        "--network mlp --dataset digits --repeats 3 --population 20 --generations 10",
     ),
-    "reduced": (
-        "about 30 minutes on two cores, or seconds with --de: ResNet20, 10 SFIs per class",
-        Config(
-            network="cifar_resnet20",
-            population=100,
-            generations=300,
-            until=0.9,
-            repeats=10,
-            preset="reduced",
-        ),
+    "reduced": lab.preset(
+        "ResNet20, 10 SFIs for each class",
+        "--network cifar_resnet20 --repeats 10 --population 100 --generations 300 --until 0.9",
     ),
-    "paper": ("the paper's: VGG16, 50 SFIs per class, 500 x 3000", Config()),
 }
 
 
-def main(config: Config) -> None:
-    """Reads or searches, draws, and publishes the section."""
-    check(config)
-    dataset = models.load_dataset(config.dataset)
-    shape, names = dataset.image_shape, dataset.class_names
-    (color,) = parse_colors([config.color], shape[2], config.dataset)
-    model, _ = victim_of(config.network, dataset, config.training_seed)
-    inverted = None
-    if config.inversion is not None:
-        inverted = read_inverted(config.inversion, color, shape, len(names))
-        check_network_of(inverted, model, f"inversion {config.inversion}")
-    if config.de:
-        evolved = joined([of_sweep(folder, config.k, color, shape) for folder in config.de])
-        check_network_of(evolved, model, f"de {' '.join(map(str, config.de))}")
+def records(s: Settings, run: lab.Run) -> dict[str, Any]:
+    """The images of each method; and `maps`, a record for each method and class."""
+    dataset = models.load_dataset(s.dataset)
+    shape, num_classes = dataset.image_shape, len(dataset.class_names)
+    (color,) = parse_colors([s.color], shape[2], s.dataset)
+    victim = lab.load_victim(s.network, dataset, s.training_seed)
+    found = {}
+    if s.de:
+        found["DE"] = lab.Records.joined([by_evolution(d, s.k, color, shape) for d in s.de])
+        check_network(found["DE"], victim.model, f"de {' '.join(map(str, s.de))}")
     else:
-        search_grid(config, [config.k], model, dataset, config.out / _SWEEP)
-        evolved = of_sweep(config.out / _SWEEP, config.k, color, shape)
-    rows = {"DE": evolved} if inverted is None else {"DE": evolved, "inversion": inverted}
-    maps = {method: altered.maps(len(names)) for method, altered in rows.items()}
-    draw(config.out / _FIGURE, maps, names)
-    write_arrays(config.out / _MAPS, **maps)
-    name, _ = split_spec(config.network)
-    tables = [
-        pixel_counts(method, altered, maps[method], names) for method, altered in rows.items()
-    ]
-    if inverted is not None:
-        tables.append(shared_pixels(maps["DE"], maps["inversion"], names))
-    section.publish(
-        section.Section(
-            name="heat_maps",
-            title=f"Where SFIs alter their pixels: {name} on {config.dataset}",
-            source="paper 000, figure 10 and section 5.5",
-            preset=named_preset(config),
-            command=command("heat_maps", config, PRESETS[config.preset][1]),
-            settings=settings_of(config),
-            tables=tables,
-            pictures=[
-                section.Picture(
-                    _FIGURE,
-                    f"Pixels altered by more than {THRESHOLD}, by class: from black over red to "
-                    "white in growing shares of the SFIs, white at the map's own maximum, which "
-                    "stands below it.",
-                )
-            ],
-            notes=_notes(config, evolved, inverted),
-        ),
-        config.out,
+        grid = lab.search_grid(run, victim, s.search, ks=[s.k], colors=[s.color], repeats=s.repeats)
+        found["DE"] = grid.where(fooled=True)
+    if s.inversion is not None:
+        found["inversion"] = by_inversion(s.inversion, color, shape)
+        check_network(found["inversion"], victim.model, f"inversion {s.inversion}")
+    maps = [class_maps(images, num_classes).plus(method=name) for name, images in found.items()]
+    return {**found, "maps": lab.Records.joined(maps), "victim": victim}
+
+
+def tables(s: Settings, found: Mapping[str, Any]) -> Iterator[lab.Table]:
+    """How many pixels each method alters, and how many of them are the same."""
+    names, maps = models.class_names(s.dataset), dict(found["maps"].groups("method"))
+    for method, of in maps.items():
+        rows = of.columns("target", "num_images", "map")
+        cells = {names[target]: counted(count, shares) for target, count, shares in rows}
+        yield lab.table(f"SFIs by {method}", cells)
+    if "inversion" in maps:
+        pairs = zip(names, maps["DE"]["map"], maps["inversion"]["map"], strict=False)
+        shared = {name: overlap(first, second) for name, first, second in pairs}
+        columns = ["shared (%)", "by chance (%)", "correlation of the maps"]
+        yield lab.table("Pixels that DE alters and inversion too", shared, columns=columns)
+
+
+def counted(count: int, shares: np.ndarray) -> dict[str, lab.Cell]:
+    """How the altered pixels of a class gather; nothing where there are no images."""
+    return {
+        "SFIs": count,
+        "altered pixels of one": float(shares.sum()) if count else None,
+        "pixels altered by any (%)": 100 * float((shares > 0).mean()) if count else None,
+        "SFIs that share the commonest pixel (%)": lab.floored(float(shares.max())),
+    }
+
+
+def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.Picture]:
+    """Figure 10: methods in rows, classes in columns."""
+    names = models.class_names(s.dataset)
+    maps = dict(found["maps"].groups("method"))
+    width = len(maps["DE"])
+    figure = lab.new_figure(1.1 * width, 1.55 * len(maps) + 0.1)
+    axes: Any = figure.subplots(len(maps), width, squeeze=False)
+    for row, (method, of) in zip(axes, maps.items(), strict=True):
+        row[0].set_ylabel(method)
+        for axis, name, shares in zip(row, names, of["map"], strict=False):
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_box_aspect(shares.shape[0] / shares.shape[1])
+            if method == "DE":
+                axis.set_title(name, fontsize="small")
+            if np.isnan(shares).any():
+                axis.set_facecolor("lightgrey")
+                axis.set_xlabel("no SFI", fontsize="small")
+                continue
+            most = float(shares.max())
+            axis.imshow(shares, cmap="hot", vmin=0, vmax=most or 1.0, interpolation="nearest")
+            axis.set_xlabel(f"{100 * most:.0f} %", fontsize="small")
+    lab.save_figure(figure, out / "heat_maps.png")
+    yield lab.Picture(
+        "heat_maps.png",
+        f"Pixels altered by more than {THRESHOLD}, by class. The brighter a pixel, the more SFIs "
+        "alter it; white stands for the map's own maximum, which is written below it.",
     )
 
 
-def check(config: Config) -> None:
-    """Refuses settings that cannot work, before anything is read or trained.
-
-    Raises:
-      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
-    """
-    check_classes(config)
-    for folder in config.de:
-        if not folder.is_dir():
-            raise FileNotFoundError(f"de: expected the folder of a sweep, got none at {folder}")
-    if config.inversion is not None and not config.inversion.is_file():
-        raise FileNotFoundError(f"inversion: expected a file, got none at {config.inversion}")
-
-
-def named_preset(config: Config) -> str:
-    """As `preset_name` has it; but how large searches were that are given, no preset says."""
-    if not config.de:
-        return preset_name(config, PRESETS["paper"][1])
-    return "SFIs given" if config.preset == "paper" else f"{config.preset}, SFIs given"
-
-
-def settings_of(config: Config) -> dict[str, Any]:
-    """Without those of searches that were not made."""
-    settings = shown_settings(config)
-    return {name: settings[name] for name in settings if not (config.de and name in _SEARCH)}
-
-
-def _range(numbers: np.ndarray) -> str:
-    least, most = numbers.min(), numbers.max()
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
-
-
-def _notes(config: Config, evolved: Evolved, inverted: Inverted | None) -> list[str]:
-    notes = [
+def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
+    queries = found["DE"]["num_queries"]
+    evaluations = " to ".join(f"{n:,}" for n in sorted({queries.min(), queries.max()}))
+    yield from (
+        found["victim"].note,
         "A pixel counts as altered where a channel differs from the base by more than "
         f"{THRESHOLD}: the paper only says intensity > 0.3.",
-        f"By DE: {config.k}-SFIs on {config.color} that the network takes for their class; the "
-        "paper names neither k nor colour for this figure.",
-        f"They are {len(evolved.labels)}, found with {_range(evolved.num_queries)} evaluations "
-        "each.",
-    ]
-    if inverted is None:
-        notes.append("Deep feature inversion, the paper's second row, was not given (--inversion).")
+        f"By DE: {s.k}-SFIs on {s.color} that the network takes for their class; the paper names "
+        "neither k nor color for this figure.",
+        f"They are {len(queries)}, found with {evaluations} evaluations each.",
+    )
+    if s.de:
+        yield "They were given (--de): the settings of searches here do not concern them."
+    if "inversion" in found:
+        weight = found["inversion"]["l1_weight"][0]
+        yield f"By inversion: on {s.color} too, with lambda = {weight:g}; the paper's is 1e-5."
     else:
-        notes.append(
-            f"By inversion: on {config.color} too, with lambda = {inverted.l1_weight:g}; the "
-            "paper's is 1e-5."
-        )
-    return notes if config.de else [*notes, *budget_notes(config)]
+        yield "Deep feature inversion, the paper's second row, was not given (--inversion)."
+
+
+EXPERIMENT = lab.Experiment(
+    Settings(), PRESETS, records, tables, pictures, notes,
+    title=lambda s: f"Where SFIs alter their pixels: {lab.name_of(s.network)} on {s.dataset}",
+    source="Kumano et al. (2020), figure 10 and section 5.5",
+    agenda=(
+        "--de runs/kumano2020/deep_features/sweep --inversion runs/kumano2020/inversion/sweep",
+    ),
+    paper="VGG16, 50 SFIs of 1 500 500 evaluations for each class",
+)  # fmt: skip

@@ -1,186 +1,149 @@
-"""Paper 000, figure 6: 5-SFIs for every class of ImageNet, and why dogs and cats resist them.
+"""Kumano et al. (2020), figure 6: 5-SFIs for every class of ImageNet.
 
-    python -m experiments imagenet paper --network resnet50=resnet50.safetensors
+    python -m experiments kumano2020 imagenet paper --network resnet50=FILE
 
-One search per class (500 candidates, 500 generations) on torchvision's ResNet50. The paper finds
-that almost all fail, those for the classes 151 to 287, dogs and cats, most of all: whatever raises
-one of these classes raises its many neighbours too, and the softmax shares it out among them.
+One search for a sparse fooling image (SFI) for each class, on torchvision's ResNet50. In the paper
+almost all fail, those for the classes 151 to 287, dogs and cats, most of all: whatever raises one
+of these classes also raises its many neighbors, and the softmax shares the confidence among them.
+`reduced` takes 40 minutes on two cores; an interrupted run goes on where it was.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
-import tyro
+import numpy as np
 
-from experiments.kumano2020.confidences import (
-    DOGS_AND_CATS,
-    Confidences,
-    draw_best,
-    draw_confidences,
-    table,
-)
-from experiments.lab import section
-from experiments.lab.colors import Color, parse_colors
-from experiments.lab.imagenet import (
-    NUM_CLASSES,
-    check_k,
-    check_network,
-    imagenet_names,
-    imagenet_victim,
-)
-from experiments.lab.progress import sweep_progress
-from experiments.lab.search import Cell, Search, places_of, plain_confidences, sweep_places
-from experiments.lab.shown import check_least, command, preset_name, shown_settings
+from experiments import lab
+from experiments.lab.imagenet import NUM_CLASSES, imagenet_names, imagenet_victim, title_of
 
-_CURVE, _BEST = "confidences.png", "best.png"
+DOGS_AND_CATS = (151, 287)  # first and last; the paper's block
+NUM_BEST, ENLARGED = 5, 2
 
 
-@dataclass(frozen=True)
-class Config:
-    """
-    Attributes:
-      network: NAME=FILE of a network with 1 000 classes; NAME alone is untrained.
-      class_names: a JSON list of the 1 000 names; numbers by default.
-      every: every which class is sought, from class 0 on.
-      color: of the image; the paper names none for this figure.
-      k: the most pixels that are altered.
-      population: candidates of a generation.
-      generations: of each search.
-      side: of the images in pixels; by default the network's own.
-      seed: of the searches, and of random weights.
-      lanes: searches side by side.
-      chunk: images per call of the network; by default as many as `population`.
-      out: folder of the section, and of the sweep, which goes on when started again.
-    """
-
-    network: str = "resnet50"
-    class_names: Path | None = None
-    every: int = 1
-    color: str = "grey"
-    k: int = 5
-    population: int = 500
-    generations: int = 500
-    side: int | None = None
-    seed: int = 0
-    lanes: int = 4
-    chunk: int | None = None
-    out: Path = Path("runs/imagenet")
-    preset: tyro.conf.Suppress[str] = "paper"
+@lab.settings
+class Settings:
+    network: lab.ImageNetNetwork = "resnet50"  # NAME=FILE of its weights; NAME alone is untrained
+    class_names: lab.ClassNames | None = None  # a JSON list of the 1 000 names; by default numbers
+    # every which class is searched for, from class 0 on
+    every: Annotated[int, lab.between(0, NUM_CLASSES, f"a number from 1 to {NUM_CLASSES}")] = 1
+    color: lab.Color = "grey"  # of the images; the paper names none for this figure
+    k: lab.Pixels = 5  # the most pixels that are altered
+    search: lab.Evolution = lab.Evolution(population=500, generations=500, lanes=4)
+    side: lab.Side | None = None  # of the images; by default the network's
 
 
-PRESETS: dict[str, tuple[str, Config]] = {
-    "smoke": (
+PRESETS = {
+    "smoke": lab.preset(
         "seconds; an untrained SqueezeNet on small images",
-        Config(
-            network="squeezenet1_1",
-            every=100,
-            population=8,
-            generations=3,
-            side=32,
-            preset="smoke",
-        ),
+        "--network squeezenet1_1 --every 100 --population 8 --generations 3 --side 32",
     ),
-    "reduced": (
-        "about 40 minutes on two cores: every 20th class, 30 x 99 instead of 500 x 500",
-        Config(
-            network="mobilenet_v2_tf",
-            every=20,
-            population=30,
-            generations=99,
-            lanes=1,
-            preset="reduced",
-        ),
+    "reduced": lab.preset(
+        "every 20th class, 30 candidates over 99 generations",
+        "--network mobilenet_v2_tf --every 20 --population 30 --generations 99 --lanes 1",
     ),
-    "paper": ("the paper's: 1 000 classes, 500 x 500", Config()),
 }
 
 
-def main(config: Config) -> None:
-    """Searches, draws, and publishes the section."""
-    check(config)
-    names = imagenet_names(config.class_names)
-    victim = imagenet_victim(config.network, config.side, config.seed)
-    (color,) = parse_colors([config.color], 3, "ImageNet")
-    shape, labels = victim.model.image_shape, range(0, NUM_CLASSES, config.every)
-    places = places_of([config.k], [Cell(color, label) for label in labels], 1, NUM_CLASSES)
-    with sweep_progress("classes") as on_progress:
-        found = sweep_places(
-            _search(config),
-            victim.model,
-            shape,
-            NUM_CLASSES,
-            places,
-            folder=config.out / "sweep",
-            on_progress=on_progress,
-        )
-    (plain,) = plain_confidences(victim.model, [color], shape)
-    confidences = Confidences.of(found, plain)
-    draw_confidences(config.out / _CURVE, confidences)
-    draw_best(config.out / _BEST, found, names)
-    title = f"{config.k}-SFIs for the classes of ImageNet through {victim.title}"
-    section.publish(
-        section.Section(
-            name="imagenet",
-            title=title,
-            source="paper 000, figure 6",
-            preset=preset_name(config, PRESETS["paper"][1]),
-            command=command("imagenet", config, PRESETS[config.preset][1]),
-            settings=shown_settings(config),
-            tables=[table(confidences)],
-            pictures=[
-                section.Picture(
-                    _CURVE,
-                    "Confidence reached over the class sought, as in figure 6, and below it on a "
-                    "logarithmic axis beside that of the colour alone; dogs and cats are shaded.",
-                ),
-                section.Picture(_BEST, "The most confident images, with the class sought."),
-            ],
-            notes=[victim.note, *_notes(config, color)],
-            data={
-                "labels": confidences.labels,
-                "confidence": confidences.found,
-                "predicted": confidences.predicted,
-                "plain": confidences.plain,
-            },
-        ),
-        config.out,
+def records(s: Settings, run: lab.Run) -> dict[str, Any]:
+    """A record for each class, in ascending order."""
+    victim = imagenet_victim(s.network, s.side, s.search.seed)
+    classes = range(0, NUM_CLASSES, s.every)
+    sweep = {"ks": [s.k], "colors": [s.color], "classes": classes, "title": "classes"}
+    return {"searches": lab.search_grid(run, victim, s.search, **sweep), "victim": victim}
+
+
+def tables(s: Settings, found: Mapping[str, Any]) -> list[lab.Table]:
+    return [classes_reached(found["searches"])]
+
+
+def classes_reached(found: lab.Records) -> lab.Table:
+    """How many classes are reached, inside the block of dogs and cats and outside."""
+    first, last = DOGS_AND_CATS
+    inside = (found["target"] >= first) & (found["target"] <= last)
+    groups = {
+        "all": found,
+        f"dogs and cats, {first} to {last}": found.rows(inside),
+        "others": found.rows(~inside),
+    }
+    title = "Classes for which SFIs were searched"
+    return lab.table(title, {name: summary(of) for name, of in groups.items()})
+
+
+def summary(of: lab.Records) -> dict[str, lab.Cell]:
+    """Nothing but the number of classes where there are none."""
+    if not len(of):
+        return {"classes": 0}
+    confidence = of["confidence"].astype(float)
+    return {
+        "classes": len(of),
+        "at 90 % (%)": lab.floored((confidence >= 0.9).mean()),
+        "at 50 % (%)": lab.floored((confidence >= 0.5).mean()),
+        "predicted (%)": lab.floored(of["fooled"].mean()),
+        "mean confidence (%)": 100 * float(np.mean(confidence)),
+        "median (%)": 100 * float(np.median(confidence)),
+        "color alone, mean (%)": 100 * float(np.mean(of["plain"])),
+    }
+
+
+def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.Picture]:
+    """Figure 6, and the images of the highest confidence."""
+    draw_confidences(out / "confidences.png", found["searches"])
+    yield lab.Picture(
+        "confidences.png",
+        "Confidence reached for each class, as in figure 6, and below it on a logarithmic axis "
+        "beside that of the color alone; dogs and cats are shaded.",
     )
+    best = found["searches"].ordered(-np.nan_to_num(found["searches"]["confidence"], nan=-1))
+    best = best.rows(slice(NUM_BEST)).columns("image", "target", "confidence", "fooled")
+    names, tiles, heads = imagenet_names(s.class_names), [], []
+    for image, target, p, fooled in best:
+        enlarged = image.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+        tiles.append(lab.Tile(enlarged, f"{names[target]}\n{100 * p:.1f} %", fooled))
+        heads.append(str(target))
+    lab.draw_gallery(out / "best.png", [("", tiles)], heads)
+    yield lab.Picture("best.png", "The most confident images, with their target.")
 
 
-def check(config: Config) -> None:
-    """Refuses settings that cannot work, before anything is read.
-
-    Raises:
-      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
-    """
-    check_network(config.network, config.side)
-    least = {"every": 1, "k": 1, "population": 4, "generations": 0, "lanes": 1, "chunk": 1}
-    check_least(config, {**least, "seed": 0})
-    check_k(config.k, config.network, config.side)
-    if config.every > NUM_CLASSES:
-        raise ValueError(f"every: expected at most {NUM_CLASSES}, got {config.every}")
-    parse_colors([config.color], 3, "ImageNet")
-
-
-def _search(config: Config) -> Search:
-    names = ("k", "population", "generations", "seed", "lanes", "chunk")
-    return Search(**{name: getattr(config, name) for name in names})
+def draw_confidences(path: Path, found: lab.Records) -> None:
+    """Confidence over the class, on a plain and on a logarithmic axis."""
+    figure = lab.new_figure(8, 5)
+    axes: Any = figure.subplots(2, 1, sharex=True)
+    first, last = DOGS_AND_CATS
+    for axis in axes:
+        axis.axvspan(first, last + 1, color="#f3c9a5", label="dogs and cats")
+        axis.plot(found["target"], 100 * found["confidence"], ".", color="#1f4e9c", label="SFI")
+        axis.set(ylabel="confidence (%)", xlim=(-10, NUM_CLASSES + 10))
+    axes[0].set_ylim(-3, 103)
+    plain = 100 * found["plain"]
+    axes[1].plot(found["target"], plain, "x", color="grey", ms=4, label="color alone")
+    axes[1].set(yscale="log", xlabel="target class")
+    handles = axes[1].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", fontsize="small", ncols=3)
+    lab.save_figure(figure, path)
 
 
-def _notes(config: Config, color: Color) -> list[str]:
-    notes = [
-        f"The base colour is {color.name}: the paper names none here; its one other image for "
+def notes(s: Settings, found: Mapping[str, Any]) -> list[str]:
+    first, last = DOGS_AND_CATS
+    ours, paper = s.search.num_queries, Settings().search.num_queries
+    smaller = (
+        f"A search evaluates {ours:,} images, the paper's {paper:,}: with its budget searches "
+        "would most likely reach more."
+    )
+    return [
+        found["victim"].note,
+        f"The base color is {s.color}: the paper names none here; its one other image for "
         "ImageNet, the centipede, is grey.",
         "The paper prints no numbers for this figure; it finds that almost all SFIs fail, those of "
-        f"the classes {DOGS_AND_CATS[0]} to {DOGS_AND_CATS[1]} above all.",
+        f"the classes {first} to {last} above all.",
+        *([smaller] if ours < paper else []),
     ]
-    paper = PRESETS["paper"][1]
-    evaluations, of_paper = (c.population * (c.generations + 1) for c in (config, paper))
-    if evaluations < of_paper:
-        notes.append(
-            f"A search evaluates {evaluations:,} images, the paper's {of_paper:,}: its budget "
-            "would most likely reach more."
-        )
-    if config.every > 1:
-        notes.append(f"One class in {config.every} is sought, from class 0 on.")
-    return notes
+
+
+EXPERIMENT = lab.Experiment(
+    Settings(), PRESETS, records, tables, pictures, notes,
+    title=lambda s: f"{s.k}-SFIs for the classes of ImageNet through {title_of(s.network)}",
+    source="Kumano et al. (2020), figure 6",
+    agenda=("--network resnet50=FILE",),
+    paper="1 000 classes, 250 500 evaluations each",
+)  # fmt: skip

@@ -5,6 +5,8 @@ from experiments.lab.experiment import Experiment, preset
 from experiments.lab.figures import draw_curves, draw_matrix, draw_shares, new_figure, save_figure
 from experiments.lab.gallery import Row, Tile, draw_gallery, tiles
 from experiments.lab.kinds import (
+    OBJECTIVES,
+    Boundary,
     Chunk,
     Classes,
     ClassNames,
@@ -19,12 +21,14 @@ from experiments.lab.kinds import (
     ImageNetClass,
     ImageNetNetwork,
     InputFile,
+    InputFolder,
     Ks,
     Lanes,
     Layer,
     Network,
     Networks,
     Number,
+    Objective,
     Pixels,
     Precision,
     Seconds,
@@ -51,5 +55,12 @@ from experiments.lab.section import (
     table,
 )
 from experiments.lab.settings import Check, Subject, Technical, changed, settings
-from experiments.lab.sparse import cells, drawn_ks, plain_confidences, search, search_grid
+from experiments.lab.sparse import (
+    beside_colors,
+    cells,
+    drawn_ks,
+    plain_confidences,
+    search,
+    search_grid,
+)
 from experiments.lab.victims import Victim, load_victim, name_of

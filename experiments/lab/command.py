@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -19,6 +19,7 @@ FORMER = {  # options of earlier versions
     "overwrite": "out with another folder",
     "weights": "network NAME=FILE",
 }
+_OUT = tyro.conf.arg(help="folder of the section and of what a run keeps; below runs/ by default")
 
 
 def run_experiment(experiment: Experiment, command: str, words: Sequence[str], help: str) -> None:
@@ -46,7 +47,7 @@ def run_experiment(experiment: Experiment, command: str, words: Sequence[str], h
     _refuse_former(options, experiment.settings)
     typed = dataclasses.make_dataclass(
         "Command",
-        [("settings", type(experiment.settings)), ("out", Path | None)],
+        [("settings", type(experiment.settings)), ("out", Annotated[Path | None, _OUT])],
         namespace={"__doc__": help},
     )
     usual = typed(experiment.preset(name), None)

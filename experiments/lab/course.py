@@ -1,19 +1,17 @@
-"""How far a long search has come, from the checkpoints of its sweep.
+"""How far one long search has come, from the checkpoints of its sweep.
 
-A sweep tells of finished jobs only. One that takes days shall be seen on its way: its checkpoints
-hold the whole population with its fitness.
+A sweep tells of finished searches only. The checkpoints of one that takes days hold its population
+with the fitness.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from experiments.lab.kinds import Evolution
 from experiments.lab.progress import say
 from experiments.lab.record import write_json
-from experiments.lab.shown import new_figure, save_figure
 from jfool.sweeps import Progress
 from jfool.sweeps.run_folder import RunFolder
 
@@ -21,90 +19,52 @@ _FILE = "course.json"  # in the sweep's folder, and gone with it
 _JOB = 0
 
 
-@dataclass(frozen=True)
-class Course:
-    """The best fitness at some generations, ascending."""
-
-    generations: tuple[int, ...] = ()
-    confidences: tuple[float, ...] = ()
-
-    def then(self, generation: int, confidence: float) -> "Course":
-        """With one more point; one that is not later changes nothing."""
-        if self.generations and generation <= self.generations[-1]:
-            return self
-        return Course((*self.generations, generation), (*self.confidences, confidence))
-
-
-def read_course(folder: Path) -> Course:
-    """What `following` noted of a sweep; nothing at first.
+def read_course(folder: Path) -> Mapping[int, float]:
+    """The best fitness by generation that `follow` noted of a sweep; nothing at first.
 
     Raises:
       ValueError: the file is damaged.
     """
     path = folder / _FILE
     if not path.exists():
-        return Course()
+        return {}
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return Course(tuple(record["generations"]), tuple(record["confidences"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {int(generation): float(fitness) for generation, fitness in record.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ValueError(f"{path}: expected a course, got {error!r:.200}; delete it") from error
 
 
 def at_checkpoint(folder: Path) -> tuple[int, float] | None:
-    """Generation and best fitness of job 0 in the newest checkpoint; None: there is none yet."""
+    """Generation and best fitness in the newest checkpoint; None where there is none yet."""
     state = RunFolder(folder).states().get(_JOB)
     if state is None:
         return None
     return int(state["step"]) - 1, float(state["state.fitness"].max())
 
 
-@contextmanager
-def following(
-    folder: Path, generations: int, seconds: float
-) -> Iterator[Callable[[Progress], None]]:
-    """Lends what a sweep of one job calls behind each segment: it notes and says how things stand.
+def follow(folder: Path, search: Evolution, seconds: float) -> Callable[[Progress], None]:
+    """What a sweep of job 0 alone calls after each segment: notes and says how it stands.
 
     Args:
       folder: of the sweep.
-      generations: of the search.
+      search: its settings.
       seconds: between two looks.
     """
-    looked, begun = 0.0, None
+    looked = 0.0
 
     def look(now: Progress) -> None:
-        nonlocal looked, begun
+        nonlocal looked
         if now.seconds - looked < seconds or (point := at_checkpoint(folder)) is None:
             return
         looked = now.seconds
-        course = read_course(folder)
-        longer = course.then(*point)
-        if longer == course:
-            return
-        write_json(
-            folder / _FILE, {"generations": longer.generations, "confidences": longer.confidences}
-        )
-        generation, confidence = point
-        begun = begun or (generation, now.seconds)
-        text = f"generation {generation} of {generations}: {100 * confidence:.2f} %"
-        if generation > begun[0]:
-            pace = (now.seconds - begun[1]) / (generation - begun[0])
-            text += f", {timedelta(seconds=round((generations - generation) * pace))} left"
-        say(text)
+        (generation, fitness), course = point, read_course(folder)
+        if generation not in course:
+            longer = {**course, generation: fitness}
+            write_json(folder / _FILE, {str(step): best for step, best in longer.items()})
+            images = (search.generations - generation) * search.population
+            left = timedelta(seconds=round(images * now.seconds / max(now.num_queries, 1)))
+            percent = f"{100 * fitness:.2f} %"
+            say(f"generation {generation} of {search.generations}: {percent}, {left} left")
 
-    yield look
-
-
-def draw_course(path: Path, course: Course, paper: float | None) -> None:
-    """Confidence over generations, beside the paper's at the end, in percent, if it has one."""
-    figure = new_figure(7, 3.5)
-    axis = figure.subplots()
-    percent = [100 * confidence for confidence in course.confidences]
-    axis.plot(course.generations, percent, ".-", color="#1f4e9c")
-    if paper is not None:
-        axis.axhline(paper, color="grey", linestyle="--", linewidth=1, label=f"paper: {paper:g} %")
-        axis.legend(loc="best", fontsize="small")
-    axis.set_yscale("log")
-    axis.set_xlabel("generation")
-    axis.set_ylabel("confidence (%)")
-    save_figure(figure, path)
+    return look

@@ -35,6 +35,12 @@ def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> Victim
     return as_victim(name, models.load(name, file, shape), file.name, digest)
 
 
+def title_of(spec: str) -> str:
+    """As titles call a network, before it is there."""
+    name, file = split_spec(spec)
+    return name if file else f"{name}, UNTRAINED"
+
+
 def as_victim(
     name: str, model: models.Network, weights: str | None = None, sha256: str = ""
 ) -> Victim:

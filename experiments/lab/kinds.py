@@ -12,6 +12,13 @@ from experiments.lab import imagenet
 from experiments.lab.colors import parse_colors
 from experiments.lab.settings import Check, Subject, Technical, settings
 from experiments.lab.victims import check_network, check_victim, split_spec
+from jfool.encodings.boundary import BOUNDARIES
+
+OBJECTIVES: dict[str, Any] = {
+    "confidence": jfool.Confidence,
+    "log_confidence": jfool.LogConfidence,
+    "margin": jfool.Margin,
+}
 
 
 def _check(refuse: Callable[[str, Any, Any], None]) -> Check:
@@ -100,6 +107,15 @@ def _imagenet_network(name: str, spec: str, others: Any) -> None:
     imagenet.check_network(spec, getattr(others, "side", None), name)
 
 
+@_check
+def _classes(name: str, classes: tuple[int, ...], others: Any) -> None:
+    most = imagenet.NUM_CLASSES
+    if hasattr(others, "dataset"):
+        most = len(models.class_names(others.dataset))
+    if wrong := [c for c in classes if not 0 <= c < most]:
+        raise ValueError(f"{name}: expected numbers from 0 to {most - 1}, got {wrong[0]}")
+
+
 def image_shape_of(others: Any) -> tuple[int, int, int]:
     """(H, W, C) of what is attacked: of the data set, or of the ImageNet network."""
     if hasattr(others, "dataset"):
@@ -141,6 +157,18 @@ def _file(name: str, path: Path, _: Any) -> None:
 
 
 @_check
+def _folder(name: str, path: Path, _: Any) -> None:
+    if not path.is_dir():
+        raise FileNotFoundError(f"{name}: expected a folder, got none at {path}")
+
+
+@_check
+def _seconds(name: str, value: float, _: Any) -> None:
+    if not value >= 0:
+        raise ValueError(f"{name}: expected a time of at least 0, got {value}")
+
+
+@_check
 def _class_names(name: str, path: Path, _: Any) -> None:
     imagenet.imagenet_names(path, name)
 
@@ -168,15 +196,18 @@ ImageNetClass = Annotated[int, _imagenet_class]
 ClassNames = Annotated[Path, _class_names, Technical]  # a JSON list of ImageNet's names
 Side = Annotated[int, at_least(32)]  # of square images, in pixels
 Precision = Annotated[str, one_of(("float32", "bfloat16")), Technical]  # of the network
-Seconds = Annotated[float, between(-1e-9, float("inf"), "a time of at least 0"), Technical]
+Seconds = Annotated[float, _seconds, Technical]
 Layer = Annotated[str, _layer]
 Pixels = Annotated[int, _pixels]  # k, the most pixels that are altered
 Ks = Annotated[tuple[Pixels, ...], ascending]
 Color = Annotated[str, _colors]
 Colors = Annotated[tuple[str, ...], _colors]
-Classes = Annotated[tuple[Annotated[int, at_least(0)], ...], distinct]
+Classes = Annotated[tuple[int, ...], distinct, _classes]
+Objective = Annotated[str, one_of(OBJECTIVES)]
+Boundary = Annotated[str, one_of(BOUNDARIES)]  # where pixels go that leave the image
 EvenCount = Annotated[int, at_least(2), _even]
 InputFile = Annotated[Path, _file, Technical]
+InputFolder = Annotated[Path, _folder]  # of an earlier run
 
 
 @settings

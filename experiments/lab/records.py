@@ -113,6 +113,10 @@ class Records:
             table = table.append_column(name, more.table.column(name))
         return Records(table)
 
+    def without(self, *names: str) -> "Records":
+        """All columns but some."""
+        return Records(self.table.drop_columns(list(names)))
+
     def write(self, path: Path) -> None:
         """As Parquet, whole or not at all, without images."""
         kept = [f.name for f in self.table.schema if _ndim(f.type) < 3]

@@ -21,6 +21,7 @@ from rich.text import Text
 from experiments.lab.record import print_json, versions, write_json
 
 SECTION = "section.json"
+_COLUMNS = 10  # side by side, where a table is printed
 
 # A number, a text, or None where there is nothing. Floats are shown with three digits.
 Cell = float | int | str | None
@@ -121,18 +122,27 @@ def beside_plain(
     ]
 
 
-def publish(section: Section, folder: Path) -> None:
-    """Writes `section.json`, prints the tables, and a JSON line last."""
+def publish(section: Section, folder: Path, **told: Any) -> None:
+    """Writes `section.json`, prints the tables, and a JSON line last.
+
+    Args:
+      section: what is published.
+      folder: where its pictures are already.
+      told: further entries of the JSON line.
+    """
     write_json(folder / SECTION, {**dataclasses.asdict(section), **versions()})
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 120
     console.print(heading(section.title, section.preset))
     for table in section.tables:
-        console.print(_drawn(table))
+        console.print(Text(f"\n{table.title}"))
+        for start in range(0, len(table.columns), _COLUMNS):
+            console.print(_drawn(table, range(len(table.columns))[start : start + _COLUMNS]))
     for note in section.notes:
         console.print(f"- {note}")
-    print_json({"experiment": section.name, "preset": section.preset, "out": folder.resolve()})
+    line = {"experiment": section.name, "preset": section.preset, "out": folder.resolve()}
+    print_json({**line, **told})
 
 
 def heading(title: str, preset: str) -> str:
@@ -169,15 +179,15 @@ def shown(cell: Cell) -> str:
     return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
 
 
-def _drawn(table: Table) -> RichTable:
-    """Measured, with the paper's value in parentheses."""
-    drawn = RichTable(title=Text(table.title), title_justify="left", box=None)
+def _drawn(table: Table, columns: range) -> RichTable:
+    """Some columns, measured, with the paper's value in parentheses."""
+    drawn = RichTable(box=None)
     drawn.add_column("")
-    for column in table.columns:
-        drawn.add_column(Text(column), justify="right")
+    for j in columns:
+        drawn.add_column(Text(table.columns[j]), justify="right")
     for i, row in enumerate(table.rows):
         cells = []
-        for j in range(len(table.columns)):
+        for j in columns:
             text = shown(table.measured[i][j])
             if table.paper is not None:
                 text += f" ({shown(table.paper[i][j])})"

@@ -91,8 +91,8 @@ def search(
       settings: of the searches.
       options: further ones of `jfool.sweep`.
     Returns:
-      The records by `job_id`, with `MEASURED` (see `jfool.AttackResult`), `image`, and `fooled`:
-      whether the target is predicted, however confident.
+      The records, with `MEASURED` (see `jfool.AttackResult`), `image`, and `fooled`: whether the
+      target is predicted, however confident.
     """
     jobs = jobs_of(wanted)
     results = run.evolve(name, settings, attack, model, jobs, job_ids=wanted["job_id"], **options)
@@ -109,19 +109,28 @@ def search_grid(
     classes: Sequence[int] | None = None,
     repeats: int = 1,
     name: str = "sweep",
+    attack: Any = None,
     **options: Any,
 ) -> Records:
     """Sparse fooling images for every k, color and class, several times over.
 
+    Args:
+      attack: by default `jfool.SparseFooling` with the settings' search.
     Returns:
       As `search`, with `plain`: the confidence of the base color alone in the target.
     """
     shape, num_classes = victim.image_shape, victim.num_classes
     classes = range(num_classes) if classes is None else classes
     wanted = cells(ks, colors, classes, repeats, num_classes=num_classes, shape=shape)
-    attack = jfool.SparseFooling(shape, num_classes, max_k=max(ks), search=settings.search())
+    if attack is None:
+        attack = jfool.SparseFooling(shape, num_classes, max_k=max(ks), search=settings.search())
     found = search(run, name, attack, victim.model, wanted, settings, **options)
-    alone = plain_confidences(victim.model, colors, shape)
+    return beside_colors(found, victim.model, colors, shape)
+
+
+def beside_colors(found: Records, model: Any, colors: Sequence[str], shape: Shape) -> Records:
+    """The records with `plain`: the confidence of the base color alone in the target."""
+    alone = plain_confidences(model, colors, shape)
     pairs = found.columns("color", "target")
     return found.plus(plain=[float(alone[color][target]) for color, target in pairs])
 
@@ -134,13 +143,20 @@ def jobs_of(wanted: Records) -> jfool.SparseJob:
 
 
 def found_in(results: Results, attack: Any, wanted: Records) -> Records:
-    """The records whose jobs are finished, with what was measured and the images."""
-    place = {job_id: i for i, job_id in enumerate(wanted["job_id"].tolist())}
-    rows = [place[job_id] for job_id in results.column("job_id").tolist()]
-    found = wanted.rows(np.array(rows, int))
-    measured = {name: results.column(name) for name in MEASURED}
-    images = results.images(attack, jfool.SparseJob)
-    return found.plus(**measured, fooled=measured["prediction"] == found["target"], image=images)
+    """The records of finished jobs, in their order, with what was measured and the images."""
+    found = measured_in(results, wanted)
+    rows = found["row"].tolist()
+    return found.plus(image=results.images(attack, jfool.SparseJob, rows)).without("row")
+
+
+def measured_in(results: Results, wanted: Records) -> Records:
+    """The same without images, but with `row`, the place in the results."""
+    place = {job_id: i for i, job_id in enumerate(results.column("job_id").tolist())}
+    finished = np.array([job_id in place for job_id in wanted["job_id"].tolist()], bool)
+    found = wanted.rows(finished)
+    rows = np.array([place[job_id] for job_id in found["job_id"].tolist()], int)
+    measured = {name: results.column(name)[rows] for name in MEASURED}
+    return found.plus(**measured, fooled=measured["prediction"] == found["target"], row=rows)
 
 
 def drawn_ks(key: jax.Array, ids: Int[np.ndarray, " R"], max_k: int) -> Int[np.ndarray, " R"]:

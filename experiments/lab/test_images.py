@@ -64,3 +64,24 @@ def every_target(images: Records, num_classes: int, ks: Sequence[int]) -> Record
     order = order[(target != images["label"][row])[order]]
     jobs = images.rows(row[order])
     return jobs.plus(job_id=ids[order], target=target[order], k=k[order])
+
+
+def first_of_each_class(
+    dataset: models.Dataset, count: int, setting: str, among: Bool[np.ndarray, " M"] | None = None
+) -> Int[np.ndarray, " I"]:
+    """Indices of the first `count` test images of each class, class by class.
+
+    Args:
+      setting: what the user calls `count`.
+      among: which test images may be taken; by default all.
+    Raises:
+      ValueError: a class has fewer.
+    """
+    labels = np.where(True if among is None else among, dataset.test_labels, -1)
+    rows = [np.flatnonzero(labels == label)[:count] for label in range(len(dataset.class_names))]
+    if (fewest := min(map(len, rows))) < count:
+        raise ValueError(
+            f"{setting}: expected at most {fewest}, as one class of {dataset.name} has no more "
+            f"test images to choose from, got {count}"
+        )
+    return np.concatenate(rows)

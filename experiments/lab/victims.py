@@ -116,16 +116,16 @@ def check_victim(name: str, dataset: str, weights: Path | None, setting: str = "
 
 
 def victim_of(
-    spec: str, dataset: models.Dataset, seed: int = 0
+    spec: str, dataset: models.Dataset, seed: int = 0, num_epochs: int | None = None
 ) -> tuple[models.Network, dict[str, Any]]:
     """A network from one text, as experiments with several networks take them.
 
     Args:
       spec: `NAME` to train it, or to take it from the cache; `NAME=FILE` to load its weights.
-      dataset, seed: as for `victim`.
+      dataset, seed, num_epochs: as for `victim`.
     """
     name, weights = split_spec(spec)
-    return victim(name, dataset, seed, weights)
+    return victim(name, dataset, seed, weights, num_epochs)
 
 
 def check_specs(specs: Sequence[str], dataset: str, setting: str = "networks") -> None:

@@ -1,4 +1,4 @@
-"""A CPPN as a graph: inputs on the left, outputs on the right, every neuron behind what it needs.
+"""A CPPN as a graph: inputs on the left, outputs on the right, every neuron right of its sources.
 
 Only what leads to an output is drawn; connections that join the same two neurons are one, as their
 weights add up.
@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from experiments.lab.shown import new_figure, save_figure
+from experiments import lab
 from jfool.encodings.cppn import FUNCTIONS, INPUTS, Genome
 from jfool.encodings.cppn.genome import MAX_WEIGHT
 
@@ -87,7 +87,7 @@ def draw_genome(path: Path, genome: Genome, colors: str, title: str) -> None:
     where = places(drawn, len(outputs))
     columns = [x for x, _ in where.values()]
     crowd = max(columns.count(x) for x in columns)
-    figure = new_figure(max(6.0, 1.15 * max(columns) + 2.4), max(3.2, 0.62 * crowd + 0.9))
+    figure = lab.new_figure(max(6.0, 1.15 * max(columns) + 2.4), max(3.2, 0.62 * crowd + 0.9))
     axes = figure.subplots()
     for (source, target), weight in sorted(drawn.items(), key=lambda edge: abs(edge[1])):
         _draw_edge(axes, where[source], where[target], weight)
@@ -103,7 +103,7 @@ def draw_genome(path: Path, genome: Genome, colors: str, title: str) -> None:
     for color, text in ((_MORE, "positive weight"), (_LESS, "negative weight")):
         axes.plot([], [], color=color, lw=1.8, label=f"{text}, the wider the larger")
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
-    save_figure(figure, path)
+    lab.save_figure(figure, path)
 
 
 def _text_and_color(node: int, genome: Genome, outputs: tuple[str, ...]) -> tuple[str, str]:
@@ -121,7 +121,7 @@ def _draw_node(axes: Axes, x: float, y: float, text: str, color: str) -> None:
 def _draw_edge(
     axes: Axes, start: tuple[float, float], end: tuple[float, float], weight: float
 ) -> None:
-    """Bent where it passes over a column, so that it does not lie behind the neurons there."""
+    """Bent where it passes over a column, so that the neurons there do not hide it."""
     bend = 0.0 if end[0] - start[0] <= 1 else 0.12 if start[1] >= end[1] else -0.12
     share = min(abs(weight) / MAX_WEIGHT, 1.0)
     axes.add_patch(

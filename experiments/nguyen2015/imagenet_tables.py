@@ -1,7 +1,4 @@
-"""What runs over the classes of ImageNet reached: sections 3.3 and 3.4 of paper 001.
-
-`R` runs, `G` generations with the start, `cells` classes.
-"""
+"""Nguyen et al. (2015), sections 3.3 and 3.4: confidences of runs over the classes of ImageNet."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,114 +6,90 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import stats
 
-from experiments.lab import section
-from experiments.lab.feature_space import auroc
-from experiments.nguyen2015.archives import Archives
+from experiments import lab
 from experiments.nguyen2015.figures import percent
-from experiments.nguyen2015.methods import TEXTS
+from experiments.nguyen2015.methods import TITLES, Archives
+from jfool.metrics import auroc
 
+PAPER = lab.published(__file__)["imagenet"]
 SURE = 0.99
 DOGS_AND_CATS = (157, 286)  # first and last; the paper's band
-# Of CaffeNet, ten crops, five runs: the median at (generation), and classes at 99 %.
-_PAPER_MEDIAN = {("direct", 20_000): "21.59", ("cppn", 5_000): "88.11"}
-_PAPER_SURE = {"direct": 45, "cppn": None}
 
-Fitness = Float[np.ndarray, "R G cells"]
+Found = Mapping[str, Archives]
 
 
-def medians(found: Mapping[str, Archives], marks: Sequence[int]) -> section.Table:
+def medians(found: Found, marks: Sequence[int]) -> lab.Table:
     """How the confidence grows, and where it ends."""
-    measured, paper = [], []
-    for method, runs in found.items():
-        last = runs.fitness.shape[1] - 1
-        measured.append(
-            [
-                percent(float(np.median(runs.fitness[:, mark]))) if mark <= last else None
-                for mark in marks
-            ]
-            + [
-                percent(float(runs.confidence.mean())),
-                int((runs.confidence >= SURE).any(0).sum()),
-                f"{(runs.confidence >= SURE).sum(1).mean():.1f}",
-                int(runs.num_queries.max()),
-            ]
-        )
-        of_paper = [_PAPER_MEDIAN.get((method, mark)) for mark in marks]
-        paper.append([*of_paper, None, _PAPER_SURE[method], None, None])
-    cells = {len(runs.labels) for runs in found.values()}
-    return section.Table(
-        title="Confidence of the champions (%)",
-        columns=[
-            *(f"median after {mark}" for mark in marks),
-            "mean at the end",
-            f"of {max(cells)} classes at 99 % in some run",
-            "in a run",
-            "images shown to a run",
-        ],
-        rows=[TEXTS[method] for method in found],
-        measured=measured,
-        paper=paper,
-    )
+    rows: dict[str, dict[str, lab.Cell]] = {}
+    for method, of in found.items():
+        sure = of.confidence >= SURE
+        rows[TITLES[method]] = {
+            **{f"median after {mark}": median(of.fitness[:, mark : mark + 1]) for mark in marks},
+            "mean at the end": percent(float(of.confidence.mean())),
+            "classes at 99 % in some run": int(sure.any(0).sum()),
+            "in a run": f"{sure.sum(1).mean():.1f}",
+            "images shown to a run": int(of.num_queries.max()),
+        }
+    (num_classes,) = {of.targets.shape[1] for of in found.values()}
+    title = f"Confidence of the champions of {num_classes} classes (%)"
+    paper = {TITLES[method]: PAPER["medians"][method] for method in found}
+    return lab.table(title, rows, paper, columns=[*next(iter(rows.values()))])
 
 
-def at_equal_cost(
-    found: Mapping[str, Archives], populations: Mapping[str, int]
-) -> tuple[int, dict[str, Float[np.ndarray, "R cells"]]]:
-    """The most images that runs of all methods were shown, and the champions' confidences then.
-
-    Args:
-      populations: images of a generation.
-    """
-    shown = {m: populations[m] * found[m].fitness.shape[1] for m in found}
-    cost = min(shown.values())
-    return cost, {m: runs.fitness[:, cost // populations[m] - 1] for m, runs in found.items()}
+def at_equal_cost(found: Found) -> tuple[int, dict[str, Float[np.ndarray, "R cells"]]]:
+    """The most images that runs of all methods were shown, and the champions' confidences then."""
+    cost = min(of.population * of.fitness.shape[1] for of in found.values())
+    return cost, {m: of.fitness[:, cost // of.population - 1] for m, of in found.items()}
 
 
-def comparison(found: Mapping[str, Archives], populations: Mapping[str, int]) -> section.Table:
+def comparison(found: Found) -> lab.Table:
     """CPPN against direct, by the test of Mann and Whitney."""
-    cost, equal = at_equal_cost(found, populations)
-    final = {method: runs.fitness[:, -1] for method, runs in found.items()}
-    return section.Table(
-        title="Confidence by CPPN against direct: Mann-Whitney test, two-sided",
-        columns=["median, CPPN (%)", "median, direct (%)", "U", "CPPN is higher (%)", "p"],
-        rows=[f"after {cost:,} images each", "at the end of both"],
-        measured=[_tested(of["cppn"].ravel(), of["direct"].ravel()) for of in (equal, final)],
-        paper=[[None] * 5, ["88.11", "21.59", None, None, "< 0.0001"]],
-    )
+    cost, equal = at_equal_cost(found)
+    final = {method: of.fitness[:, -1] for method, of in found.items()}
+    rows = {f"after {cost:,} images each": compared(equal), "at the end of both": compared(final)}
+    title = "Confidence by CPPN against direct: Mann-Whitney test, two-sided"
+    return lab.table(title, rows, PAPER["comparison"])
 
 
-def _tested(cppn: np.ndarray, direct: np.ndarray) -> list[section.Cell]:
+def compared(confidence: Mapping[str, np.ndarray]) -> dict[str, lab.Cell]:
     # In the floats of the confidences, small probabilities would vanish.
-    test = stats.mannwhitneyu(cppn.astype(float), direct.astype(float), method="asymptotic")
-    medians = (percent(float(np.median(of))) for of in (cppn, direct))
+    cppn, direct = (confidence[method].ravel().astype(float) for method in ("cppn", "direct"))
+    test = stats.mannwhitneyu(cppn, direct, method="asymptotic")
     p = float(test.pvalue)
-    shown = f"{p:.2g}" if p >= 1e-300 else "< 1e-300"
-    return [*medians, f"{test.statistic:.0f}", f"{100 * auroc(cppn, direct):.1f}", shown]
+    return {
+        "median, CPPN (%)": median(cppn),
+        "median, direct (%)": median(direct),
+        "U": f"{test.statistic:.0f}",
+        "CPPN is higher (%)": f"{100 * auroc(cppn, direct):.1f}",
+        "p": f"{p:.2g}" if p >= 1e-300 else "< 1e-300",
+    }
 
 
-def in_band(labels: Int[np.ndarray, " cells"]) -> Bool[np.ndarray, " cells"]:
+def in_band(targets: Int[np.ndarray, "*N"]) -> Bool[np.ndarray, "*N"]:
     """Which classes are dogs and cats."""
-    return (labels >= DOGS_AND_CATS[0]) & (labels <= DOGS_AND_CATS[1])
+    return (targets >= DOGS_AND_CATS[0]) & (targets <= DOGS_AND_CATS[1])
 
 
-def dip(found: Mapping[str, Archives]) -> section.Table:
+def dip(found: Found) -> lab.Table:
     """Dogs and cats against the other classes."""
+    rows = {}
+    for method, of in found.items():
+        band = in_band(of.targets)
+        dogs, others = of.confidence[band], of.confidence[~band]
+        rows[TITLES[method]] = {
+            "median, dogs and cats (%)": median(dogs),
+            "median, others (%)": median(others),
+            "champions at 99 %, dogs and cats (%)": share_sure(dogs),
+            "others (%)": share_sure(others),
+        }
     first, last = DOGS_AND_CATS
-    measured = []
-    for runs in found.values():
-        band = in_band(runs.labels)
-        groups = [runs.confidence[:, chosen] for chosen in (band, ~band)]
-        medians = [percent(float(np.median(of))) if of.size else None for of in groups]
-        sure = [section.floored(float((of >= SURE).mean())) if of.size else None for of in groups]
-        measured.append([*medians, *sure])
-    return section.Table(
-        title=f"Dogs and cats, classes {first} to {last}, which the paper finds to resist",
-        columns=[
-            "median, dogs and cats (%)",
-            "median, others (%)",
-            "champions at 99 %, dogs and cats (%)",
-            "others (%)",
-        ],
-        rows=[TEXTS[method] for method in found],
-        measured=measured,
-    )
+    title = f"Dogs and cats, classes {first} to {last}, which the paper finds to resist"
+    return lab.table(title, rows)
+
+
+def median(confidence: np.ndarray) -> str | None:
+    return percent(float(np.median(confidence))) if confidence.size else None
+
+
+def share_sure(confidence: np.ndarray) -> int | None:
+    return lab.floored(float((confidence >= SURE).mean())) if confidence.size else None

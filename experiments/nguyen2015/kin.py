@@ -1,8 +1,8 @@
-"""Which champions of one run are related, and how: figure 9 of paper 001, told by the record.
+"""Nguyen et al. (2015), figure 9: which champions of one run are related, and how, by its record.
 
 A win is (cell, generation): somebody became the champion of that cell then. An archive keeps no
-images of champions that were beaten, but many are never beaten while they go on to have children:
-so a line of descent can be shown by those of its ancestors that are champions still.
+images of champions that were beaten. But many are never beaten, and go on to have children: a line
+of descent can be shown by those of its ancestors that are champions still.
 """
 
 from collections.abc import Iterable, Mapping

@@ -66,7 +66,8 @@ class Archives:
 
     Attributes:
       targets: `[R, cells]`, the class of each cell.
-      fitness: `[R, G, cells]`, the champions' confidences in the search, after each generation.
+      fitness: `[R, G, cells]`, the champions' confidences in the search, after each generation;
+        NaN after the last.
       confidence: `[R, cells]`, of the last champions, recomputed from their images.
       prediction: `[R, cells]`, the class that the network takes them for.
       num_queries: `[R]`, images shown to the network.
@@ -85,6 +86,12 @@ class Archives:
     def fooled(self) -> Bool[np.ndarray, "R cells"]:
         """Whether the network takes a champion for its class."""
         return self.prediction == self.targets
+
+    @property
+    def population(self) -> int:
+        """Images of a generation."""
+        generations = (~np.isnan(self.fitness[0])).any(1).sum()
+        return int(self.num_queries[0] // generations)
 
     @property
     def wins(self) -> Int[np.ndarray, "R G cells"]:

@@ -1,7 +1,8 @@
-"""Gradient ascent that answers with its last image, and keeps a record of its course.
+"""Gradient ascent whose answer is its last image, with a record of its course.
 
-Figures S3 to S5 of paper 001 show the last images. Regularisers may take an ascent down again from
-where it was most confident, and `jfool.GradientFooling` would answer with the image from there.
+Figures S3 to S5 of Nguyen et al. (2015) show the last images. Regularizers may take an ascent down
+again from where it was most confident, and `jfool.GradientFooling` answers with the image from
+there.
 """
 
 import dataclasses
@@ -11,39 +12,28 @@ import jax.numpy as jnp
 from jax import Array
 
 import jfool
-from jfool.base import Candidate, Evaluator, Image, PRNGKey, pytree, static
+from jfool.base import Candidate, Evaluator, PRNGKey, pytree, static
 from jfool.encodings.pixels import Pixels
+from jfool.metrics import total_variation
 from jfool.search.gradient_ascent import AscentState
-
-
-@pytree
-class Course:
-    """Of the images shown, `T = num_steps + 1`; NaN behind the last.
-
-    Attributes:
-      confidence: `[T]`, in the class sought.
-      variation: `[T]`, total variation.
-    """
-
-    confidence: Array
-    variation: Array
 
 
 @pytree
 class WatchedState:
     """
     ascent: its `best` is the image shown last.
-    course: up to there.
+    course: `confidence` in the target and `variation` (total variation) of the images shown,
+      `[num_steps + 1]` each; NaN after the last.
     """
 
     ascent: AscentState
-    course: Course
+    course: dict[str, Array]
 
 
 @pytree
 class WatchedAscent:
     """`jfool.GradientFooling` on `Confidence` whose answer is the last image shown to the model,
-    with a `Course` for notes.
+    with the course in its notes.
 
     Attributes:
       fooling: the ascent.
@@ -75,36 +65,20 @@ class WatchedAscent:
 
     def init(self, key: PRNGKey, job: jfool.AscentJob) -> WatchedState:
         unknown = jnp.full(self.num_steps + 1, jnp.nan, jnp.float32)
-        return WatchedState(self.fooling.init(key, job), Course(unknown, unknown))
+        course = {"confidence": unknown, "variation": unknown}
+        return WatchedState(self.fooling.init(key, job), course)
 
     def step(
         self, key: PRNGKey, evaluate: Evaluator, job: jfool.AscentJob, state: WatchedState
     ) -> WatchedState:
-        shown, course = state.ascent.step, state.course
         # Any image is better than none: whichever is shown becomes the best. A NaN does not.
-        forgotten = dataclasses.replace(
-            state.ascent, fitness=jnp.full_like(state.ascent.fitness, -jnp.inf)
-        )
+        nothing = jnp.full_like(state.ascent.fitness, -jnp.inf)
+        forgotten = dataclasses.replace(state.ascent, fitness=nothing)
         ascent = self.fooling.step(key, evaluate, job, forgotten)
-        variation = total_variation(state.ascent.image)
-        return WatchedState(
-            ascent,
-            Course(
-                course.confidence.at[shown].set(ascent.fitness),
-                course.variation.at[shown].set(variation),
-            ),
-        )
+        shown = {"confidence": ascent.fitness, "variation": total_variation(state.ascent.image)}
+        step = state.ascent.step
+        course = {name: state.course[name].at[step].set(of) for name, of in shown.items()}
+        return WatchedState(ascent, course)
 
     def best(self, job: jfool.AscentJob, state: WatchedState) -> Candidate:
-        found = self.fooling.best(job, state.ascent)
-        return dataclasses.replace(found, notes=state.course)
-
-
-def total_variation(image: Image) -> Array:
-    """Absolute differences of neighbours, across and down, over all channels: their sum for one of
-    the image's numbers, in grey levels.
-
-    Noise of one grey level on a flat image has `4 / sqrt(pi)`, about 2.26, less at the edges.
-    """
-    down, across = (jnp.abs(jnp.diff(image, axis=axis)).sum() for axis in (0, 1))
-    return 255 * (down + across) / image.size
+        return dataclasses.replace(self.fooling.best(job, state.ascent), notes=state.course)

@@ -1,4 +1,4 @@
-"""Attack a trained LeNet on ten handwritten digits, in some ten seconds.
+"""Attack a trained LeNet on ten handwritten digits, in some twenty seconds.
 
 The network and the digits come with jfool (`jfool.examples`). In each digit, a few pixels are
 altered until the network takes it for another with a confidence of 90 %, or the steps run out.

@@ -1,179 +1,186 @@
 """Tables 14 and 15: the highest of several searches, against the confidence of natural images."""
 
-import dataclasses
 import math
 
 import numpy as np
 import pytest
 
 import jfool
-from experiments.kumano2020 import architectures, published
-from experiments.kumano2020.architecture_tables import bold, count, most_vulnerable, notes, tables
-from experiments.kumano2020.architectures import PRESETS, Config
-from experiments.lab.fooled_network import OUTCOME, Outcome, natural_confidences, read_outcomes
-from experiments.lab.section import read_section
+import models
+from experiments import lab
+from experiments.kumano2020.architectures import (
+    EXPERIMENT,
+    NETWORKS,
+    PAPER,
+    Settings,
+    count,
+    most_vulnerable,
+    natural_confidence,
+    notes,
+    paper_cells,
+    reaches,
+    tables,
+)
+from experiments.lab.predict import as_floats
+from tests.experiments.helpers import run
 
-SMOKE = dataclasses.replace(PRESETS["smoke"][1], k=2, generations=3)
+COMMAND = "kumano2020 architectures"
+SMALL = {"k": 2, "generations": 3}
+DIGITS = tuple("0123456789")
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("JFOOL_CACHE", str(tmp_path / "cache"))
+@pytest.fixture(scope="module")
+def done(tiny_module, tmp_path_factory):
+    """The CNN alone, then both networks in the same folder, with one search a cell of the MLP."""
+    out = tmp_path_factory.mktemp("architectures")
+    alone = run(EXPERIMENT, COMMAND, out, networks=("cnn",), **SMALL)
+    parts = {path: path.stat().st_mtime_ns for path in out.rglob("cnn/sweep/*.parquet")}
+    both = run(EXPERIMENT, COMMAND, out, repeats=(1, 2), **SMALL)
+    assert {path: path.stat().st_mtime_ns for path in parts} == parts
+    return out, alone, both
 
 
-def run(out, **changes):
-    architectures.main(dataclasses.replace(SMOKE, out=out, **changes))
-    return read_section(out)[0]
-
-
-def outcome(name="mlp", natural=0.985, best=((0.99, 0.98, 0.97),), **settings):
-    return Outcome(
-        name=name,
-        dataset="mnist",
-        command="python",
-        settings=dataclasses.asdict(dataclasses.replace(Config(), **settings)),
-        card={"accuracy": 0.98, "num_test_images": 50, "weights": "w.safetensors"},
-        natural_confidence=natural,
-        true_confidence=0.97,
-        bases=["black"],
-        best=best,
-        predicted=[[True, False, True]],
-        logits=[[0.5, 0.25, 0.125]],
+def found(name="mlp", natural=0.985, best=((0.99, 0.98, 0.97),), **columns):
+    """What a run finds: one network, three classes, or as many as there are confidences."""
+    colors = ("black", "grey", "white")[: len(best)]
+    count = len(best[0])
+    cells = lab.Records.of(
+        network=[name] * (len(best) * count),
+        color=np.repeat(colors, count),
+        confidence=np.ravel(best),
+        fooled=np.arange(len(best) * count) % 2 == 0,
+        logit=1 / 2 ** np.arange(1.0, 1 + len(best) * count),
     )
+    network = {"accuracy": 0.98, "natural": natural, "repeats": 10, "origin": "", **columns}
+    return {"cells": cells, "networks": lab.Records.of(network=[name], **network)}
 
 
-@pytest.mark.usefixtures("tiny")
-def test_a_cell_is_the_highest_of_its_searches_and_logits_are_of_that_image(out, linear_model):
-    section = run(out, networks=("mlp",))
-    results = jfool.read_sweep(out / "mlp" / "sweep")
+def joined(*parts):
+    return {name: lab.Records.joined([part[name] for part in parts]) for name in parts[0]}
+
+
+def tables_of(what, monkeypatch, names="abc", **settings):
+    monkeypatch.setattr(models, "class_names", lambda name: tuple(names))
+    return list(tables(lab.changed(Settings(), **settings), what))
+
+
+def test_a_cell_is_the_highest_of_its_searches_and_logits_are_of_that_image(done, linear_model):
+    out, alone, _ = done
+    results = jfool.read_sweep(out / "cnn" / "sweep")
     assert len(results) == 3 * 4 * 2
-    held = read_outcomes(out, "digits")["mlp"]
+    held = lab.Records.read(out / "cells.parquet").where(network="cnn")
     weights = np.asarray(linear_model.variables, np.float64)
-    encoding = jfool.SparseFooling((6, 6, 1), 4, max_k=2)
-    images = results.images(encoding, jfool.SparseJob)
-    for i, base in enumerate((0.0, 0.5, 1.0)):
+    images = results.images(jfool.SparseFooling((6, 6, 1), 4, max_k=2), jfool.SparseJob)
+    base, target = results.column("job.base")[:, 0], results.column("job.target")
+    confidence = results.column("confidence")
+    for i, (color, of) in enumerate(held.groups("color")):
         for label in range(4):
-            rows = (results.column("job.base")[:, 0] == base) & (
-                results.column("job.label") == label
-            )
-            (first, second) = np.flatnonzero(rows)
-            confidence = results.column("confidence")
+            (first, second) = np.flatnonzero((base == (0.0, 0.5, 1.0)[i]) & (target == label))
             best = first if confidence[first] >= confidence[second] else second
-            assert held.best[i][label] == confidence[best]
-            assert section.tables[0].measured[i][label] == math.floor(100 * confidence[best])
+            (cell,) = of.where(target=label).table.to_pylist()
+            assert color == ("black", "grey", "white")[i]
+            assert cell["confidence"] == confidence[best]
+            assert alone.tables[0].measured[i][label] == math.floor(100 * confidence[best])
             logits = (images[best].reshape(-1).astype(float) - 0.5) @ weights
-            np.testing.assert_allclose(held.logits[i][label], logits[label], rtol=1e-5, atol=1e-5)
-            assert held.predicted[i][label] == (logits.argmax() == label)
+            np.testing.assert_allclose(cell["logit"], logits[label], rtol=1e-5, atol=1e-5)
+            assert cell["fooled"] == (logits.argmax() == label)
 
 
-@pytest.mark.usefixtures("tiny")
-def test_networks_run_one_by_one_are_shown_together_in_the_papers_order(out):
-    alone = run(out, networks=("cnn",))
+def test_networks_attacked_one_by_one_are_shown_together(done):
+    _, alone, both = done
     assert alone.tables[1].rows == ["cnn"]
-    both = run(out, networks=("mlp",), repeats=1)
     assert both.tables[1].rows == ["mlp", "cnn"]
+    assert both.tables[0].rows[:4] == ["mlp, black", "mlp, grey", "mlp, white", "cnn, black"]
     assert both.tables[0].measured[3:] == alone.tables[0].measured
-    assert both.settings["cnn"]["repeats"] == 2
-    assert both.command.splitlines() == [
-        "python -m experiments architectures smoke --networks mlp --k 2 --generations 3 "
-        "--repeats 1",
-        "python -m experiments architectures smoke --networks cnn --k 2 --generations 3",
-    ]
+    assert [row[-2:] for row in both.tables[1].measured] == [[8 * 4, 1], [8 * 4, 2]]
     assert [picture.file for picture in both.pictures] == ["mlp.png", "cnn.png"]
     assert any("not the same for all networks" in note for note in both.notes)
+    assert not any("not the same for all networks" in note for note in alone.notes)
+    origin = "cnn classifies 75.0 % of 4 test images: weights of made_up.safetensors."
+    assert origin in alone.notes
+    assert both.name == "kumano2020/architectures_digits"
 
 
 def test_natural_confidence_is_the_mean_of_the_predicted_class(linear_model):
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (700, 6, 6, 1), dtype=np.uint8)  # more than are shown at once
-    labels = rng.integers(0, 4, 700).astype(np.int32)
-    data = architectures.models.Dataset("digits", images, labels, images, labels, tuple("abcd"))
-    logits = (images.reshape(700, -1) / 255 - 0.5) @ np.asarray(linear_model.variables, float)
+    images = np.random.default_rng(0).integers(0, 256, (700, 6, 6, 1), dtype=np.uint8)
+    labels = np.zeros(700, np.int32)
+    data = models.Dataset("digits", images, labels, images, labels, tuple("abcd"))
+    logits = (as_floats(images).reshape(700, -1) - 0.5) @ np.asarray(linear_model.variables, float)
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    predicted, true = natural_confidences(linear_model, data)
-    assert predicted == pytest.approx(shares.max(1).mean(), rel=1e-5)
-    assert true == pytest.approx(shares[np.arange(700), labels].mean(), rel=1e-5)
+    assert natural_confidence(linear_model, data) == pytest.approx(shares.max(1).mean(), rel=1e-5)
 
 
-def test_a_cell_is_bold_from_the_natural_confidence_on_in_whole_percent():
-    assert bold(outcome(natural=0.985, best=((0.99, 0.9801, 0.9799),))) == [[True, True, False]]
+def test_a_cell_reaches_the_natural_confidence_in_whole_percent():
+    shown = reaches(np.array([0.99, 0.9801, 0.9799, np.nan]), 0.985)
+    assert shown.tolist() == [True, True, False, False]
 
 
 def test_the_papers_most_vulnerable_network_is_the_one_with_max_pooling():
     for dataset, best in (("mnist", 28), ("fashion_mnist", 30)):
-        counts = {name: count(row) for name, row in published.ARCHITECTURES[dataset].items()}
+        assert list(PAPER[dataset]) == list(NETWORKS)
+        counts = {name: count(paper)[0] for name, paper in PAPER[dataset].items()}
         assert most_vulnerable(counts) == ["cnn"]
         assert counts["cnn"] == best
 
 
-def test_ties_are_all_most_vulnerable():
+def test_ties_are_all_most_vulnerable(monkeypatch):
     assert most_vulnerable({"a": 3, "b": 3, "c": 1}) == ["a", "b"]
     assert most_vulnerable({}) == []
-    outcomes = {name: outcome(name, best=((0.99, 0.985, 0.5),)) for name in ("mlp", "cnn")}
-    _, summary = tables("other", ["a", "b", "c"], outcomes)
-    assert [row[2:4] for row in summary.measured] == [["2 of 3", "as others"]] * 2
-    _, summary = tables("other", ["a", "b", "c"], outcomes | {"mlp": outcome(natural=0.995)})
-    assert [row[2:4] for row in summary.measured] == [["1 of 3", "no"], ["2 of 3", "yes"]]
+    best = ((0.99, 0.985, 0.5),)
+    mlp, cnn, surer = found(best=best), found("cnn", best=best), found(natural=0.995, best=best)
+    _, shown = tables_of(joined(mlp, cnn), monkeypatch, dataset="digits")
+    assert [row[2:4] for row in shown.measured] == [["2 of 3", "as others"]] * 2
+    _, shown = tables_of(joined(surer, cnn), monkeypatch, dataset="digits")
+    assert [row[2:4] for row in shown.measured] == [["1 of 3", "no"], ["2 of 3", "yes"]]
 
 
-def test_the_papers_cells_stand_beside_those_of_their_base():
-    best = ((0.5,) * 10,)
-    made = tables("mnist", [str(i) for i in range(10)], {"mlp": outcome(best=best)})
-    assert made[0].paper == [[69, 100, 55, 13, 91, 100, 99, 99, 50, 97]]
-    assert made[1].paper[0][:4] == [98, 99, "12 of 30", "yes"]
-    assert made[1].measured[0][:4] == [98.0, 98.5, "0 of 10", "no"]  # none is fooled at all
+def test_the_papers_cells_stand_beside_those_of_their_color(monkeypatch):
+    shown = tables_of(found(best=((0.5,) * 10,)), monkeypatch, DIGITS)
+    assert shown[0].title.endswith("as in table 14")
+    assert shown[0].paper == [[69, 100, 55, 13, 91, 100, 99, 99, 50, 97]]
+    assert shown[1].paper == [[98, 99, "12 of 30", "yes", None, 500 * 1001, 10]]
+    assert shown[1].measured[0][:4] == [98.0, 98.5, "0 of 10", "no"]  # none is fooled at all
+    lost = {"best": "? 1 2\n3 4 5"}
+    assert paper_cells(lost, "black", 2) == [None, 3]
+    assert paper_cells(lost, "white", 2) == [2, 5]
+    assert paper_cells(lost, "0.25", 2) == paper_cells(None, "black", 2) == [None, None]
 
 
-def test_the_paper_has_nothing_to_set_beside_another_k():
-    best = ((0.5,) * 10,)
-    made = tables("mnist", [str(i) for i in range(10)], {"mlp": outcome(best=best, k=25)})
-    assert [table.paper for table in made] == [None, None]
-    assert "table" not in made[0].title
+def test_the_paper_has_nothing_to_set_beside_another_k(monkeypatch):
+    shown = tables_of(found(best=((0.5,) * 10,)), monkeypatch, DIGITS, k=25)
+    assert [table.paper for table in shown] == [None, None]
+    assert "table" not in shown[0].title
+    assert EXPERIMENT.source(Settings(k=25)) == "Kumano et al. (2020), as tables 14 and 15"
+    assert EXPERIMENT.source(Settings()) == "Kumano et al. (2020), table 14"
 
 
-@pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("changes", [{"k": 3}, {"colors": ("black",)}])
-def test_networks_that_were_asked_for_other_images_are_not_compared(out, changes):
-    run(out, networks=("mlp",))
-    with pytest.raises(ValueError, match=r"out: expected outcomes with k = .* got one of mlp with"):
-        run(out, networks=("cnn",), **changes)
-    assert not (out / "cnn").exists()
-
-
-def test_capsnet_tells_the_lengths_of_its_capsules():
-    made = tables("other", ["a", "b", "c"], {"capsnet": outcome("capsnet", natural=0.198)})
-    assert made[-1].measured == [[0.5, 0.25, 0.125]]
-    assert made[-1].bold == [[True, False, True]]
-    assert made[0].paper is None
-    told = " ".join(notes("mnist", {"capsnet": outcome("capsnet")}, Config()))
+def test_capsnet_tells_the_lengths_of_its_capsules(monkeypatch):
+    capsnet = found("capsnet", natural=0.198)
+    shown = tables_of(capsnet, monkeypatch, dataset="digits")
+    assert shown[-1].measured == [[0.5, 0.25, 0.125]]
+    assert shown[-1].bold == [[True, False, True]]
+    assert shown[0].paper is None
+    told = " ".join(notes(Settings(networks=("capsnet",)), capsnet))
     assert "23.2 %" in told
-    assert "Not attacked yet: mlp, cnn, cnn_nopool." in told
+    assert "Not attacked: mlp, cnn, cnn_nopool." in told
 
 
-def test_other_budgets_are_declared():
-    both = {"mlp": outcome(), "cnn": outcome("cnn", generations=100)}
-    told = " ".join(notes("mnist", both, Config()))
-    assert "NOT attacked with the same number of evaluations" in told
-    assert "cnn: smaller than in the paper: 100 of 1000 generations." in told
-    assert "NOT attacked" not in " ".join(notes("mnist", {"mlp": outcome()}, Config()))
-    assert "mlp classifies 98.0 % of 50 test images: weights of w.safetensors." in told
+def test_early_ends_are_declared():
+    told = [" ".join(notes(lab.changed(Settings(), until=u), found())) for u in (None, 0.995)]
+    assert ["ends at 99.5 % confidence" in text for text in told] == [False, True]
 
 
 def test_reduced_has_twenty_thousand_evaluations():
-    reduced, paper = PRESETS["reduced"][1], PRESETS["paper"][1]
-    assert reduced.population * (reduced.generations + 1) >= 20_000
-    assert (paper.population, paper.generations, paper.repeats, paper.k) == (500, 1000, 10, 5)
+    reduced, paper = EXPERIMENT.preset("reduced"), EXPERIMENT.settings
+    assert reduced.search.num_queries >= 20_000
+    assert (paper.search.population, paper.search.generations) == (500, 1000)
+    assert (paper.repeats, paper.k) == ((10,), 5)
 
 
-@pytest.mark.usefixtures("tiny")
-def test_damaged_outcomes_and_those_of_other_data_are_refused(out):
-    (out / "cnn").mkdir(parents=True)
-    (out / "cnn" / OUTCOME).write_text("{")
-    with pytest.raises(ValueError, match=r"outcome.json: expected an outcome, got JSONDecodeError"):
-        run(out, networks=("mlp",))
-    outcome("cnn").write(out / "cnn")
-    with pytest.raises(ValueError, match="out: expected outcomes on digits, got mnist"):
-        run(out, networks=("mlp",))
+def test_a_folder_with_other_searches_is_refused(done):
+    out, _, _ = done
+    with pytest.raises(ValueError, match="folder: expected"):
+        run(EXPERIMENT, COMMAND, out, networks=("cnn",), **{**SMALL, "k": 3})
 
 
 @pytest.mark.parametrize(
@@ -187,6 +194,8 @@ def test_damaged_outcomes_and_those_of_other_data_are_refused(out):
         ),
         ({"training_seeds": ()}, "training_seeds: expected one, or 2"),
         ({"training_seeds": (-1,)}, "training_seeds: expected a whole number"),
+        ({"repeats": (1, 1, 1)}, "repeats: expected one, or 2 for the networks, got 3"),
+        ({"repeats": (0,)}, "repeats: expected a number of at least 1, got 0"),
         ({"k": 785}, "k: expected at most the 784 pixels of digits, got 785"),
         ({"k": 0}, "k: expected a number of at least 1, got 0"),
         ({"colors": ("blue",)}, "colors: expected black, grey, white"),
@@ -194,5 +203,5 @@ def test_damaged_outcomes_and_those_of_other_data_are_refused(out):
 )
 def test_settings_that_cannot_work_are_named(out, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
-        run(out, **changes)
+        run(EXPERIMENT, COMMAND, out, **changes)
     assert not out.exists()

@@ -1,110 +1,112 @@
 """Natural images and SFIs in deep features: the projection, the distances, the section."""
 
-import dataclasses
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import roc_auc_score
 
 import models
-from experiments.kumano2020 import deep_features
-from experiments.lab.feature_space import Groups, auroc, nearness, pca
+from experiments import lab
+from experiments.kumano2020.deep_features import EXPERIMENT
+from experiments.kumano2020.feature_space import nearness, pca
+from experiments.lab.records import Records
+from experiments.lab.test_images import first_of_each_class
 from jfool.features import show_features
-from models import Dataset
 from tests.experiments.tiny_network import TinyNetwork
 
-SMOKE = dataclasses.replace(deep_features.PRESETS["smoke"][1], naturals=4)
-NUM_CLASSES = 3
+SHAPE, NUM_CLASSES = (6, 6, 1), 3
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
-@pytest.fixture
-def network(monkeypatch):
-    """Three classes of 6 x 6 grey images, in place of the digits."""
-    network = TinyNetwork((6, 6, 1), NUM_CLASSES)
+@pytest.fixture(scope="module")
+def network():
+    """Three classes of 6 x 6 gray images, in place of the digits."""
+    network = TinyNetwork(SHAPE, NUM_CLASSES)
     network.eval()
-    random = np.random.default_rng(1)
-    images = random.integers(0, 256, (15, 6, 6, 1)).astype(np.uint8)
+    images = np.random.default_rng(1).integers(0, 256, (15, *SHAPE)).astype(np.uint8)
     labels = (np.arange(15) % NUM_CLASSES).astype(np.int32)
-    dataset = Dataset("digits", images, labels, images, labels, ("low", "middle", "high"))
-    card = {"model": "mlp", "dataset": "digits", "accuracy": 0.5}
-    monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
-    monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (network, card))
-    return network
+    names = ("low", "middle", "high")
+    dataset = models.Dataset("digits", images, labels, images, labels, names)
+    card = {"model": "mlp", "dataset": "digits", "accuracy": 0.5, "num_test_images": 15}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "load_dataset", lambda name: dataset)
+        patch.setattr(models, "class_names", lambda name: names)
+        patch.setattr(models, "trained", lambda *args, **kwargs: (network, card))
+        yield network
+
+
+@pytest.fixture(scope="module")
+def ran(network, tmp_path_factory):
+    """A run's section, and its folder."""
+    out = tmp_path_factory.mktemp("deep_features")
+    return run(out), out
 
 
 @pytest.fixture
-def groups():
-    """Three classes in five features, with SFIs of two of them."""
+def points():
+    """Natural images of three classes in five features, and SFIs of two of them."""
     random = np.random.default_rng(2)
-    natural_labels = np.arange(12) % 3
-    natural = random.normal(size=(12, 5)) + 3 * natural_labels[:, None]
-    sfi_labels = np.array([0, 0, 0, 2])
-    sfis = random.normal(size=(4, 5)) + 2 * sfi_labels[:, None]
-    return Groups(natural, natural_labels, sfis, sfi_labels)
+    labels, targets = np.arange(12) % 3, np.array([0, 0, 0, 2])
+    natural = random.normal(size=(12, 5)) + 3 * labels[:, None]
+    sfis = random.normal(size=(4, 5)) + 2 * targets[:, None]
+    return Records.of(target=labels, features=natural), Records.of(target=targets, features=sfis)
 
 
 def run(out, **changes):
-    deep_features.main(dataclasses.replace(SMOKE, out=out, **changes))
-    return json.loads((out / "section.json").read_text())
+    settings = lab.changed(EXPERIMENT.preset("smoke"), **{"naturals": 4, **changes})
+    return EXPERIMENT.run("kumano2020 deep_features", "smoke", settings, out)
 
 
 def test_the_plane_is_that_of_the_covariances_largest_eigenvectors():
     points = np.random.default_rng(0).normal(size=(40, 6)) @ np.diag([1, 5, 2, 1, 3, 1]) + 7
-    found = pca(points)
+    found, explained = pca(points)
     values, vectors = np.linalg.eigh(np.cov(points.T))
     expected = (points - points.mean(0)) @ vectors[:, [-1, -2]]
-    np.testing.assert_allclose(np.abs(found.points), np.abs(expected), rtol=1e-9)
-    np.testing.assert_allclose(found.explained, values[[-1, -2]] / values.sum(), rtol=1e-9)
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-9)
+    np.testing.assert_allclose(explained, values[[-1, -2]] / values.sum(), rtol=1e-9)
 
 
 def test_the_plane_does_not_depend_on_the_order_of_the_points():
     points = np.random.default_rng(0).normal(size=(20, 4))
-    np.testing.assert_allclose(pca(points).points[::-1], pca(points[::-1]).points, atol=1e-9)
+    np.testing.assert_allclose(pca(points)[0][::-1], pca(points[::-1])[0], atol=1e-9)
 
 
-def test_distances_are_those_of_loops(groups):
+def test_distances_are_those_of_loops(points):
+    natural, sfis = points
     own, others, nearest, scores = [], [], [], []
-    for sfi, label in zip(groups.sfis, groups.sfi_labels, strict=True):
-        mine = groups.natural[groups.natural_labels == label]
+    for label, sfi in sfis.columns("target", "features"):
+        mine = natural.where(target=label)["features"]
         pairs = [np.linalg.norm(a - b) for i, a in enumerate(mine) for b in mine[:i]]
         unit = np.mean(pairs)
         own.append(np.mean([np.linalg.norm(sfi - x) for x in mine]) / unit)
-        rest = groups.natural[groups.natural_labels != label]
+        rest = natural.rows(natural["target"] != label)["features"]
         others.append(np.mean([np.linalg.norm(sfi - x) for x in rest]) / unit)
-        means = [groups.natural[groups.natural_labels == c].mean(0) for c in range(3)]
+        means = [natural.where(target=c)["features"].mean(0) for c in range(3)]
         nearest.append(np.argmin([np.linalg.norm(sfi - mean) for mean in means]) == label)
         left_out = [
             np.linalg.norm(x - np.delete(mine, i, axis=0).mean(0)) for i, x in enumerate(mine)
         ]
         away = np.linalg.norm(sfi - mine.mean(0))
         scores.append(np.mean(away > np.array(left_out)))
-    found = nearness(groups)
-    assert found.nearest == np.mean(nearest)
-    assert found.own == pytest.approx(np.mean(own))
-    assert found.others == pytest.approx(np.mean(others))
-    assert found.auroc == pytest.approx(np.mean(scores))
+    found = list(nearness(natural, sfis).values())
+    assert found[0] == int(100 * np.mean(nearest))
+    assert found[1:] == pytest.approx([np.mean(own), np.mean(others), np.mean(scores)])
 
 
-def test_the_figures_of_a_class_are_those_of_its_sfis_alone(groups):
-    parts = [nearness(groups.of_class(label)) for label in (0, 2)]
-    whole = nearness(groups)
-    for name in ("nearest", "own", "others", "auroc"):
-        first, second = (getattr(part, name) for part in parts)
-        assert getattr(whole, name) == pytest.approx((3 * first + second) / 4)
+def test_the_figures_of_a_class_are_those_of_its_sfis_alone(points):
+    natural, sfis = points
+    first, second = (nearness(natural, sfis.where(target=c)) for c in (0, 2))
+    for name, value in nearness(natural, sfis).items():
+        assert value == pytest.approx((3 * first[name] + second[name]) / 4)
 
 
-def test_auroc_is_scikit_learns():
-    random = np.random.default_rng(3)
-    positive, negative = random.integers(0, 9, 30) / 3.0, random.integers(0, 6, 20) / 3.0
-    truth = [1] * 30 + [0] * 20
-    expected = roc_auc_score(truth, np.concatenate([positive, negative]))
-    assert auroc(positive, negative) == pytest.approx(expected)
+def test_the_space_is_the_one_asked_for(points):
+    natural, sfis = (of.plus(plane=of["features"][:, :2]) for of in points)
+    alone = (Records.of(target=of["target"], features=of["plane"]) for of in (natural, sfis))
+    assert nearness(natural, sfis, "plane") == nearness(*alone)
 
 
 def test_features_do_not_depend_on_the_batches(network, monkeypatch):
-    images = np.random.default_rng(4).random((7, 6, 6, 1)).astype(np.float32)
+    images = np.random.default_rng(4).random((7, *SHAPE)).astype(np.float32)
     whole = show_features(network, images, "features")
     expected = np.maximum(images.reshape(7, -1) @ np.asarray(network.inner[...]), 0)
     np.testing.assert_allclose(whole, expected, rtol=1e-5, atol=1e-6)
@@ -112,27 +114,32 @@ def test_features_do_not_depend_on_the_batches(network, monkeypatch):
     np.testing.assert_array_equal(show_features(network, images, "features"), whole)
 
 
-@pytest.mark.usefixtures("network")
-def test_every_image_is_a_point_and_every_class_a_row(out):
-    section = run(out)
-    overall, by_class = section["tables"]
-    assert section["pictures"][0]["caption"].startswith(f"{3 * 4 + 3 * 3 + 2} images")
-    assert "features, 6 numbers" in section["notes"][0]
-    assert overall["measured"][0][0] == 100
-    assert overall["measured"][1][0] == pytest.approx(100 * sum(section["data"]["explained"]))
-    assert by_class["rows"] == ["low", "middle", "high"]
+def test_every_image_is_a_point_and_every_class_a_row(ran):
+    section, out = ran
+    overall, by_class = section.tables
+    assert section.pictures[0].caption.startswith(f"{3 * 4 + 3 * 3 + 2} images")
+    assert "features, 6 numbers" in section.notes[1]
+    assert overall.measured[0][0] == 100
+    assert 0 < overall.measured[1][0] <= 100
+    assert list(by_class.rows) == ["low", "middle", "high"]
     assert Image.open(out / "pca.png").size[0] > 600
-    assert run(out)["tables"] == section["tables"]
+
+
+def test_a_second_start_searches_nothing_and_says_the_same(ran):
+    section, out = ran
+    written = {path: path.stat().st_mtime_ns for path in (out / "sweep").rglob("*.parquet")}
+    assert run(out).tables == section.tables
+    assert {path: path.stat().st_mtime_ns for path in written} == written
 
 
 def test_natural_images_are_the_first_of_each_class():
-    labels = np.array([1, 0, 1, 0, 1, 0])
-    assert deep_features.natural_rows(labels, 2, 2).tolist() == [1, 3, 0, 2]
-    with pytest.raises(ValueError, match=r"naturals: expected at most 3, .*, got 4"):
-        deep_features.natural_rows(labels, 4, 2)
+    labels, images = np.array([1, 0, 1, 0, 1, 0], np.int32), np.zeros((6, *SHAPE), np.uint8)
+    dataset = models.Dataset("digits", images, labels, images, labels, ("low", "high"))
+    assert first_of_each_class(dataset, 2, "naturals").tolist() == [1, 3, 0, 2]
+    with pytest.raises(ValueError, match=r"naturals: expected at most 3, .* of digits .*, got 4"):
+        first_of_each_class(dataset, 4, "naturals")
 
 
-@pytest.mark.usefixtures("network")
 @pytest.mark.parametrize(
     ("changes", "error", "sentence"),
     [
@@ -142,7 +149,8 @@ def test_natural_images_are_the_first_of_each_class():
         ({"until": 0.0}, ValueError, "until: expected a confidence"),
         ({"training_seed": -1}, ValueError, "training_seed: expected a whole number"),
         ({"network": "mlp=none"}, FileNotFoundError, "network: expected a file, got none at"),
-        ({"bases": ("black", "red")}, ValueError, "colors: expected black, grey, white or"),
+        ({"bases": ("black", "red")}, ValueError, "bases: expected black, grey, white or"),
+        ({"bases": ()}, ValueError, "bases: expected at least one, got none"),
     ],
 )
 def test_what_cannot_work_is_refused(changes, error, sentence, out):

@@ -1,81 +1,116 @@
 """The experiment on deep feature inversion: what it chooses, measures and writes."""
 
-import dataclasses
 import json
 
 import numpy as np
 import pytest
-import tyro
 
+import jfool
 import models
-from experiments.kumano2020 import inversion
-from experiments.kumano2020.inverted import Found, natural_cosine, natural_images
-from experiments.lab.judging import probabilities
-from experiments.lab.shown import command
-from models import Dataset
+from experiments import lab
+from experiments.kumano2020.inversion import EXPERIMENT, chosen_lambda, natural_cosine
+from experiments.lab.test_images import first_of_each_class
 from tests.experiments.tiny_network import TinyNetwork
 
-SMOKE = inversion.PRESETS["smoke"][1]
 SHAPE, NUM_CLASSES = (6, 6, 1), 3
+CHANGES = {"lambdas": (0.0, 1e3), "colors": ("grey", "0.2")}
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
-@pytest.fixture
-def network(monkeypatch):
+@pytest.fixture(scope="module")
+def network():
     """Three classes of 6 x 6 images, labelled as the network sees them, but for one."""
     network = TinyNetwork(SHAPE, NUM_CLASSES, seed=13)  # sees all three
     network.eval()
     images = np.random.default_rng(1).integers(0, 256, (60, *SHAPE), np.uint8)
-    labels = predicted(network, images)
+    labels = predicted(network, images / 255)
     labels[np.flatnonzero(labels == 0)[0]] = 1
-    dataset = Dataset("digits", images, labels, images, labels, ("low", "middle", "high"))
+    names = ("low", "middle", "high")
+    dataset = models.Dataset("digits", images, labels, images, labels, names)
     card = {"model": "lenet", "dataset": "digits", "accuracy": 0.5, "num_test_images": 4}
-    monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
-    monkeypatch.setattr(models, "trained", lambda *args, **kwargs: (network, card))
-    return network, dataset
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "load_dataset", lambda name: dataset)
+        patch.setattr(models, "class_names", lambda name: names)
+        patch.setattr(models, "trained", lambda *args, **kwargs: (network, card))
+        yield network, dataset
+
+
+@pytest.fixture(scope="module")
+def ran(network, tmp_path_factory):
+    """A run's section, and its folder."""
+    out = tmp_path_factory.mktemp("inversion")
+    return run(out, **CHANGES), out
+
+
+def run(out, **changes):
+    settings = lab.changed(EXPERIMENT.preset("smoke"), **changes)
+    return EXPERIMENT.run("kumano2020 inversion", "smoke", settings, out)
+
+
+def logits(network, images):
+    """In double precision."""
+    hidden = np.maximum(images.reshape(len(images), -1) @ np.asarray(network.inner[...], float), 0)
+    return hidden @ np.asarray(network.outer[...], float)
 
 
 def predicted(network, images):
-    x = images.reshape(len(images), -1) / 255
-    hidden = np.maximum(x @ np.asarray(network.inner[...]), 0)
-    return (hidden @ np.asarray(network.outer[...])).argmax(1).astype(np.int32)
+    return logits(network, images).argmax(1).astype(np.int32)
 
 
-def test_it_writes_a_section_with_the_images_that_the_tables_speak_of(network, tmp_path, capsys):
-    config = dataclasses.replace(SMOKE, out=tmp_path, lambdas=(0.0, 1e3), colors=("grey",))
-    inversion.main(config)
-    written = json.loads((tmp_path / "section.json").read_text())
-    over_lambdas, over_classes = written["tables"]
-    assert over_lambdas["rows"] == ["grey, lambda 0", "grey, lambda 1000"]
-    cosine, distance, altered = np.array(over_lambdas["measured"])[:, :3].T
+def test_a_penalty_that_is_too_large_leaves_the_plain_color(ran):
+    section, out = ran
+    over_lambdas, over_classes, _ = section.tables
+    assert over_lambdas.rows[:2] == ["grey, lambda 0", "grey, lambda 1000"]
+    cosine, distance, altered = np.array(over_lambdas.measured)[:2, :3].T
     assert cosine[0] > cosine[1]
     assert distance[0] < distance[1]
     assert altered[0] > 50
-    assert altered[1] == 0  # so large a penalty leaves the plain colour
-    assert over_classes["columns"] == ["low", "middle", "high"]
-    held = np.load(tmp_path / "images.npz")
-    assert held["images"].shape == (3, *SHAPE)
-    assert held["base"].tolist() == [[0.5]] * 3
-    assert held["labels"].tolist() == [0, 1, 2]
-    shown = probabilities(network[0], held["images"])[np.arange(3), held["labels"]]
-    np.testing.assert_allclose(held["confidence"], shown, rtol=1e-5)
-    assert held["l1_weight"] == 0
-    for picture in written["pictures"]:
-        assert (tmp_path / picture["file"]).read_bytes().startswith(b"\x89PNG")
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["experiment"] == "inversion"
+    assert altered[1] == 0
+    assert over_classes.columns == ["low", "middle", "high"]
+    assert json.loads((out / "section.json").read_text())["name"] == "kumano2020/inversion"
+
+
+def test_the_tables_are_of_the_images_in_the_sweep(network, ran):
+    section, out = ran
+    results = jfool.read_sweep(out / "sweep")
+    gray = np.flatnonzero((results.column("job.base") == 0.5).all(1))
+    assert results.column("job.target")[gray].tolist() == [0, 1, 2] * 2
+    assert results.column("job.l1_weight")[gray].tolist() == [0] * 3 + [1000] * 3
+    images = results.column("genotype")[gray]
+    exponentials = np.exp(logits(network[0], images))
+    shown = (exponentials / exponentials.sum(1, keepdims=True))[range(6), [0, 1, 2] * 2]
+    np.testing.assert_allclose(results.column("confidence")[gray], shown, rtol=1e-5)
+    by_class = section.tables[1]  # at the lambda that alters fewest
+    np.testing.assert_allclose(by_class.measured[1], 100 * shown[3:], rtol=1e-5)
+    altered = np.median((images[:3] != 0.5).any(-1).sum((1, 2)))
+    clear = np.median((np.abs(images[:3] - 0.5) > 0.3).any(-1).sum((1, 2)))
+    assert section.tables[0].measured[0][2:4] == pytest.approx([altered / 0.36, clear / 0.36])
+
+
+def test_the_pictures_are_drawn_for_colors_without_a_name_too(ran):
+    section, out = ran
+    files = [picture.file for picture in section.pictures]
+    assert files == ["curve.png", "pairs_grey.png", "pairs_0.2.png"]
+    for file in files:
+        assert (out / file).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_second_start_searches_nothing_and_says_the_same(ran):
+    section, out = ran
+    written = {path: path.stat().st_mtime_ns for path in (out / "sweep").rglob("*.parquet")}
+    assert run(out, **CHANGES).tables == section.tables
+    assert {path: path.stat().st_mtime_ns for path in written} == written
 
 
 def test_natural_images_are_the_first_that_are_classified_right(network):
     model, dataset = network
-    images, labels = natural_images(model, dataset, 2)
-    right = predicted(model, dataset.test_images) == dataset.test_labels
-    for i, label in enumerate([0, 0, 1, 1, 2, 2]):
-        rows = np.flatnonzero(right & (dataset.test_labels == label))
-        assert labels[i] == label
-        np.testing.assert_array_equal(
-            images[i], dataset.test_images[rows[i % 2]].astype(np.float32) / 255
-        )
-    with pytest.raises(ValueError, match=r"images_per_class: expected 60 test images of low"):
-        natural_images(model, dataset, 60)
+    right = predicted(model, dataset.test_images / 255) == dataset.test_labels
+    assert not right.all()
+    rows = first_of_each_class(dataset, 2, "images_per_class", right)
+    expected = [np.flatnonzero(right & (dataset.test_labels == c))[:2] for c in range(3)]
+    assert rows.tolist() == np.concatenate(expected).tolist()
+    with pytest.raises(ValueError, match=r"images_per_class: expected at most .*, got 60"):
+        first_of_each_class(dataset, 60, "images_per_class", right)
 
 
 def test_the_natural_cosine_is_the_median_over_all_pairs_of_a_class(network):
@@ -91,53 +126,38 @@ def test_the_natural_cosine_is_the_median_over_all_pairs_of_a_class(network):
     assert natural_cosine(model, "features", dataset) == pytest.approx(np.median(pairs), rel=1e-4)
 
 
-def test_the_lambda_chosen_is_the_least_that_alters_a_quarter_of_the_pixels_or_fewer():
-    altered = np.array(
-        [[[36, 30, 36], [9, 9, 20], [2, 9, 3]], [[36, 36, 36], [30, 20, 25], [36] * 3]]
-    )
-    empty = np.zeros((2, 3, 3))
-    found = Found(np.zeros((2, 3, 3, *SHAPE)), np.arange(3), empty, empty, empty, altered, altered)
-    assert [found.chosen(0), found.chosen(1)] == [1, 1]
+@pytest.mark.parametrize(
+    "altered", [[[36, 30, 36], [9, 9, 20], [2, 9, 3]], [[36, 36, 36], [30, 20, 25], [36] * 3]]
+)
+def test_the_lambda_chosen_is_the_least_that_alters_a_quarter_of_the_pixels_or_fewer(altered):
+    weights = np.repeat([0.1, 0.2, 0.3], 3)
+    found = lab.Records.of(l1_weight=weights, altered=np.array(altered).ravel())
+    assert chosen_lambda(found, 36) == 0.2
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"steps": 0}, "steps: expected a number of at least 1, got 0"),
+        ({"num_steps": 0}, "num_steps: expected a number of at least 1, got 0"),
         ({"lambdas": ()}, "lambdas: expected ascending numbers of at least 0"),
         ({"lambdas": (0.1, 0.01)}, "lambdas: expected ascending numbers of at least 0"),
         ({"lambdas": (0.1, float("nan"))}, "lambdas: expected ascending numbers of at least 0"),
-        ({"learning_rate": 0.0}, "learning_rate: expected more than 0, got 0.0"),
+        ({"lambdas": (-0.1, 0.1)}, "lambdas: expected ascending numbers of at least 0"),
+        ({"step_size": 0.0}, "step_size: expected a number above 0, got 0.0"),
         ({"network": "nope"}, "network: expected one of"),
         ({"colors": ("pink",)}, "colors: expected"),
+        ({"penalty": "l2"}, "penalty: expected one of l1, group_l1, got 'l2'"),
+        ({"layer": "pool"}, r"layer: expected one of conv1, .*, ip2, got 'pool'"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_before_anything_is_read(changes, message, tmp_path):
+def test_settings_that_cannot_work_are_refused_before_anything_is_read(changes, message, out):
     with pytest.raises(ValueError, match=message):
-        inversion.main(dataclasses.replace(SMOKE, out=tmp_path / "run", **changes))
-    assert not (tmp_path / "run").exists()
-
-
-def test_an_unknown_layer_is_refused(network, tmp_path):
-    with pytest.raises(ValueError, match=r"layer: expected one of conv1, .*, ip2, got 'pool'"):
-        inversion.main(dataclasses.replace(SMOKE, out=tmp_path, layer="pool"))
+        run(out, **changes)
+    assert not out.exists()
 
 
 def test_the_command_of_a_section_is_one_that_the_command_line_takes():
-    paper = inversion.PRESETS["paper"][1]
-    config = dataclasses.replace(paper, groups=True, show_natural=False, lambdas=(0.1, 0.2))
-    words = command("inversion", config, paper).split()
-    assert words[:4] == ["python", "-m", "experiments", "inversion"]
-    parsed = tyro.extras.overridable_config_cli(inversion.PRESETS, args=words[4:])
-    assert parsed == config
-
-
-@pytest.mark.usefixtures("network")
-def test_a_colour_without_a_name_is_drawn(tmp_path):
-    inversion.main(dataclasses.replace(SMOKE, out=tmp_path, colors=("0.2", "white")))
-    written = json.loads((tmp_path / "section.json").read_text())
-    assert [p["file"] for p in written["pictures"]] == [
-        "curve.png",
-        "pairs_0.2.png",
-        "pairs_white.png",
-    ]
+    settings = EXPERIMENT.typed("--penalty group_l1 --no-show-natural --lambdas 0.1 0.2")
+    assert settings == lab.changed(
+        EXPERIMENT.settings, penalty="group_l1", show_natural=False, lambdas=(0.1, 0.2)
+    )

@@ -1,143 +1,220 @@
-"""The experiment end to end on a tiny model, and what it refuses."""
+"""Sparse fooling images of any network: what is searched, summed up, drawn and refused."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from experiments import demo, sfi
-from experiments.lab import record
+import jfool
+import models
+from experiments import demo, lab, sfi
+from experiments.lab.section import read_section
 from models import datasets
 
-SMALL = sfi.Config(k=2, population=8, generations=4, repeats=2, lanes=4, until=None)
+SMALL = lab.changed(sfi.Settings(), k=2, population=8, generations=4, repeats=2, until=None)
+COLORS, CLASSES = ("black", "0.3"), (0, 2)
+NAMES = ["north", "east", "south", "west"]
+pytestmark = pytest.mark.usefixtures("quick_compiler", "tiny_module")
 
 
-def run(out, **changes):
-    sfi.main(dataclasses.replace(SMALL, out=out, **changes))
-    return json.loads((out / record.RESULTS).read_text())
+def run(out: Path, experiment=sfi, **changes):
+    usual = SMALL if experiment is sfi else experiment.Settings()
+    settings = lab.changed(usual, **changes)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        name = experiment.__name__.rpartition(".")[2]
+        experiment.EXPERIMENT.run(name, "", settings, out)
+    return SimpleNamespace(
+        section=read_section(out)[0],
+        rows=pq.read_table(out / "searches.parquet").to_pylist(),
+        printed=printed.getvalue(),
+        out=out,
+    )
 
 
-@pytest.mark.usefixtures("tiny")
-def test_the_last_line_the_file_and_the_arrays_agree(out, capsys):
-    results = run(out, classes=(0, 2), colors=("black", "0.3"))
-    line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert line["figures"] == results["figures"]
-    assert line["settings"] == results["settings"]
-    figures, rows = results["figures"], results["rows"]
-    for i, base in enumerate(["black", "0.3"]):
-        for j, label in enumerate([0, 2]):
-            cell = [r["confidence"] for r in rows if (r["base"], r["label"]) == (base, label)]
-            assert len(cell) == 2
-            assert figures["best"][i][j] == max(cell)
-            assert figures["mean"][i][j] == pytest.approx(sum(cell) / 2)
-    assert figures["num_searches"] == len(rows) == 8
-    assert figures["num_success"] == sum(row["success"] for row in rows)
-    assert figures["num_queries"] == sum(row["num_queries"] for row in rows) == 8 * 8 * 5
-    with np.load(out / record.IMAGES) as arrays:
-        assert arrays["images"].shape == (8, 6, 6, 1)
-        assert arrays["genotypes"].shape == (8, 2, 3)
-        assert arrays["job_ids"].tolist() == [row["job_id"] for row in rows]
-        changed = (arrays["images"][:4] != 0).sum(axis=(1, 2, 3))
-        assert (changed <= 2).all()
-    assert Image.open(out / record.GALLERY).size[0] > 300
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, quick_compiler, tiny_module):
+    return run(tmp_path_factory.mktemp("sfi"), classes=CLASSES, colors=COLORS)
 
 
-@pytest.mark.usefixtures("tiny")
-def test_the_same_settings_give_the_same_rows_and_others_are_refused(out):
-    first = run(out)
-    again = run(out, lanes=3)
-    assert again["rows"] == first["rows"]
-    with pytest.raises(ValueError, match="results of other settings"):
-        run(out, seed=1)
-    assert run(out, seed=1, overwrite=True)["rows"] != first["rows"]
+def test_tables_hold_the_best_and_the_mean_of_each_cell_and_the_color_alone(ran, linear_model):
+    best, mean, counts = ran.section.tables
+    assert len(ran.rows) == 2 * 2 * 2
+    for i, (color, level) in enumerate(zip(COLORS, (0.0, 0.3), strict=True)):
+        logits = (level - 0.5) * np.asarray(linear_model.variables, float).sum(0)
+        plain = np.exp(logits) / np.exp(logits).sum()
+        for j, target in enumerate(CLASSES):
+            of = [r for r in ran.rows if (r["color"], r["target"]) == (color, target)]
+            found = [r["confidence"] for r in of]
+            assert [r["repeat"] for r in of] == [0, 1]
+            alone = f"({math.floor(100 * plain[target])})"
+            assert best.measured[i][j] == f"{math.floor(100 * max(found))} {alone}"
+            assert mean.measured[i][j] == f"{math.floor(100 * np.mean(found))} {alone}"
+            assert best.bold[i][j] == (max(found) >= 0.9)
+    assert (best.rows, best.columns) == (list(COLORS), ["north", "south"])
+    totals = dict(zip(counts.columns, counts.measured[-1], strict=True))
+    assert (totals["cells"], totals["searches"]) == (4, 8)
+    assert totals["images shown"] == sum(r["num_queries"] for r in ran.rows) == 8 * 8 * 5
+    cells = {}
+    for row in ran.rows:
+        held = cells.setdefault((row["color"], row["target"]), row)
+        if row["confidence"] > held["confidence"]:
+            cells[row["color"], row["target"]] = row
+    assert totals["fooled"] == sum(r["prediction"] == r["target"] for r in cells.values())
+    assert totals["at 90 %"] == sum(r["confidence"] >= 0.9 for r in cells.values())
 
 
-@pytest.mark.usefixtures("tiny")
-def test_hopeless_cells_are_searched_again_and_reported_apart(out, monkeypatch, capsys):
+def test_the_last_line_is_json_and_images_alter_few_pixels(ran):
+    line = json.loads(ran.printed.splitlines()[-1])
+    assert (line["experiment"], line["preset"], line["out"]) == ("sfi", "", str(ran.out))
+    results = jfool.read_sweep(ran.out / "searches" / "confidence")
+    attack = jfool.SparseFooling((6, 6, 1), 4, max_k=2, search=jfool.DifferentialEvolution(8))
+    images = results.images(attack, jfool.SparseJob)
+    altered = (images != results.column("job.base")[:, None, None, :]).sum(axis=(1, 2, 3))
+    assert (altered <= 2).all()
+    assert Image.open(ran.out / "gallery.png").size[0] > 300
+
+
+def test_the_section_says_how_it_was_made(ran):
+    assert ran.section.command == (
+        "python -m experiments sfi --k 2 --colors black 0.3 --classes 0 2 --repeats 2 "
+        "--population 8 --generations 4 --until None"
+    )
+    assert ran.section.title == "LeNet on digits: at most 2 pixels altered"
+    assert any("75.0 % of 4 test images" in note for note in ran.section.notes)
+    assert not any("Settings other than" in note for note in ran.section.notes)
+
+
+def test_the_same_settings_search_nothing_again_and_others_are_refused(ran):
+    parts = {path: path.stat().st_mtime_ns for path in (ran.out / "searches").rglob("*.parquet")}
+    again = run(ran.out, classes=CLASSES, colors=COLORS)
+    assert (again.section, again.rows) == (ran.section, ran.rows)
+    assert {path: path.stat().st_mtime_ns for path in parts} == parts
+    with pytest.raises(ValueError, match=r"folder: expected the settings .* another key"):
+        run(ran.out, classes=CLASSES, colors=COLORS, seed=1)
+
+
+def test_hopeless_cells_are_searched_again_and_reported_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(sfi, "RETRY_BELOW", 0.5)
-    results = run(out, retry_log_confidence=True)
-    by_objective = {}
-    for row in results["rows"]:
-        by_objective.setdefault(row["objective"], []).append(row)
-    best = np.array(results["figures"]["best"])
-    hopeless = int((best < 0.5).sum())
-    assert 0 < hopeless < 12
-    assert len(by_objective["log_confidence"]) == 2 * hopeless
-    retried = results["figures"]["retried_log_confidence"]
-    assert retried["cells"] == hopeless
-    shown = np.array([[math.nan if x is None else x for x in line] for line in retried["best"]])
-    np.testing.assert_array_equal(np.isnan(shown), best >= 0.5)
-    # The same draws for another objective of the same order: the tables prove they are not mixed.
-    assert max(r["confidence"] for r in by_objective["confidence"]) == best.max()
-    assert "log-confidence" in capsys.readouterr().out
+    ran = run(tmp_path, retry_log_confidence=True)
+    retried = pq.read_table(tmp_path / "retried.parquet").to_pylist()
+    best = {}
+    for row in ran.rows:
+        cell = row["color"], row["target"]
+        best[cell] = max(row["confidence"], best.get(cell, 0))
+    hopeless = {cell for cell, confidence in best.items() if confidence < 0.5}
+    assert 0 < len(hopeless) < 12
+    assert {(row["color"], row["target"]) for row in retried} == hopeless
+    assert len(retried) == 2 * len(hopeless)
+    table = ran.section.tables[-1]
+    assert "log-confidence" in table.title
+    assert table.title in ran.printed
+    shown = {
+        (color, NAMES.index(head))
+        for color, row in zip(table.rows, table.measured, strict=True)
+        for head, cell in zip(table.columns, row, strict=True)
+        if cell != "- (-)"
+    }
+    assert shown == hopeless
 
 
-@pytest.mark.usefixtures("tiny")
-def test_the_demo_replaces_an_earlier_demo_but_nothing_else(out, tmp_path):
-    small = demo.Config(out=out, k=2, population=8, generations=2)
-    demo.main(small)
-    demo.main(dataclasses.replace(small, seed=1))
-    results = json.loads((out / record.RESULTS).read_text())
-    assert results["experiment"] == "demo"
-    assert results["figures"]["num_searches"] == 12
-    run(tmp_path / "other")
-    with pytest.raises(ValueError, match="results of other settings"):
-        demo.main(dataclasses.replace(small, out=tmp_path / "other"))
+def test_no_search_follows_a_success(tmp_path):
+    ran = run(tmp_path, repeats=3, stop_at_success=True, until=0.9)
+    assert 12 < len(ran.rows) < 36
+    cells = {}
+    for row in ran.rows:
+        cells.setdefault((row["color"], row["target"]), []).append(row)
+    assert len(cells) == 12
+    for rows in cells.values():
+        assert [row["repeat"] for row in rows] == list(range(len(rows)))
+        assert not any(row["stopped"] for row in rows[:-1])
+        assert rows[-1]["stopped"] or len(rows) == 3
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"dataset": "imagenet"}, "dataset: expected one of digits, .*got 'imagenet'"),
-        ({"model": "vgg"}, "model: expected one of lenet, .*got 'vgg'"),
-        ({"objective": "logit"}, "objective: expected one of confidence, .*got 'logit'"),
-        ({"boundary": "bounce"}, "boundary: expected one of clip, .*got 'bounce'"),
-        ({"colors": ("pink",)}, "colors: expected black"),
-        ({"colors": ()}, "colors: expected at least one"),
-        ({"classes": ()}, "classes: expected at least one, got none"),
-        ({"classes": (1, 1)}, "classes: expected different ones, got 1 1"),
-        ({"classes": (-1,)}, "classes: expected numbers of at least 0, got -1"),
-        ({"k": 0}, "k: expected a number of at least 1, got 0"),
-        ({"repeats": 0}, "repeats: expected"),
-        ({"lanes": 0}, "lanes: expected"),
-        ({"chunk": 0}, "chunk: expected"),
-        ({"population": 3}, "population: expected a number of at least 4, got 3"),
-        ({"generations": -1}, "generations: expected"),
-        ({"seed": -1}, "seed: expected"),
-        ({"until": 1.5}, r"until: expected a confidence in \(0, 1\] or None, got 1.5"),
-        ({"until": math.nan}, "until: expected"),
-        ({"stop_at_success": True}, "stop_at_success: expected a confidence as --until"),
-        ({"objective": "margin", "retry_log_confidence": True}, "retry_log_confidence: expected"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused_before_anything_is_read(out, changes, message):
-    with pytest.raises(ValueError, match=message):
+def test_when_all_cells_are_done_nothing_more_is_searched(tmp_path):
+    easy = {"colors": ("black",), "classes": (0,), "until": 1e-6, "generations": 200}
+    ran = run(tmp_path, repeats=3, stop_at_success=True, **easy)
+    assert [row["stopped"] for row in ran.rows] == [True]
+
+
+def test_the_demo_sets_greedy_search_beside_evolution_with_one_budget(tmp_path):
+    ran = run(tmp_path, demo, k=2, budget=100, population=8, until=None)
+    by_method = {}
+    for row in ran.rows:
+        by_method.setdefault(row["method"], []).append(row)
+    assert [len(rows) for rows in by_method.values()] == [12, 4]
+    images = [{row["num_queries"] for row in rows} for rows in by_method.values()]
+    assert images == [{96}, {96}]  # two steps of 48 proposals, twelve populations of 8
+    counts = ran.section.tables[-1]
+    assert counts.rows == ["greedy search", "differential evolution"]
+    at_90 = counts.columns.index("at 90 %")
+    for row, rows in zip(counts.measured, by_method.values(), strict=True):
+        assert row[at_90] == sum(r["confidence"] >= 0.9 for r in rows)
+    assert json.loads(ran.printed.splitlines()[-1])["experiment"] == "demo"
+    assert Image.open(tmp_path / "gallery.png").size[0] > 300
+    with pytest.raises(ValueError, match="out: expected a new folder or one of sfi"):
+        run(tmp_path)
+
+
+REFUSED = [
+    ({"dataset": "imagenet"}, "dataset: expected one of digits, .*got 'imagenet'"),
+    ({"network": "vgg"}, "network: expected one of lenet, .*got 'vgg'"),
+    ({"network": "lenet=none"}, "network: expected a file, got none at none"),
+    ({"objective": "logit"}, "objective: expected one of confidence, .*got 'logit'"),
+    ({"boundary": "bounce"}, "boundary: expected one of clip, .*got 'bounce'"),
+    ({"colors": ("pink",)}, "colors: expected black"),
+    ({"colors": ("red",)}, "digits has grey images, got 'red'"),
+    ({"colors": ()}, "colors: expected at least one"),
+    ({"classes": ()}, "classes: expected one or more different ones, got none"),
+    ({"classes": (1, 1)}, "classes: expected one or more different ones, got 1 1"),
+    ({"classes": (-1,)}, "classes: expected numbers from 0 to 3, got -1"),
+    ({"classes": (0, 4)}, "classes: expected numbers from 0 to 3, got 4"),
+    ({"k": 0}, "k: expected a number of at least 1, got 0"),
+    ({"k": 785}, "k: expected at most the 784 pixels of digits, got 785"),
+    ({"repeats": 0}, "repeats: expected"),
+    ({"lanes": 0}, "lanes: expected"),
+    ({"chunk": 0}, "chunk: expected"),
+    ({"population": 3}, "population: expected a number of at least 4, got 3"),
+    ({"generations": -1}, "generations: expected"),
+    ({"seed": -1}, "seed: expected"),
+    ({"until": 1.5}, r"until: expected a confidence in \(0, 1\], got 1.5"),
+    ({"until": math.nan}, "until: expected"),
+    ({"stop_at_success": True}, "stop_at_success: expected a confidence as --until"),
+    ({"objective": "margin", "retry_log_confidence": True}, "retry_log_confidence: expected"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED)
+def test_settings_that_cannot_work_are_refused_before_anything_is_read(
+    out, monkeypatch, changes, message
+):
+    monkeypatch.setattr(models, "load_dataset", lambda name: pytest.fail("read"))
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         run(out, **changes)
     assert not out.exists()
 
 
-@pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"classes": (0, 4)}, "classes: expected numbers from 0 to 3, got 4"),
-        ({"k": 37}, "k: expected at most the 36 pixels, got 37"),
-        ({"colors": ("red",)}, "digits has grey images, got 'red'"),
-    ],
-)
-def test_settings_that_do_not_fit_the_data_are_refused_before_training(
-    out, monkeypatch, changes, message
-):
-    monkeypatch.setattr(sfi.models, "trained", lambda *args, **kwargs: pytest.fail("trained"))
-    with pytest.raises(ValueError, match=message):
-        run(out, **changes)
+def test_the_demo_needs_a_budget_for_one_step(out):
+    with pytest.raises(ValueError, match="budget: expected a number of at least 50, got 49"):
+        run(out, demo, budget=49)
 
 
-def test_a_missing_data_set_says_what_to_do(out, monkeypatch, tmp_path):
+def test_a_missing_data_set_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.undo()
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    assert "mnist" in datasets.DATASETS
     with pytest.raises(FileNotFoundError, match=r"mnist is not prepared .*TFDS_DATA_DIR"):
-        run(out, dataset="mnist")
+        datasets.load_dataset("mnist")
+
+
+def test_a_network_without_a_name_of_its_own_is_shown_under_its_key():
+    settings = dataclasses.replace(sfi.Settings(), network="cifar_resnet20=a/b", dataset="cifar10")
+    assert sfi.title(settings) == "cifar_resnet20 on CIFAR-10: at most 5 pixels altered"
+    one = dataclasses.replace(settings, network="cnn_nopool", k=1)
+    assert sfi.title(one) == "CNN without pooling on CIFAR-10: 1 pixel altered"

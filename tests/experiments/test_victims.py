@@ -1,8 +1,6 @@
 """Training by command, weights of one's own, and the tables about networks."""
 
-import dataclasses
 import json
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,9 +9,8 @@ import pytest
 import models
 from experiments import networks, sfi, train
 from experiments.bench import precision
-from experiments.kumano2020 import table1
 from experiments.lab import picture, record
-from experiments.lab.victims import check_specs, check_victim, how, victim
+from experiments.lab.victims import check_specs, check_victim, victim
 from models import SGD, Dataset, Recipe
 
 RECIPE = Recipe(SGD(), num_steps=6, batch_size=10, source="made up")
@@ -114,64 +111,6 @@ def test_a_network_without_a_recipe_is_refused_by_the_name_that_the_user_knows()
 def test_train_refuses_another_kind_of_file(stripes, tmp_path):
     with pytest.raises(ValueError, match=r"out: expected a file ending in \.safetensors"):
         train.main(train.Config(model="mlp", out=tmp_path / "weights.pth"))
-
-
-def test_table1_sets_the_paper_beside_what_was_measured(stripes, tmp_path, capsys):
-    config = table1.Config(datasets=("mnist",), models=("mlp",), out=tmp_path / "table1.json")
-    table1.main(config)
-    printed = capsys.readouterr().out
-    (row,) = json.loads(printed.splitlines()[-1])["rows"]
-    assert row["paper"] == 97
-    assert row["accuracy"] == models.accuracy(
-        victim("mlp", dataclasses.replace(stripes))[0], stripes.test_images, stripes.test_labels
-    )
-    assert f"{100 * row['accuracy']:.2f}" in printed
-    assert json.loads((tmp_path / "table1.json").read_text())["rows"] == [row]
-
-
-def test_table1_says_which_weights_are_published_and_which_training_ended_early(
-    stripes, tmp_path, monkeypatch, capsys
-):
-    _, card = victim("mlp", stripes)
-    file = tmp_path / "mine.safetensors"
-    models.save(models.trained("mlp", stripes)[0], file)
-    config = table1.Config(datasets=("mnist",), models=(f"mlp={file}",))
-    table1.main(config)
-    record = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert record["models"] == ["mlp=mine.safetensors"]
-    assert record["rows"][0]["accuracy"] == card["accuracy"]
-    assert how(record["rows"][0]) == "weights of mine.safetensors"
-
-    table1.main(table1.Config(datasets=("mnist",), models=("mlp",), seed=1, num_epochs=1))
-    (row,) = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
-    assert row["epochs"] == 1
-    assert how(row).endswith(", ended after epoch 1")
-    assert "epochs" not in card
-
-
-@pytest.mark.parametrize(
-    ("config", "sentence"),
-    [
-        ({"models": ("mlp=no.safetensors",)}, "models: expected a file of weights, got none at no"),
-        ({"models": ("mlp=",)}, "network: expected NAME or NAME=FILE, got 'mlp='"),
-        ({"models": ("mlp", "mlp=a")}, "datasets, models: expected each once, got .* mlp mlp=a"),
-        ({"num_epochs": 0}, "num_epochs: expected at least 1, got 0"),
-        ({"datasets": ("digits",)}, "datasets: expected mnist, .*, got 'digits'"),
-        ({"datasets": ("mnist",), "models": ("nin",)}, "models: expected .*, got 'nin'"),
-        ({"datasets": ()}, "datasets: expected at least one, got none"),
-        ({"models": ()}, "models: expected at least one, got none"),
-        ({"seed": -1}, r"seed: expected a whole number in \[0, 2\*\*32\), got -1"),
-        ({"out": Path("/")}, "out: expected a file, got the folder /"),
-    ],
-)
-def test_table1_knows_the_papers_rows_alone(config, sentence):
-    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
-        table1.main(table1.Config(**config))
-
-
-def test_every_network_of_table1_has_a_recipe():
-    for dataset, row in table1.PAPER.items():
-        assert all(models.recipe_for(name, dataset) for name in row)
 
 
 def test_networks_lists_every_architecture(capsys):

@@ -12,7 +12,8 @@ import numpy as np
 
 import jfool
 from jfool.sweeps import large
-from tests.jfool.sweep_program import POINTS, SHAPE, FixedOrder
+from tests.jfool.helpers import FixedOrder
+from tests.jfool.sweep_program import POINTS, SHAPE
 
 NUM_CLASSES, RUNS, GENERATIONS, CHILDREN = 4, 5, 12, 6
 ENCODINGS = {

@@ -41,11 +41,13 @@ class FixedOrder:
     weights: Any
 
     def __call__(self, images: Array) -> Array:
-        pixels = images.reshape(len(images), -1)
-        logits = jnp.zeros((len(images), self.weights.shape[1]), jnp.float32)
-        for i in range(pixels.shape[1]):
-            logits = logits + pixels[:, i, None] * self.weights[i][None]
-        return logits
+        def add(logits: Array, pixel: tuple[Array, Array]) -> tuple[Array, None]:
+            values, weights = pixel
+            return logits + values[:, None] * weights[None], None
+
+        pixels = images.reshape(len(images), -1).T
+        start = jnp.zeros((len(images), self.weights.shape[1]), jnp.float32)
+        return jax.lax.scan(add, start, (pixels, jnp.asarray(self.weights)))[0]
 
 
 @pytree

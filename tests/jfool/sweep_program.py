@@ -15,28 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 
 import jfool
-from jfool.base import pytree
 from jfool.sweeps import Progress, SweepStopped, checkpoint, files, lane_table
 from jfool.sweeps.run_folder import RunFolder
+from tests.jfool.helpers import FixedOrder
 
 STOPPED = 75
 SHAPE, NUM_CLASSES, LANES = (4, 5, 3), 4, 3
 # For programs: compiled as in these tests, for other programs give other bits.
 ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-
-
-@pytree
-class FixedOrder:
-    """Logits added pixel by pixel: no sum depends on the shape of the batch."""
-
-    weights: Any
-
-    def __call__(self, images: jax.Array) -> jax.Array:
-        pixels = images.reshape(len(images), -1)
-        logits = jnp.zeros((len(images), NUM_CLASSES), jnp.float32)
-        for i in range(pixels.shape[1]):
-            logits = logits + pixels[:, i, None] * self.weights[i][None]
-        return logits
 
 
 def arguments() -> tuple[list[Any], dict[str, Any]]:
@@ -53,7 +39,7 @@ def arguments() -> tuple[list[Any], dict[str, Any]]:
 
 def sweep(folder: str | None, on_progress: Any = lambda progress: None, **options: Any) -> Any:
     lead, settings = arguments()
-    settings |= {"lanes": LANES, "segment": 4, "checkpoint_seconds": 0.0, **options}
+    settings |= {"lanes": LANES, "chunk": 8, "segment": 4, "checkpoint_seconds": 0.0, **options}
     return jfool.sweep(*lead, **settings, folder=folder, on_progress=on_progress)
 
 

@@ -273,6 +273,7 @@ def test_jobs_that_stop_no_longer_query(case, result):
     assert (np.asarray(result.num_steps)[np.asarray(result.stopped)] < NUM_STEPS).any()
 
 
+@pytest.mark.slow
 def test_without_jit_the_result_is_the_same(case):
     compiled = case.run(num_steps=2)
     with jax.disable_jit():
@@ -300,13 +301,15 @@ def test_zero_steps_judge_the_start(case):
 
 
 def test_the_program_is_one_call_without_callbacks(case):
-    def program(model):
-        return jax.make_jaxpr(
-            lambda key: (
-                jfool.run(key, case.attack, model, case.jobs, num_steps=2, until=case.until).images
-            )
-        )(jax.random.key(0)).jaxpr
+    def images(key):
+        linear = Linear(jnp.asarray(WEIGHTS))
+        options = {"num_steps": 2, "until": case.until}
+        return jfool.run(key, case.attack, linear, case.jobs, **options).images
 
-    linear = Linear(jnp.asarray(WEIGHTS))
-    assert not callbacks(program(linear))
-    assert callbacks(program(Watched(linear, case.tally)))  # one would be seen
+    assert not callbacks(jax.make_jaxpr(images)(jax.random.key(0)).jaxpr)
+
+
+def test_a_callback_deep_inside_a_program_would_be_seen():
+    watched = Watched(Linear(jnp.asarray(WEIGHTS)), Tally())
+    looped = jax.jit(lambda images: jax.lax.map(watched, images))
+    assert callbacks(jax.make_jaxpr(looped)(np.zeros((2, 1, *SHAPE), np.float32)).jaxpr)

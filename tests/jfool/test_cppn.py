@@ -91,8 +91,9 @@ def test_every_grown_genome_is_valid():
 
 
 def test_ancestors_are_those_of_a_search_over_the_graph():
+    find = jax.jit(ancestors)
     for genome in grown()[::40]:
-        found = np.asarray(ancestors(jax.tree.map(jnp.asarray, genome)))
+        found = np.asarray(find(jax.tree.map(jnp.asarray, genome)))
         for node in np.flatnonzero(genome.active):
             seen, todo = set(), [int(node)]
             while todo:
@@ -104,8 +105,8 @@ def test_ancestors_are_those_of_a_search_over_the_graph():
 
 
 def test_rendering_is_that_of_a_recursive_evaluator():
-    genomes = grown()
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *genomes)
+    genomes = grown()[::8]
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *genomes)
     images = np.asarray(jax.jit(jax.vmap(lambda g: ENCODING.decode(None, g)))(stacked))
     assert images.shape == (len(genomes), *SIZE, OUTPUTS)
     places = [(0, 0), (4, 5), (2, 3), (3, 1)]
@@ -120,8 +121,8 @@ def test_rendering_is_that_of_a_recursive_evaluator():
 
 def test_a_larger_rendering_meets_the_native_one_at_its_points():
     genome = jax.tree.map(jnp.asarray, grown()[-1])
-    native = ENCODING.render(genome, *SIZE)
-    larger = ENCODING.render(genome, 5 * 3 + 1, 4 * 3 + 1)
+    native = np.asarray(ENCODING.render(genome, *SIZE))
+    larger = np.asarray(ENCODING.render(genome, 5 * 3 + 1, 4 * 3 + 1))
     np.testing.assert_allclose(larger[::3, ::3], native, atol=1.01 / 255)
     assert ENCODING.render(genome, 1, 1).shape == (1, 1, 3)
 
@@ -133,11 +134,16 @@ def rates(**others):
     return Growth(jfool.PolynomialMutation(0.0), **{**none, **others})
 
 
+@jax.jit
+def mutants(growth: Growth, genome: Genome) -> Genome:
+    """4 000 of them."""
+    keys = jax.random.split(jax.random.key(1), 4000)
+    return jax.vmap(lambda key: growth.mutate(key, genome, OUTPUTS, jnp.int32(0)))(keys)
+
+
 def mutated(growth: Growth, genome: Genome, count: int = 300) -> Genome:
-    genome = jax.tree.map(jnp.asarray, genome)
-    return jax.vmap(lambda key: growth.mutate(key, genome, OUTPUTS, jnp.int32(0)))(
-        jax.random.split(jax.random.key(1), count)
-    )
+    found = mutants(growth, jax.tree.map(jnp.asarray, genome))
+    return Genome(*(np.asarray(leaf)[:count] for leaf in jax.tree.leaves(found)))
 
 
 SMALL = grown()[0]

@@ -18,12 +18,12 @@ def arrays(genome):
     return {name: np.asarray(leaf) for name, leaf in vars(genome).items()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def genome():
-    start = ENCODING.start(jax.random.key(0), 2)
+    start, vary = ENCODING.start(jax.random.key(0), 2), jax.jit(ENCODING.vary)
     for generation in range(8):
         halves = (jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], start) for i in (0, 1))
-        start = ENCODING.vary(jax.random.key(generation), *halves, jnp.int32(0))
+        start = vary(jax.random.key(generation), *halves, jnp.int32(0))
     return jax.tree.map(lambda leaf: leaf[0], start)
 
 

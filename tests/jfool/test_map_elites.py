@@ -47,6 +47,7 @@ def judge(children):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_archive_is_that_of_a_dictionary(seed):
     search, archive = MAPElites(8, record=30), {}
+    step = jax.jit(lambda key, state: search.step(key, Numbered(), judge, state))
     state = search.init(jax.random.key(seed), Numbered(), CELLS, CLASSES)
     wins = np.full((30, CELLS), -2)
     for generation in range(30):
@@ -57,11 +58,12 @@ def test_the_archive_is_that_of_a_dictionary(seed):
                 if score[cell] > archive.get(cell, (-np.inf,))[0]:
                     archive[cell] = score[cell], child, logit
                     wins[generation, cell] = parent
-        state = search.step(jax.random.key(generation), Numbered(), judge, state)
+        state = step(jax.random.key(generation), state)
+        fitness, genotypes = np.asarray(state.fitness), np.asarray(state.genotypes)
         for cell, (score, child, logit) in archive.items():
-            assert state.fitness[cell] == score
-            assert state.genotypes[cell] == child
-            np.testing.assert_array_equal(state.logits[cell], logit)
+            assert fitness[cell] == score
+            assert genotypes[cell] == child
+            np.testing.assert_array_equal(np.asarray(state.logits)[cell], logit)
         assert (np.asarray(state.parents) >= 0).all()
     np.testing.assert_array_equal(state.lineage.wins, wins)
     np.testing.assert_array_equal(state.lineage.fitness[-1], state.fitness)
@@ -152,11 +154,14 @@ def test_a_sweep_that_keeps_no_record_has_no_column_for_it(tmp_path):
     expected = run(attack, num_steps=2)
     np.testing.assert_array_equal(results.column("notes.born"), expected.notes.born)
     np.testing.assert_array_equal(results.column("confidence"), expected.confidence)
+    np.testing.assert_array_equal(results.genotypes(attack, jfool.EvolutionJob), expected.genotype)
+    np.testing.assert_array_equal(results.images(attack, jfool.EvolutionJob), expected.images)
     assert "notes.wins" not in results.table.column_names
     assert jfool.read_sweep(tmp_path / "r").table.equals(results.table)
 
 
-def test_a_sweep_of_archives_finds_what_run_finds(tmp_path):
+@pytest.mark.slow
+def test_a_sweep_of_networks_that_grow_finds_what_run_finds(tmp_path):
     model = Linear(jnp.asarray(weights(5)))
     attack = dataclasses.replace(
         ATTACK, encoding=jfool.CPPN(SHAPE, "hls", max_nodes=12, max_connections=20)

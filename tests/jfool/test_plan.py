@@ -117,6 +117,7 @@ def test_lanes_alone_need_no_collective_and_fit_where_the_memory_suffices():
     assert not planned(memory=report.memory.total - 1).fits
 
 
+@pytest.mark.slow
 def test_the_largest_number_of_lanes_fits_and_the_next_does_not():
     limit = program_of_lanes(21).memory.total + 10
     tried = []

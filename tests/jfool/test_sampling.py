@@ -12,7 +12,7 @@ from jfool.search.sampling import donors, latin_hypercube, uniform
 
 def drawn(seed: int, size: int, times: int) -> np.ndarray:
     """`[times, size, 3]` donors."""
-    draw = jax.vmap(lambda key: donors(key, size))
+    draw = jax.jit(jax.vmap(lambda key: donors(key, size)))
     return np.stack(draw(jax.random.split(jax.random.key(seed), times)), axis=-1)
 
 

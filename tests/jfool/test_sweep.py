@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import json
+import shutil
 import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import jfool
@@ -32,7 +34,26 @@ def assert_equals_run(results: Results, expected: AttackResult) -> None:
 
 
 def sweep(**options) -> Results:
-    return program.sweep(None, **{"chunk": 8, **options})
+    return program.sweep(None, **options)
+
+
+@functools.cache
+def undisturbed() -> pa.Table:
+    return without_provenance(sweep().table)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished sweep, for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    program.sweep(folder)
+    return folder
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy, for tests that damage it."""
+    return shutil.copytree(finished, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +61,7 @@ def sweep(**options) -> Results:
     [
         {},
         {"lanes": 1},
-        {"lanes": 32},
+        pytest.param({"lanes": 32}, marks=pytest.mark.slow),
         {"segment": 1},
         {"segment": 100},
         {"segment": None},
@@ -52,6 +73,7 @@ def test_the_results_are_those_of_run_bit_by_bit(options):
     assert_equals_run(sweep(**options), of_run())
 
 
+@pytest.mark.slow
 def test_larger_chunks_equal_those_of_a_run_of_as_many_jobs():
     """Both then show the model 16 images per call."""
     assert_equals_run(sweep(lanes=32, chunk=16), of_run(chunk=16))
@@ -67,7 +89,6 @@ def test_a_budget_of_queries_ends_a_job_with_the_step_that_reaches_it():
     results = sweep(until=None, max_queries=60)
     np.testing.assert_array_equal(results.column("num_queries"), 64)
     np.testing.assert_array_equal(results.column("num_steps"), 7)
-    assert_equals_run(results, jfool.run(*program.arguments()[0], num_steps=25, max_queries=60))
 
 
 def test_ids_name_the_draws_and_the_rows():
@@ -96,11 +117,23 @@ def test_columns_and_images_that_there_are_not_are_refused():
     with pytest.raises(ValueError, match="rows: expected numbers from 0 to 31, got 3 to 32"):
         results.images(attack, jfool.SparseJob, [3, 32])
     with (
-        pytest.raises(TypeError, match="attack: expected the sweep's, with an encoding"),
+        pytest.raises(TypeError, match="attack: expected that of the sweep, with an encoding"),
         unchecked(),
     ):
         results.images(attack.search, jfool.SparseJob)
     assert results.images(attack, jfool.SparseJob, []).shape == (0, *program.SHAPE)
+
+
+def test_an_untargeted_sweep_has_the_label_and_paints_its_images():
+    lead, _ = program.arguments()
+    jobs = dataclasses.replace(lead[3], target=None, label=lead[3].target)
+    attack = dataclasses.replace(lead[1], objective=jfool.Untargeted())
+    options = {"num_steps": 3, "chunk": 8}
+    results = jfool.sweep(lead[0], attack, lead[2], jobs, lanes=3, **options)
+    expected = jfool.run(lead[0], attack, lead[2], jobs, **options)
+    np.testing.assert_array_equal(results.column("job.label"), jobs.label)
+    assert "job.target" not in results.table.column_names
+    np.testing.assert_array_equal(results.images(attack, jfool.SparseJob), expected.images)
 
 
 def test_rows_say_where_they_come_from():
@@ -118,7 +151,11 @@ def test_new_numbers_meet_the_same_program():
         model = Traced(Linear(jnp.asarray(weights(seed))), tally)
         before = segment._cache_size()
         jfool.sweep(
-            key, attack, model, jobs, num_steps=steps, until=jfool.confident(threshold), lanes=lanes
+            *(key, attack, model, jobs),
+            num_steps=steps,
+            until=jfool.confident(threshold),
+            lanes=lanes,
+            chunk=8,
         )
     assert segment._cache_size() == before
 
@@ -158,15 +195,15 @@ def test_a_folder_is_gone_on_with_and_read(tmp_path):
         assert other.table.equals(results.table)
         assert not len(other.missing)
     assert read.settings["note"] == {"model": "linear"}
-    assert without_provenance(read.table).equals(without_provenance(program.sweep(None).table))
+    assert without_provenance(read.table).equals(undisturbed())
 
 
 def test_what_was_chosen_at_the_start_is_not_chosen_again(tmp_path):
     lead, settings = program.arguments()
-    jfool.sweep(*lead, **settings, folder=tmp_path / "run", lanes=3, chunk=16)
+    jfool.sweep(*lead, **settings, folder=tmp_path / "run", lanes=3, chunk=8)
     jfool.sweep(*lead, **settings, folder=tmp_path / "run")
     held = json.loads((tmp_path / "run" / "settings.json").read_text())
-    assert (held["lanes"], held["chunk"]) == (3, 16)
+    assert (held["lanes"], held["chunk"]) == (3, 8)
 
 
 @pytest.mark.parametrize(
@@ -177,23 +214,21 @@ def test_what_was_chosen_at_the_start_is_not_chosen_again(tmp_path):
         ({"until": None}, "until"),
         ({"max_queries": 10}, "max_queries: 10 instead of null"),
         ({"lanes": 4}, "lanes: 4 instead of 3"),
-        ({"chunk": 8}, "chunk: 8 instead of 1024"),
+        ({"chunk": 16}, "chunk: 16 instead of 8"),
         ({"job_ids": np.arange(32) + 1}, "job_ids"),
     ],
 )
-def test_other_settings_are_refused_by_name(change, name, tmp_path):
-    program.sweep(tmp_path / "run")
-    before = (tmp_path / "run" / "settings.json").read_text()
+def test_other_settings_are_refused_by_name(change, name, finished):
+    before = (finished / "settings.json").read_text()
     with pytest.raises(ValueError, match=f"folder: expected the settings .* another {name}"):
-        program.sweep(tmp_path / "run", **change)
-    assert (tmp_path / "run" / "settings.json").read_text() == before
+        program.sweep(finished, **change)
+    assert (finished / "settings.json").read_text() == before
 
 
-def test_a_refused_call_keeps_no_other_from_going_on(tmp_path):
-    program.sweep(tmp_path / "run")
+def test_a_refused_call_keeps_no_other_from_going_on(finished):
     with pytest.raises(ValueError, match="another num_steps"):
-        program.sweep(tmp_path / "run", num_steps=24)
-    assert not len(program.sweep(tmp_path / "run").missing)
+        program.sweep(finished, num_steps=24)
+    assert not len(program.sweep(finished).missing)
 
 
 @pytest.mark.parametrize(
@@ -205,12 +240,11 @@ def test_a_refused_call_keeps_no_other_from_going_on(tmp_path):
         (3, lambda old: dataclasses.replace(old, base=old.base * 0.5), "jobs"),
     ],
 )
-def test_another_problem_is_refused_by_name(index, make, name, tmp_path):
-    program.sweep(tmp_path / "run")
+def test_another_problem_is_refused_by_name(index, make, name, finished):
     lead, settings = program.arguments()
     lead[index] = make(lead[index])
     with pytest.raises(ValueError, match=f"folder: expected the settings .* another {name}"):
-        jfool.sweep(*lead, **settings, folder=tmp_path / "run")
+        jfool.sweep(*lead, **settings, folder=finished)
 
 
 @pytest.mark.parametrize(
@@ -262,12 +296,11 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "{}"])
-def test_damaged_settings_are_named(content, tmp_path):
-    program.sweep(tmp_path / "run")
-    (tmp_path / "run" / "settings.json").write_text(content)
+def test_damaged_settings_are_named(content, copied):
+    (copied / "settings.json").write_text(content)
     for read in (jfool.read_sweep, program.sweep):
         with pytest.raises(ValueError, match=r"settings.json is damaged: "):
-            read(tmp_path / "run")
+            read(copied)
 
 
 def test_a_folder_of_an_earlier_version_is_refused(tmp_path):
@@ -315,7 +348,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
     assert 0 < len(before) < 32
     assert not list((tmp_path / "run" / "parts").glob(".*"))
     results = program.sweep(tmp_path / "run")
-    assert without_provenance(results.table).equals(without_provenance(program.sweep(None).table))
+    assert without_provenance(results.table).equals(undisturbed())
 
 
 @pytest.mark.parametrize(("fits", "expected"), [(1024, 1024), (300, 256), (1, 1)])

@@ -146,7 +146,10 @@ def test_going_on_costs_less_than_starting_those_jobs_anew(broken_off, tmp_path)
     assert segments["with"] < segments["without"]
 
 
-@pytest.mark.parametrize("place", [0.05, 0.3, 0.6, 0.9, "truncated"])
+@pytest.mark.parametrize(
+    "place",
+    [0.3, "truncated", *(pytest.param(x, marks=pytest.mark.slow) for x in (0.05, 0.6, 0.9))],
+)
 def test_a_damaged_part_is_named(place, broken_off, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(broken_off, folder)

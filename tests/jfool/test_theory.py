@@ -3,6 +3,7 @@
 Weights are small whole numbers, so that float32 holds every sum exactly and equal means equal.
 """
 
+import functools
 import itertools
 
 import jax
@@ -59,21 +60,42 @@ def g_of(Q):
     return lambda chosen: float(Q[np.ix_(chosen, chosen)].sum())
 
 
+@functools.partial(jax.jit, static_argnames="paper_branch")
+def linear_bounds(deltas, r, R, paper_branch=False):
+    options = {"r": r, "R": R, "paper_branch": paper_branch}
+    return jax.vmap(lambda delta: theory.linear(delta, **options).bound)(deltas)
+
+
+@functools.partial(jax.jit, static_argnames="paper_branch")
+def linear_images(deltas, r, R, paper_branch):
+    """For every k from 0 to D, images and their predicted gaps: `[D + 1, N, D]`, `[D + 1, N]`."""
+
+    def look(delta, k):
+        sfis = theory.linear(delta, r=r, R=R, paper_branch=paper_branch)
+        return sfis.image(k), sfis.bound[k]
+
+    ks = jnp.arange(deltas.shape[1] + 1)
+    return jax.vmap(lambda k: jax.vmap(look, (0, None))(deltas, k))(ks)
+
+
+hidden_layers = jax.jit(jax.vmap(lambda U, delta_v: theory.hidden_layer(U, delta_v, R=2.0)))
+polynomials = jax.jit(jax.vmap(lambda Q: theory.polynomial(Q, R=2.0)))
+
+
 @pytest.mark.parametrize(("r", "R"), RANGES)
 @pytest.mark.parametrize("num_pixels", [1, 2, 4, 6])
 def test_theorem_1_is_what_exhaustive_search_finds(num_pixels, r, R):
     delta = whole(np.random.default_rng(num_pixels), 200, num_pixels)
     images, k = images_of(num_pixels, r, R)
     best = best_by_k(delta @ images.T, k, num_pixels)
-    found = jax.vmap(lambda d: theory.linear(d, r=r, R=R).bound)(delta)
-    assert np.array_equal(found, best)
+    assert np.array_equal(linear_bounds(delta, r, R), best)
 
 
 @pytest.mark.parametrize(("r", "R"), RANGES)
 def test_the_printed_branch_is_never_above_the_maximum_and_sometimes_below(r, R):
     delta = whole(np.random.default_rng(0), 2000, 5)
-    exact = jax.vmap(lambda d: theory.linear(d, r=r, R=R).bound)(delta)
-    printed = jax.vmap(lambda d: theory.linear(d, r=r, R=R, paper_branch=True).bound)(delta)
+    exact = np.asarray(linear_bounds(delta, r, R))
+    printed = np.asarray(linear_bounds(delta, r, R, paper_branch=True))
     assert (printed <= exact).all()
     assert (printed[:, 0] == exact[:, 0]).all()  # without altered pixels it is right
     assert (printed < exact).any()
@@ -96,13 +118,9 @@ def test_the_printed_branch_misses_the_white_pixel_on_black():
 def test_a_linear_certificate_has_at_most_k_altered_pixels_and_the_predicted_gap(
     r, R, paper_branch
 ):
-    def look(delta, k):
-        sfis = theory.linear(delta, r=r, R=R, paper_branch=paper_branch)
-        return sfis.image(k), sfis.bound[k]
-
     deltas = whole(np.random.default_rng(1), 100, 6)
-    for k in range(7):
-        images, gaps = jax.vmap(look, (0, None))(deltas, k)
+    found = map(np.asarray, linear_images(deltas, r, R, paper_branch))
+    for k, (images, gaps) in enumerate(zip(*found, strict=True)):
         assert np.array_equal((deltas * images).sum(1), gaps)
         altered = 6 - np.maximum((images == r).sum(1), (images == R).sum(1))
         assert (altered <= k).all()
@@ -113,45 +131,46 @@ def test_a_linear_certificate_has_at_most_k_altered_pixels_and_the_predicted_gap
 def test_algorithm_1_is_the_printed_loop_and_never_above_the_maximum(num_pixels):
     rng = np.random.default_rng(num_pixels)
     U, delta_v = whole(rng, 1000, 3, num_pixels), whole(rng, 1000, 3)
-    sfis = jax.vmap(lambda U, d: theory.hidden_layer(U, d, R=2.0))(U, delta_v)
+    sfis = hidden_layers(U, delta_v)
     sets, k = black_sets(num_pixels)
     hidden = np.maximum(np.einsum("ndi,si->nsd", U, sets), 0)
     best = best_by_k(2 * np.einsum("nsd,nd->ns", hidden, delta_v), k, num_pixels)
     images, altered = images_of(num_pixels, 0.0, 2.0)
     hidden = np.maximum(np.einsum("ndi,si->nsd", U, images), 0)
     of_all = best_by_k(np.einsum("nsd,nd->ns", hidden, delta_v), altered, num_pixels)
-    bound = sfis.log_odds[:, 0]
+    pixels, bound = np.asarray(sfis.pixels[:, 0]), np.asarray(sfis.log_odds[:, 0])
     assert (bound <= best).all()
     assert (bound <= of_all).all()
     if num_pixels > 1:  # it is sufficient only
         assert (bound < best).any()
         assert (best < of_all).any()
     for i in range(200):
-        check_loop(sfis, i, *one_by_one(h_of(U[i], delta_v[i]), num_pixels), scale=2)
+        chosen, values = one_by_one(h_of(U[i], delta_v[i]), num_pixels)
+        check_loop(pixels[i], bound[i], chosen, np.multiply(2, values))
 
 
 @pytest.mark.parametrize("num_pixels", [1, 3, 6])
 def test_algorithm_2_is_the_printed_loop_and_never_above_the_maximum(num_pixels):
     Q = whole(np.random.default_rng(num_pixels), 1000, num_pixels, num_pixels)
     Q = Q + Q.swapaxes(1, 2)
-    sfis = jax.vmap(lambda Q: theory.polynomial(Q, R=2.0))(Q)
+    sfis = polynomials(Q)
     sets, k = black_sets(num_pixels)
     best = best_by_k(4 * np.einsum("si,nij,sj->ns", sets, Q, sets), k, num_pixels)
-    bound = sfis.log_odds[:, 0]
+    pixels, bound = np.asarray(sfis.pixels[:, 0]), np.asarray(sfis.log_odds[:, 0])
     assert (bound <= best).all()
     if num_pixels > 1:
         assert (bound < best).any()
     for i in range(200):
-        check_loop(sfis, i, *one_by_one(g_of(Q[i]), num_pixels), scale=4)
+        chosen, values = one_by_one(g_of(Q[i]), num_pixels)
+        check_loop(pixels[i], bound[i], chosen, np.multiply(4, values))
 
 
-def check_loop(sfis, i, chosen, values, scale):
+def check_loop(pixels, bound, chosen, values):
     """The values rise strictly up to where the loop stops, and the pixels are those chosen."""
     steps = len(chosen)
-    assert sfis.pixels[i, 0, :steps].tolist() == chosen
-    assert (sfis.pixels[i, 0, steps:] == sfis.num_pixels).all()
-    bound = np.asarray(sfis.log_odds[i, 0])
-    assert bound[: steps + 1].tolist() == [scale * value for value in values]
+    assert pixels[:steps].tolist() == chosen
+    assert (pixels[steps:] == len(pixels)).all()
+    assert bound[: steps + 1].tolist() == values.tolist()
     assert (np.diff(bound[: steps + 1]) > 0).all()
     assert (bound[steps:] == bound[steps]).all()
 

@@ -72,14 +72,15 @@ def test_certificates_shown_to_the_models_have_the_predicted_confidence():
     rng = np.random.default_rng(1)
     W, U, V = rng.normal(size=(K, 9)), rng.normal(size=(6, 9)), rng.normal(size=(K, 6))
     x, s = rng.normal(size=(7, 9)), rng.normal(size=(K, 7))
-    Q = jax.vmap(theory.quadratic_form, (0, None))(*(v.astype(np.float32) for v in (s, x)))
+    Q = jax.jit(jax.vmap(theory.quadratic_form, (0, None)))(*(v.astype(np.float32) for v in (s, x)))
     models = [
-        (theory.linear_among, (W,), lambda z: W @ z),
-        (theory.hidden_layer_among, (U, V), lambda z: V @ np.maximum(U @ z, 0)),
-        (theory.polynomial_among, (Q,), lambda z: s @ (x @ z) ** 2),
+        (lambda c: theory.linear_among(W, c, R=0.5), lambda z: W @ z),
+        (lambda c: theory.hidden_layer_among(U, V, c, R=0.5), lambda z: V @ np.maximum(U @ z, 0)),
+        (lambda c: theory.polynomial_among(Q, c, R=0.5), lambda z: s @ (x @ z) ** 2),
     ]
-    for (among, weights, logits), label in itertools.product(models, range(K)):
-        sfis = among(*weights, label, R=0.5)
+    models = [(jax.jit(among), logits) for among, logits in models]
+    for (among, logits), label in itertools.product(models, range(K)):
+        sfis = among(label)
         assert (np.diff(sfis.bound) >= 0).all()
         for k in range(10):
             image = np.asarray(sfis.image(k), np.float64)
@@ -90,9 +91,10 @@ def test_certificates_shown_to_the_models_have_the_predicted_confidence():
 
 def test_they_can_be_vmapped_over_classes():
     W = whole(np.random.default_rng(2), K, D)
-    together = jax.vmap(lambda c: theory.linear_among(W, c, 4))(np.arange(K, dtype=np.int32))
+    one = jax.jit(lambda c: theory.linear_among(W, c, 4))
+    together = jax.jit(jax.vmap(one))(np.arange(K, dtype=np.int32))
     for label in range(K):
-        alone = theory.linear_among(W, label, 4)
+        alone = one(label)
         assert np.array_equal(together.log_odds[label], alone.log_odds)
         assert np.array_equal(together.bound[label], alone.bound)
         assert np.array_equal(together.confidence(3)[label], alone.confidence(3))
