@@ -12,7 +12,7 @@ import models
 from experiments import lab
 from experiments.lab.progress import say
 from experiments.lab.record import claim_file, print_json, versions
-from experiments.lab.victims import victim
+from experiments.lab.victims import load_victim
 from models.weights import check_savable, save
 
 
@@ -33,7 +33,8 @@ def main(settings: Settings) -> None:
     recipe = models.recipe_for(settings.network, settings.dataset)
     say(f"recipe: {recipe.settings()}, after {recipe.source}")
     dataset = models.load_dataset(settings.dataset)
-    model, card = victim(settings.network, dataset, settings.seed, num_epochs=settings.num_epochs)
+    victim = load_victim(settings.network, dataset, settings.seed, settings.num_epochs)
+    model, card = victim.model, dict(victim.card)
     path = settings.out
     if path is not None:
         save(model, path, card)

@@ -26,7 +26,7 @@ import models
 from experiments import lab
 from experiments.bench.synthetic import Countdown, Wait
 from experiments.lab.record import claim_file, print_json, versions, write_json
-from experiments.lab.victims import victim
+from experiments.lab.victims import load_victim
 
 PARTS = ("mnist", "synthetic", "tiny")
 
@@ -80,7 +80,7 @@ def main(settings: Settings) -> None:
 def mnist(settings: Settings) -> Problem:
     """Sparse fooling images with five pixels, in an order drawn once."""
     dataset = models.load_dataset("mnist")
-    model, _ = victim("cnn", dataset, settings.training_seed)
+    model = load_victim("cnn", dataset, settings.training_seed).model
     jobs = jfool.grid(
         jfool.SparseJob, settings.repeats, base=[[0.0], [0.5], [1.0]], target=range(10), k=5
     )
