@@ -154,7 +154,7 @@ def searched(
     **means: Any,
 ) -> lab.Records:
     """All records with one method, in a folder of their own."""
-    attack = method.make(victim.image_shape, victim.num_classes, wanted["k"].max())
+    attack = method.make(victim.image_shape, victim.num_classes, int(wanted["k"].max()))
     wanted = wanted.plus(method=method.name)
     told = {"threshold": s.threshold, "num_marks": NUM_MARKS, "until": s.until, "key": s.key}
     means = {"per_step": method.per_step, **told, **means}

@@ -1,4 +1,4 @@
-"""What a run leaves behind: a folder of its own, JSON that any reader takes, and where it ran."""
+"""JSON that any reader takes, and what a run was made with."""
 
 import json
 import math
@@ -14,10 +14,6 @@ import numpy as np
 
 import jfool
 from models.cache import check_writable, replacing
-
-RESULTS = "results.json"
-IMAGES = "images.npz"
-GALLERY = "gallery.png"
 
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +36,7 @@ def versions() -> dict[str, Any]:
 
 
 def git_commit(folder: Path = _ROOT) -> str | None:
-    """The commit of the clone, with `-dirty` behind it where tracked files differ from it."""
+    """The commit of the clone, with `-dirty` after it where tracked files differ from it."""
     command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty"]
     command += ["--exclude=*"]  # never a tag's name
     try:
@@ -70,27 +66,6 @@ def print_json(record: Mapping[str, Any]) -> None:
     print(json.dumps(json_safe(record), allow_nan=False), flush=True)
 
 
-def claim_folder(folder: Path, same: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Makes the folder of a run, before the work begins, and sees that it can be written.
-
-    Args:
-      folder: made where it is missing, with its parents.
-      same: entries that an earlier `results.json` must have, in JSON types, to be replaced.
-      overwrite: replace whatever results are there.
-    Raises:
-      ValueError: it is no folder, cannot be written, or holds results that are not `same`.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"out: expected a folder, got the file {folder}")
-    check_writable(folder, "out")
-    held = [name for name in (RESULTS, IMAGES, GALLERY) if (folder / name).exists()]
-    if held and not overwrite and not _holds(folder / RESULTS, json_safe(same)):
-        raise ValueError(
-            f"out: expected a folder without results of other settings, got {folder} "
-            f"with {', '.join(held)} (choose another --out, or --overwrite)"
-        )
-
-
 def claim_file(path: Path | None) -> None:
     """Sees that a record can be written, before the work begins; None is no record.
 
@@ -109,19 +84,3 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     text = json.dumps(json_safe(record), indent=1, allow_nan=False) + "\n"
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def write_arrays(path: Path, **arrays: Any) -> None:
-    """Writes a `.npz` whole or not at all."""
-    with replacing(path) as temporary:
-        np.savez_compressed(temporary, **arrays)
-
-
-def _holds(path: Path, same: Mapping[str, Any]) -> bool:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(record, dict) and all(
-        key in record and record[key] == value for key, value in same.items()
-    )

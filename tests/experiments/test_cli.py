@@ -1,6 +1,5 @@
 """The command line, from outside."""
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -9,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as cli
-from experiments.kumano2020 import de_tables, heat_maps
-from experiments.lab import section
-from experiments.lab.shown import preset_name
+from experiments.discovery import discover
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,10 +30,10 @@ def test_the_list_names_every_experiment_without_importing_jax():
     )
     *lines, jax_imported = done.stdout.splitlines()
     assert jax_imported == "False"
-    for name in cli.EXPERIMENTS:
+    assert {"demo", "bench engine", "greedy compare", "su2019 one_pixel"} <= set(discover())
+    for name in discover():
         (line,) = [line for line in lines if line.startswith(f"  {name} ")]
         assert len(line.removeprefix(f"  {name}").strip()) > 20
-        assert "(missing)" not in line
 
 
 def test_listing_ends_well():
@@ -53,16 +50,40 @@ def test_a_mistyped_option_ends_with_2_and_a_bad_value_with_one_sentence(tmp_pat
     assert refused.stdout == ""
 
 
-@pytest.mark.parametrize("words", [["nope"], ["bench"], ["bench", "nope"]])
-def test_an_unknown_experiment_ends_with_2(words, capsys):
-    assert cli.main(words) == 2
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("xyz", "one of demo, "),
+        ("sweeep", "sweep"),
+        ("bench", "bench "),
+        ("kumano2020 de_table", "kumano2020 de_tables"),
+        ("kumano2020 xyzzy", "kumano2020 "),
+        # Commands of earlier versions.
+        ("de_tables", "kumano2020 de_tables, got de_tables\n"),
+        ("de_tables paper --network nin", "kumano2020 de_tables, got de_tables\n"),
+        ("defence", "kumano2020 defense, got defence\n"),
+        ("one_pixel smoke", "su2019 one_pixel, got one_pixel\n"),
+        ("evolved_transfer", "nguyen2015 transfer, got evolved_transfer\n"),
+        ("evolved_mnist", "nguyen2015 mnist, got evolved_mnist\n"),
+        ("imagenet", "kumano2020 imagenet or nguyen2015 imagenet, got imagenet\n"),
+        ("greedy", "greedy compare, got greedy\n"),
+        ("greedy paper", "greedy compare, got greedy\n"),
+    ],
+)
+def test_an_unknown_experiment_ends_with_2_and_what_may_be_meant(words, expected, capsys):
+    assert cli.main(words.split()) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith("experiment: expected one of demo, sfi, ")
+    assert captured.err.startswith(f"experiment: expected {expected}")
     assert captured.out == ""
 
 
+def test_former_commands_lead_to_experiments():
+    assert set(cli.FORMER.values()) <= set(discover())
+    assert not set(cli.FORMER) & set(discover())
+
+
 def test_ctrl_c_ends_with_130_and_one_line(monkeypatch, capsys):
-    def interrupted(name, options):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "_run", interrupted)
@@ -71,7 +92,7 @@ def test_ctrl_c_ends_with_130_and_one_line(monkeypatch, capsys):
 
 
 def test_a_bug_keeps_its_trace(monkeypatch):
-    def broken(name, options):
+    def broken(*_):
         return int("not a number")  # raised by the interpreter, not by a check of ours
 
     monkeypatch.setattr(cli, "_run", broken)
@@ -79,47 +100,18 @@ def test_a_bug_keeps_its_trace(monkeypatch):
         cli.main(["demo"])
 
 
-def test_a_folder_that_cannot_be_is_refused_before_the_work(tmp_path, capsys):
-    (tmp_path / "file").write_text("mine")
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert cli.main(["de_tables", "smoke", "--out", str(out)]) == 2
-        assert f"out: expected a folder to write to, got {tmp_path / 'file'}" in (
-            capsys.readouterr().err
-        )
-    assert (tmp_path / "file").read_text() == "mine"
-    assert cli.main(["de_tables", "smoke", "--ks", "0", "--out", str(tmp_path / "new")]) == 2
-    assert not (tmp_path / "new").exists()
-
-
-def test_the_folder_of_another_experiment_is_left_alone(tmp_path, capsys):
-    found = section.Section(
-        name="theory",
-        title="",
-        source="",
-        preset="smoke",
-        command="python -m experiments theory smoke",
-        settings={},
-    )
-    section.publish(found, tmp_path)
-    before = (tmp_path / "section.json").read_text()
-    assert cli.main(["de_tables", "smoke", "--out", str(tmp_path)]) == 2
+def test_an_experiment_with_presets_needs_one(capsys):
+    assert cli.main(["su2019", "one_pixel", "nope"]) == 2
     assert capsys.readouterr().err == (
-        f"out: expected a new folder or one of de_tables, got {tmp_path}, which holds theory\n"
+        "preset: expected one of smoke, reduced, paper, got 'nope'\n"
     )
-    assert (tmp_path / "section.json").read_text() == before
-    cli._check_folder("theory", tmp_path)
 
 
-def test_a_run_is_called_the_papers_only_with_all_of_the_papers_numbers():
-    paper = de_tables.Config()
-    same = dataclasses.replace(paper, seed=3, lanes=2, network="nin", training_seed=1)
-    assert preset_name(same, paper) == "paper"
-    other = dataclasses.replace(paper, generations=5, until=0.9, colors=("black",))
-    assert preset_name(other, paper) == "paper, other colors, generations, until"
-    smoke = de_tables.PRESETS["smoke"][1]
-    assert preset_name(smoke, paper) == "smoke"
-    heat = heat_maps.Config()
-    given = dataclasses.replace(heat, de=(Path("one"),), inversion=Path("two"))
-    assert preset_name(given, heat) == "paper"
-    white = dataclasses.replace(heat, color="white", dataset="digits", network="mlp")
-    assert preset_name(white, heat) == "paper, other color"
+def test_former_options_are_refused_by_tools_and_experiments(capsys):
+    for words, sentence in (
+        ("train --model mlp", "option: expected --network, got --model"),
+        ("sweep --k 5", "option: expected --ks, got --k"),
+        ("sfi --weights w", "option: expected --network NAME=FILE, got --weights"),
+    ):
+        assert cli.main(words.split()) == 2
+        assert capsys.readouterr().err == f"{sentence}\n"

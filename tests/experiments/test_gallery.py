@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.lab.gallery import DPI, Tile, draw_gallery
+from experiments.lab.gallery import DPI, Tile, draw_gallery, tiles
+from experiments.lab.records import Records
 
 
 def blocks(image: np.ndarray, scale: int) -> np.ndarray:
@@ -24,7 +25,8 @@ def test_every_image_is_on_the_canvas_pixel_for_pixel(tmp_path, shape):
     ]
     labels = ["black", "a rather long label"]
     path = tmp_path / "g.png"
-    layout = draw_gallery(path, tiles, labels, ["0", "1", "2"], title="T", footnote="F")
+    rows = list(zip(labels, tiles, strict=True))
+    layout = draw_gallery(path, rows, ["0", "1", "2"], title="T", footnote="F")
     drawn = canvas(path)
     assert drawn.shape[:2] == layout.size[::-1]
     for i, row in enumerate(tiles):
@@ -35,8 +37,8 @@ def test_every_image_is_on_the_canvas_pixel_for_pixel(tmp_path, shape):
 
 
 def test_grey_levels_are_not_stretched_and_white_has_a_frame(tmp_path):
-    tiles = [[Tile(np.full((8, 8, 1), 0.5), "a"), Tile(np.ones((8, 8, 1)), "b"), None]]
-    layout = draw_gallery(tmp_path / "g.png", tiles, [""], ["", "", ""])
+    tiles = [Tile(np.full((8, 8, 1), 0.5), "a"), Tile(np.ones((8, 8, 1)), "b"), None]
+    layout = draw_gallery(tmp_path / "g.png", [("", tiles)], ["", "", ""])
     drawn = canvas(tmp_path / "g.png")
     x, y = layout.corner(0, 0)
     assert (drawn[y : y + 8, x : x + 8] == 128).all()
@@ -50,8 +52,8 @@ def test_grey_levels_are_not_stretched_and_white_has_a_frame(tmp_path):
 def test_failures_look_different(tmp_path):
     pictures = []
     for fooled in (True, False):
-        tiles = [[Tile(np.zeros((8, 8, 1)), "3: 12 %", fooled)]]
-        draw_gallery(tmp_path / "g.png", tiles, ["black"], ["3"])
+        rows = [("black", [Tile(np.zeros((8, 8, 1)), "3: 12 %", fooled)])]
+        draw_gallery(tmp_path / "g.png", rows, ["3"])
         pictures.append(canvas(tmp_path / "g.png"))
     colorful = [(np.ptp(picture.astype(int), axis=2) > 60).sum() for picture in pictures]
     assert colorful[0] == 0
@@ -62,10 +64,9 @@ def test_orange_is_explained_only_where_it_is_seen(tmp_path):
     seen = []
     for fooled in (True, False):
         for footnote in ("", "F"):
-            tiles = [[Tile(np.zeros((8, 8, 1)), "3", fooled), Tile(np.ones((8, 8, 1)), "3")]]
-            layout = draw_gallery(
-                tmp_path / "g.png", tiles, ["black"], ["3", "4"], footnote=footnote, orange="failed"
-            )
+            tiles = [Tile(np.zeros((8, 8, 1)), "3", fooled), Tile(np.ones((8, 8, 1)), "3")]
+            texts = {"footnote": footnote, "orange": "failed"}
+            layout = draw_gallery(tmp_path / "g.png", [("black", tiles)], ["3", "4"], **texts)
             below = canvas(tmp_path / "g.png")[layout.top + layout.pitch[1] :]
             seen.append((below < 200).sum())
     none, footnote, orange, both = seen
@@ -74,18 +75,33 @@ def test_orange_is_explained_only_where_it_is_seen(tmp_path):
 
 
 def test_nothing_is_cut_off_even_with_long_names(tmp_path):
-    tiles = [[Tile(np.zeros((8, 8, 1)), "an endless class name\n99 %")]]
+    tiles = [Tile(np.zeros((8, 8, 1)), "an endless class name\n99 %")]
     title = "A title that is much longer than the only image below it is wide"
-    draw_gallery(
-        tmp_path / "g.png", tiles, ["a long label"], ["an endless class name"], title=title
-    )
+    rows = [("a long label", tiles)]
+    draw_gallery(tmp_path / "g.png", rows, ["an endless class name"], title=title)
     drawn = canvas(tmp_path / "g.png")
     for border in (drawn[:4], drawn[-4:], drawn[:, :4], drawn[:, -4:]):
         assert (border == 255).all()
 
 
 def test_the_picture_says_its_resolution_and_needs_an_image(tmp_path):
-    draw_gallery(tmp_path / "g.png", [[Tile(np.zeros((8, 8, 1)), "a")]], ["r"], ["c"])
+    draw_gallery(tmp_path / "g.png", [("r", [Tile(np.zeros((8, 8, 1)), "a")])], ["c"])
     assert round(Image.open(tmp_path / "g.png").info["dpi"][0]) == DPI
     with pytest.raises(ValueError, match="tiles: expected at least one image"):
-        draw_gallery(tmp_path / "h.png", [[None]], ["r"], ["c"])
+        draw_gallery(tmp_path / "h.png", [("r", [None])], ["c"])
+
+
+def test_tiles_are_rows_by_a_column_with_whole_percent_below():
+    found = Records.of(
+        color=["black", "white", "black"],
+        confidence=[0.996, np.nan, 0.5],
+        fooled=[True, False, True],
+        image=np.arange(3.0).reshape(3, 1, 1, 1) / 2,
+    )
+    (black, first), (white, second) = tiles(found, "color")
+    assert (black, white) == ("black", "white")
+    assert [tile.caption for tile in first] == ["99 %", "50 %"]
+    assert [tile.image.item() for tile in first] == [0, 1]
+    assert [(tile.caption, tile.fooled) for tile in second] == [("-", False)]
+    ((_, told), _) = tiles(found, "color", lambda confidence: f"{confidence:.1f}")
+    assert told[1].caption == "0.5"

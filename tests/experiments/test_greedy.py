@@ -1,51 +1,36 @@
-"""Greedy re-placement of pixels against differential evolution: equal budgets, honest counts."""
+"""Greedy search against differential evolution: equal budgets, honest counts."""
 
 import dataclasses
-import json
 
 import jax
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import jfool
-from experiments.greedy import greedy
-from experiments.greedy.greedy_methods import evolution
-from experiments.greedy.greedy_tables import compared, notes, score, tables
-from experiments.lab.colors import parse_colors
-from experiments.lab.imagenet import ImageNetVictim
-from experiments.lab.recorded import Outcomes, carried_on, search_recorded
-from experiments.lab.search import Cell, jobs_of, places_of
+from experiments import lab
+from experiments.greedy import compare
+from experiments.greedy.methods import evolution
+from experiments.greedy.tables import cell_tables, charged, imagenet_table, score
+from experiments.lab import imagenet
+from experiments.lab.recorded import carried_on, search_recorded
+from experiments.lab.settings import check
+from experiments.lab.sparse import jobs_of
+from tests.experiments.helpers import run, smoke
 from tests.experiments.tiny_network import TinyNetwork
 
-SMOKE = greedy.PRESETS["smoke"][1]
-COLORS = parse_colors(["black", "white"], 1, "digits")
-PLACES = places_of([2], [Cell(color, label) for color in COLORS for label in range(4)], 1, 4)
-
-
-@pytest.fixture
-def tiny_victim(monkeypatch, tiny):
-    """Networks that answer at once, in place of both."""
-    network = TinyNetwork((5, 5, 3), 1000)
-    network.eval()
-    found = ImageNetVictim("squeezenet1_1", network, None, None)
-    monkeypatch.setattr(greedy, "imagenet_victim", lambda *args: found)
-
-
-def outcomes(confidence, reached) -> Outcomes:
-    """Of made-up searches of the eight places."""
-    confidence = np.array(confidence, np.float32)
-    return Outcomes(
-        places=list(PLACES.values()),
-        confidence=confidence,
-        predicted=confidence > 0.5,
-        reached=np.array(reached, float),
-        history=np.stack([confidence / 2, confidence], 1),
-        evaluations=np.array([500, 1000]),
-        images=np.zeros((8, 6, 6, 1)),
-    )
-
-
+COMMAND, EXPERIMENT = "greedy compare", compare.EXPERIMENT
+WANTED = lab.cells([2], ("black", "white"), range(4), 1, num_classes=4, shape=(6, 6, 1))
 NAN = np.nan
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
+
+def outcomes(confidence, reached) -> lab.Records:
+    """Of made-up searches of the eight cells."""
+    confidence = np.array(confidence, np.float32)
+    return WANTED.plus(confidence=confidence, fooled=confidence > 0.5, reached=reached)
+
+
 THEIRS = outcomes(
     [0.955, 0.105, 0.215, 0.905, 0.305, 0.405, 0.055, 0.995],
     [500, NAN, NAN, 900, NAN, NAN, NAN, 200],
@@ -58,23 +43,24 @@ OURS = outcomes(
 
 def test_a_recorded_search_is_the_search_itself_and_notes_what_its_history_says(linear_model, out):
     key = jax.random.key(3)
-    method = evolution("confidence", "rand", 8)
-    attack = method.make((6, 6, 1), 4, 2)
+    attack = evolution("confidence", "rand", 8).make((6, 6, 1), 4, 2)
     plain = jfool.run(
         key,
         attack,
         linear_model,
-        jobs_of(PLACES.values(), 1),
+        jobs_of(WANTED),
         num_steps=11,
         chunk=8,
-        job_ids=np.array(list(PLACES)),
+        job_ids=WANTED["job_id"],
         history=True,
     )
     found = search_recorded(
-        key,
+        lab.Run(out),
+        "tiny",
         attack,
         linear_model,
-        PLACES,
+        WANTED,
+        key=key,
         per_step=8,
         budget=100,
         threshold=0.9,
@@ -82,22 +68,19 @@ def test_a_recorded_search_is_the_search_itself_and_notes_what_its_history_says(
         until=None,
         lanes=3,
         chunk=8,
-        folder=out,
-        title="tiny",
     )
-    order = np.argsort(list(PLACES))
-    assert found.places == [list(PLACES.values())[i] for i in order]
-    np.testing.assert_array_equal(found.images, plain.images[order])
-    np.testing.assert_array_equal(found.confidence, plain.confidence[order])
-    np.testing.assert_array_equal(found.evaluations, [24, 48, 72, 96])  # 12 steps, by threes
-    history = np.asarray(plain.history)[order]
-    np.testing.assert_allclose(found.history, history[:, 2::3], rtol=1e-5)
+    np.testing.assert_array_equal(found["job_id"], WANTED["job_id"])
+    np.testing.assert_array_equal(found["image"], plain.images)
+    np.testing.assert_array_equal(found["confidence"], plain.confidence)
+    np.testing.assert_array_equal(found["evaluations"], [[24, 48, 72, 96]] * 8)  # 12 steps by 3
+    history = np.asarray(plain.history)
+    np.testing.assert_allclose(found["history"], history[:, 2::3], rtol=1e-5)
     first = np.argmax(history >= 0.9, 1) + 1
     expected = np.where((history >= 0.9).any(1), 8 * first, np.nan)
     assert 0 < np.isnan(expected).sum() < 8
-    np.testing.assert_array_equal(found.reached, expected)
-    np.testing.assert_array_equal(np.isnan(found.charged(100)), False)
-    assert (found.charged(100)[np.isnan(expected)] == 100).all()
+    np.testing.assert_array_equal(found["reached"], expected)
+    spent = charged(found, 100)
+    np.testing.assert_array_equal(spent, np.where(np.isnan(expected), 100, expected))
 
 
 def test_the_last_mark_of_a_search_that_ended_is_carried_on():
@@ -107,8 +90,9 @@ def test_the_last_mark_of_a_search_that_ended_is_carried_on():
 
 
 def test_the_tables_count_unreached_cells_at_the_budget():
-    config = dataclasses.replace(SMOKE, budget=1000)
-    summary, confidences, evaluations = tables(config, {"DE": THEIRS, "ours": OURS}, list("NESW"))
+    settings = smoke(EXPERIMENT, budget=1000)
+    both = {"DE": THEIRS, "ours": OURS}
+    summary, confidences, evaluations = cell_tables(settings, both, list("NESW"))
     #                     quartiles, mean, cells at 90 %, the other's not, evaluations to it
     assert summary.measured[0] == [18, 35, 91, 49, 3, 1, 800, 1000, 1000]
     assert summary.measured[1] == [39, 85, 98, 67, 4, 2, 250, 900, 1000]
@@ -120,29 +104,24 @@ def test_the_tables_count_unreached_cells_at_the_budget():
 
 
 def test_imagenet_counts_the_classes_that_either_reaches():
-    table = compared(SMOKE, {"DE": THEIRS, "ours": OURS}, list("NESW"), "oak")
+    table = imagenet_table(smoke(EXPERIMENT), {"DE": THEIRS, "ours": OURS}, list("NESW"), "oak")
     assert table.title.startswith("oak: 10 pixels on grey")
     assert "in 4 of the 7 classes in which either reaches 10 %, and in 4 of all 8" in table.title
 
 
 def test_the_papers_question_is_answered_as_it_was_found():
-    config = dataclasses.replace(SMOKE, dataset="cifar10", network="oak")
-    (blue,) = parse_colors(["blue"], 3, "cifar10")
-    card, victim = (
-        {"accuracy": 0.9, "num_test_images": 10},
-        ImageNetVictim("oak", TinyNetwork((5, 5, 3), 10), None, None),
-    )
-    for predicted, said in ((True, "here they are one with 98.0 %"), (False, "nor here: at most")):
-        places = [(Cell(blue, 1), 5, 0)] * 8
-        of = dataclasses.replace(OURS, places=places, predicted=np.full(8, predicted))
-        of = dataclasses.replace(of, confidence=np.full(8, 0.98))
-        asked = [t for t in notes(config, card, victim, 1, {"a": of, "b": of}) if "paper asks" in t]
+    for fooled, said in ((True, "here they are one at 98.0 %, for oak"), (False, "nor here: at m")):
+        of = OURS.plus(
+            color=["blue"] + ["red"] * 7, target=[1] * 8, confidence=[0.98] * 8, fooled=[fooled] * 8
+        )
+        victim = lab.Victim("oak", None, {"accuracy": 0.9, "num_test_images": 10}, (1, 1, 1), 10)
+        found = {"cells": {"greedy": of}, "victim": victim, "imagenet_victim": victim}
+        settings = lab.changed(compare.Settings(), network="oak")
+        asked = [text for text in compare.notes(settings, found) if " ask whether" in text]
         assert len(asked) == 1
         assert said in asked[0]
-    three = dataclasses.replace(config, k=3)
-    assert not any(
-        "paper asks" in text for text in notes(three, card, victim, 1, {"a": of, "b": of})
-    )
+        three = dataclasses.replace(settings, k=3)
+        assert not any(" ask whether" in text for text in compare.notes(three, found))
 
 
 def test_variants_rank_by_cells_at_the_threshold_then_by_the_mean():
@@ -151,36 +130,44 @@ def test_variants_rank_by_cells_at_the_threshold_then_by_the_mean():
     assert score(THEIRS, 0.999) < score(OURS, 0.999)
 
 
-@pytest.mark.usefixtures("tiny_victim")
-def test_an_experiment_keeps_to_its_budgets_and_is_not_repeated(out):
-    config = dataclasses.replace(SMOKE, out=out, until=0.97, mutants=("rand",))
-    greedy.main(config)
-    section = json.loads((out / "section.json").read_text())
-    assert list(section["data"]["pilot"]) == ["confidence_rand"]
-    assert len(section["data"]["pilot"]["confidence_rand"]["cells"]) == 3
-    for part, budget, cells in (("cifar", 400, 8), ("imagenet", 96, 2)):
-        assert len(section["data"][part]) == 2
-        for of in section["data"][part].values():
-            assert len(of["cells"]) == len(of["confidence"]) == cells
-            assert 0 < max(of["evaluations"]) <= budget
+def test_an_experiment_keeps_to_its_budgets_and_is_not_repeated(tiny, monkeypatch, out):
+    network = TinyNetwork((5, 5, 3), 1000)
+    network.eval()
+    victim = imagenet.as_victim("squeezenet1_1", network)
+    monkeypatch.setattr(imagenet, "imagenet_victim", lambda *args: victim)
+    changes = {"until": 0.97, "mutants": ("rand",)}
+    section = run(EXPERIMENT, COMMAND, out, **changes)
+    rows = pq.read_table(out / "searches.parquet").to_pylist()
+    parts = {}
+    for row in rows:
+        parts.setdefault((row["part"], row["method"]), []).append(row)
+    assert {cell: len(of) for cell, of in parts.items()} == {
+        ("pilot", "DE rand/1, confidence"): 3,
+        ("cells", "DE rand/1, confidence"): 8,
+        ("cells", "greedy"): 8,
+        ("imagenet", "DE rand/1, confidence"): 2,
+        ("imagenet", "greedy"): 2,
+    }
+    budgets = {"pilot": 200, "cells": 400, "imagenet": 96}
+    for (part, _), of in parts.items():
+        assert 0 < max(row["num_queries"] for row in of) <= budgets[part]
     assert (out / "confidence.png").stat().st_size > 5000
     assert (out / "images.png").stat().st_size > 2000
-    assert any("UNTRAINED" in note for note in section["notes"])
+    assert section.name == "greedy/compare"
+    assert any("UNTRAINED" in note for note in section.notes)
 
-    parts = {path: path.stat().st_mtime_ns for path in out.glob("*/**/*.parquet")}
-    assert len(parts) >= 5
-    greedy.main(config)
-    again = json.loads((out / "section.json").read_text())
-    assert again["data"] == section["data"]
-    assert {path: path.stat().st_mtime_ns for path in out.glob("*/**/*.parquet")} == parts
+    sweeps = {path: path.stat().st_mtime_ns for path in out.glob("*/**/*.parquet")}
+    assert len(sweeps) >= 5
+    assert run(EXPERIMENT, COMMAND, out, **changes).tables == section.tables
+    assert {path: path.stat().st_mtime_ns for path in out.glob("*/**/*.parquet")} == sweeps
 
 
 def test_the_centipede_is_among_the_classes_and_the_others_are_drawn_with_the_seed():
-    labels = greedy.imagenet_labels(20, 0)
-    assert len(set(labels)) == 21
-    assert 79 in labels
-    assert labels == greedy.imagenet_labels(20, 0)
-    assert labels != greedy.imagenet_labels(20, 1)
+    classes = compare.drawn_classes(20, 0)
+    assert len(set(classes)) == 21
+    assert 79 in classes
+    assert classes == compare.drawn_classes(20, 0)
+    assert classes != compare.drawn_classes(20, 1)
 
 
 @pytest.mark.parametrize(
@@ -190,11 +177,13 @@ def test_the_centipede_is_among_the_classes_and_the_others_are_drawn_with_the_se
         ({"imagenet": "lenet"}, "imagenet: expected one of"),
         ({"pilot": 0}, "pilot: expected a number of at least 1, got 0"),
         ({"budget": 40}, "budget: expected a number of at least 48, got 40"),
+        ({"imagenet_budget": 40}, "imagenet_budget: expected a number of at least 48, got 40"),
         ({"imagenet_population": 3}, "imagenet_population: expected a number of at least 4"),
         ({"imagenet_k": 1025, "side": 32}, "imagenet_k: expected at most the 1024 pixels"),
         ({"imagenet_classes": 1000}, "imagenet_classes: expected at most 999"),
-        ({"objectives": ("beauty",)}, "objectives: expected some of confidence, log_confidence"),
-        ({"mutants": ()}, "mutants: expected some of rand, best"),
+        ({"objectives": ("beauty",)}, "objectives: expected one of confidence, log_confidence"),
+        ({"mutants": ()}, "mutants: expected one or more different ones, got none"),
+        ({"mutants": ("both",)}, "mutants: expected one of rand, best, got 'both'"),
         ({"threshold": 1.5}, r"threshold: expected a confidence in \(0, 1\], got 1.5"),
         ({"until": 0.5}, "until: expected at least threshold = 0.9, got 0.5"),
         ({"colors": ("blue",)}, "colors: expected black, grey, white"),
@@ -204,4 +193,4 @@ def test_the_centipede_is_among_the_classes_and_the_others_are_drawn_with_the_se
 )
 def test_settings_that_cannot_work_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
-        greedy.main(dataclasses.replace(SMOKE, **given))
+        check(smoke(EXPERIMENT, **given))

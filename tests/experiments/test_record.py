@@ -1,4 +1,4 @@
-"""JSON that any reader takes, folders that keep what they hold, versions that are true."""
+"""JSON that any reader takes, files that are whole, versions that are true."""
 
 import json
 import subprocess
@@ -22,51 +22,24 @@ def test_the_json_line_is_one_line(capsys):
     assert json.loads(printed) == {"text": "two\nlines", "value": None}
 
 
-def test_a_new_folder_is_made_with_its_parents(tmp_path):
-    record.claim_folder(tmp_path / "a" / "b", {}, overwrite=False)
-    assert list((tmp_path / "a" / "b").iterdir()) == []
-
-
-def test_results_of_the_same_settings_may_be_replaced(tmp_path):
-    record.write_json(tmp_path / record.RESULTS, {"compared": {"k": 5}, "figures": 1})
-    record.claim_folder(tmp_path, {"compared": {"k": 5}}, overwrite=False)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        (record.RESULTS, '{"compared": {"k": 4}}'),
-        (record.RESULTS, "{}"),
-        (record.RESULTS, "[1]"),
-        (record.RESULTS, "not JSON"),
-        (record.GALLERY, "a picture of someone else's"),
-        (record.IMAGES, ""),
-    ],
-)
-def test_other_results_are_refused_unless_asked_for(tmp_path, name, text):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=f"out: expected a folder without .*{name}.*--overwrite"):
-        record.claim_folder(tmp_path, {"compared": {"k": 5}}, overwrite=False)
-    assert (tmp_path / name).read_text() == text
-    record.claim_folder(tmp_path, {"compared": {"k": 5}}, overwrite=True)
-
-
-def test_a_file_or_a_place_that_cannot_be_written_is_no_folder(tmp_path):
+def test_a_record_needs_a_place(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="out: expected a folder, got the file"):
-        record.claim_folder(tmp_path / "file", {}, overwrite=False)
+    record.claim_file(None)
+    record.claim_file(tmp_path / "a" / "b" / "r.json")
+    with pytest.raises(ValueError, match="out: expected a file, got the folder"):
+        record.claim_file(tmp_path)
     with pytest.raises(ValueError, match="out: expected a folder to write to"):
-        record.claim_folder(tmp_path / "file" / "below", {}, overwrite=False)
+        record.claim_file(tmp_path / "file" / "below.json")
 
 
 def test_a_link_in_the_folder_is_replaced_not_followed(tmp_path):
     outside = tmp_path / "outside.json"
     outside.write_text("precious")
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / record.RESULTS).symlink_to(outside)
-    record.write_json(tmp_path / "run" / record.RESULTS, {"a": 1})
+    (tmp_path / "run" / "r.json").symlink_to(outside)
+    record.write_json(tmp_path / "run" / "r.json", {"a": 1})
     assert outside.read_text() == "precious"
-    assert json.loads((tmp_path / "run" / record.RESULTS).read_text()) == {"a": 1}
+    assert json.loads((tmp_path / "run" / "r.json").read_text()) == {"a": 1}
 
 
 def test_a_record_that_is_no_json_leaves_the_old_file(tmp_path):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import models
-from experiments import networks, sfi, train
+from experiments import lab, networks, sfi, train
 from experiments.bench import precision
-from experiments.lab import picture, record
-from experiments.lab.victims import check_specs, check_victim, victim
+from experiments.lab.settings import check
+from experiments.lab.victims import check_network, how
 from models import SGD, Dataset, Recipe
 
 RECIPE = Recipe(SGD(), num_steps=6, batch_size=10, source="made up")
@@ -26,7 +26,9 @@ def stripes(monkeypatch, tmp_path):
     dataset = Dataset("digits", images, labels, images, labels, ("low", "high"))
     monkeypatch.setenv("JFOOL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
-    monkeypatch.setattr("models.zoo.RECIPES", {"digits": {"mlp": RECIPE}, "mnist": {"mlp": RECIPE}})
+    monkeypatch.setattr(
+        "models.recipes.RECIPES", {"digits": {"mlp": RECIPE}, "mnist": {"mlp": RECIPE}}
+    )
     return dataset
 
 
@@ -36,22 +38,23 @@ def last_line(capsys):
 
 def test_train_writes_weights_that_sfi_can_attack(stripes, tmp_path, capsys):
     path = tmp_path / "mlp.safetensors"
-    train.main(train.Config(model="mlp", out=path))
+    train.main(train.Settings(network="mlp", out=path))
     line = last_line(capsys)
     assert line["weights"] == str(path)
     assert line["card"] == models.read_card(path)
     small = {"k": 2, "population": 4, "generations": 1, "until": None, "colors": ("black",)}
-    sfi.main(sfi.Config(model="mlp", weights=path, out=tmp_path / "sfi", **small))
-    card = json.loads((tmp_path / "sfi" / record.RESULTS).read_text())["model"]
-    assert card["weights"] == "mlp.safetensors"
-    assert card["accuracy"] == line["card"]["accuracy"]
-    assert len(card["sha256"]) == 64
+    settings = lab.changed(sfi.Settings(), network=f"mlp={path}", **small)
+    section = sfi.EXPERIMENT.run("sfi", "", settings, tmp_path / "sfi")
+    assert section.settings["network"] == "mlp=mlp.safetensors"
+    accuracy = 100 * line["card"]["accuracy"]
+    note = f"mlp (weights of mlp.safetensors) classifies {accuracy:.1f} % of 40 test images."
+    assert section.notes[0] == note
 
 
 def test_a_trained_network_is_not_trained_again(stripes, capsys):
-    train.main(train.Config(model="mlp"))
+    train.main(train.Settings(network="mlp"))
     assert "epoch 1" in capsys.readouterr().err
-    train.main(train.Config(model="mlp"))
+    train.main(train.Settings(network="mlp"))
     assert "epoch 1" not in capsys.readouterr().err
 
 
@@ -59,7 +62,7 @@ def test_a_file_where_the_card_belongs_is_not_overwritten(stripes, tmp_path):
     other = tmp_path / "results.json"
     other.write_text('{"important": 1}')
     with pytest.raises(ValueError, match=r"out: expected no file but a card at .*results\.json"):
-        train.main(train.Config(model="mlp", out=tmp_path / "results.safetensors"))
+        train.main(train.Settings(network="mlp", out=tmp_path / "results.safetensors"))
     with pytest.raises(ValueError, match=r"path: expected no file but a card at .*results"):
         models.save(models.create("mlp", (16, 16, 1), 2), tmp_path / "results.safetensors")
     assert other.read_text() == '{"important": 1}'
@@ -68,60 +71,81 @@ def test_a_file_where_the_card_belongs_is_not_overwritten(stripes, tmp_path):
 def test_a_training_that_ended_early_leaves_no_weights_but_those_asked_for(
     stripes, tmp_path, capsys
 ):
-    train.main(train.Config(model="mlp", num_epochs=1))
+    train.main(train.Settings(network="mlp", num_epochs=1))
     line = last_line(capsys)
     assert line["weights"] is None
     assert line["card"]["epochs"] == 1
     path = tmp_path / "mlp.safetensors"
-    train.main(train.Config(model="mlp", num_epochs=1, out=path))
+    train.main(train.Settings(network="mlp", num_epochs=1, out=path))
     assert last_line(capsys)["weights"] == str(path)
     assert models.read_card(path)["epochs"] == 1
 
 
 def test_weights_of_ones_own_classify_as_the_network_they_came_from(stripes, tmp_path):
-    model, card = victim("mlp", stripes)
-    models.save(model, tmp_path / "w.safetensors")
-    again, again_card = victim("mlp", stripes, weights=tmp_path / "w.safetensors")
+    trained = lab.load_victim("mlp", stripes)
+    models.save(trained.model, tmp_path / "w.safetensors")
+    again = lab.load_victim(f"mlp={tmp_path / 'w.safetensors'}", stripes)
     images = (stripes.test_images / 255).astype(np.float32)
-    np.testing.assert_array_equal(model(images), again(images))
-    assert again_card["accuracy"] == card["accuracy"]
+    np.testing.assert_array_equal(trained.model(images), again.model(images))
+    assert again.accuracy == trained.accuracy
+    assert (again.image_shape, again.num_classes) == ((16, 16, 1), 2)
+    assert len(again.card["sha256"]) == 64
+    assert "trained here, seed 0" in trained.note
+    assert (how(again.card), how(trained.card)) == (
+        "weights of w.safetensors",
+        "SGD 0.01, 6 steps of 10",
+    )
+    early = lab.load_victim("mlp", stripes, 1, num_epochs=1)
+    assert how(early.card).endswith(", ended after epoch 1")
 
 
 @pytest.mark.parametrize(
-    ("name", "dataset", "weights", "error", "sentence"),
+    ("spec", "error", "sentence"),
     [
-        ("vgg", "digits", None, ValueError, "model: expected one of .*, got 'vgg'"),
-        ("mlp", "svhn", None, ValueError, "dataset: expected one of .*, got 'svhn'"),
-        ("resnet50", "digits", None, ValueError, "model: expected one of .*, got 'resnet50'"),
-        ("mlp", "digits", "none", FileNotFoundError, "weights: expected a file, got none at"),
+        ("vgg", ValueError, "network: expected one of .*, got 'vgg'"),
+        ("resnet50", ValueError, "network: expected one of .*, got 'resnet50'"),
+        ("mlp=", ValueError, "network: expected NAME or NAME=FILE, got 'mlp='"),
+        ("mlp=none", FileNotFoundError, "network: expected a file, got none at none"),
     ],
 )
-def test_what_cannot_work_is_refused_before_data_are_read(
-    name, dataset, weights, error, sentence, tmp_path
-):
+def test_a_network_that_cannot_be_had_is_refused_before_data_are_read(spec, error, sentence):
     with pytest.raises(error, match=sentence):
-        check_victim(name, dataset, weights and tmp_path / weights)
+        check_network(spec, "digits")
 
 
 def test_a_network_without_a_recipe_is_refused_by_the_name_that_the_user_knows():
     with pytest.raises(ValueError, match=r"networks: expected one of .*, got 'resnet50'"):
-        check_specs(["resnet50"], "digits")
+        check_network("resnet50", "digits", "networks")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"network": "resnet50"}, "network: expected one of .*, got 'resnet50'"),
+        ({"dataset": "svhn"}, "dataset: expected one of .*, got 'svhn'"),
+        ({"seed": -1}, r"seed: expected a whole number in \[0, 2\*\*32\), got -1"),
+        ({"num_epochs": 0}, "num_epochs: expected a number of at least 1, got 0"),
+    ],
+)
+def test_settings_of_a_training_that_cannot_work_are_named(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        check(train.Settings(**changes))
 
 
 def test_train_refuses_another_kind_of_file(stripes, tmp_path):
     with pytest.raises(ValueError, match=r"out: expected a file ending in \.safetensors"):
-        train.main(train.Config(model="mlp", out=tmp_path / "weights.pth"))
+        train.main(train.Settings(network="mlp", out=tmp_path / "weights.pth"))
 
 
 def test_networks_lists_every_architecture(capsys):
-    networks.main(networks.Config())
+    networks.main(networks.Settings())
     listed = last_line(capsys)["networks"]
     assert list(listed) == list(models.ARCHITECTURES)
     assert listed["resnet50"]["num_parameters"] == 25_557_032
 
 
 def test_networks_shows_the_layers_of_one_in_order(capsys):
-    networks.main(networks.Config(name="lenet"))
+    networks.main(networks.Settings(name="lenet"))
     layers = last_line(capsys)["layers"]
     assert list(layers) == list(models.LeNet.layers)
     assert layers["pool2"] == [4, 4, 50]
@@ -145,8 +169,3 @@ def test_precision_compares_two_passes_over_the_same_images():
     error = abs(exact - 1 / (1 + np.exp(-gap)))
     assert figures["largest_confidence_error"] == pytest.approx(error, abs=1e-5)
     assert figures["mean_confidence_error"] == pytest.approx(error * 2 / 3, abs=1e-5)
-
-
-def test_a_network_without_a_name_of_its_own_is_drawn_under_its_key():
-    assert picture._model_name("cnn_nopool") == "CNN without pooling"
-    assert picture._model_name("cifar_resnet20") == "cifar_resnet20"
