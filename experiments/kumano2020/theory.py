@@ -64,6 +64,12 @@ class Settings:
     exact_seconds: Annotated[Positive, lab.Technical] = 60.0  # after which a program gives up
 
     def check(self) -> None:
+        if len({frozenset(pair) for pair in self.pairs}) < len(self.pairs):
+            got = " ".join(self.pairs)
+            raise ValueError(f"pairs: expected one or more different ones, got {got}")
+        if len({self.hidden, *self.widths}) <= len(self.widths):
+            got = " ".join(map(str, self.widths))
+            raise ValueError(f"widths: expected different ones other than {self.hidden}, got {got}")
         if self.search.until in (None, 1.0):
             raise ValueError(f"until: expected a number in (0, 1), got {self.search.until}")
 

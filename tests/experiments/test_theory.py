@@ -213,6 +213,8 @@ def test_the_smoke_preset_runs(out, monkeypatch, quick_compiler):
         ({"kernel_rate": float("nan")}, "kernel_rate: expected a number above 0, got nan"),
         ({"seed": -1}, "seed: expected a whole number"),
         ({"pairs": ()}, "pairs: expected one or more different ones"),
+        ({"pairs": ("3-8", "8-3")}, "pairs: expected one or more different ones, got 3-8 8-3"),
+        ({"widths": (4, 8)}, "widths: expected different ones other than 8, got 4 8"),
         ({"pairs": ("3-3",)}, "pairs: expected two different classes such as 3-8, got '3-3'"),
         ({"pairs": ("3",)}, "pairs: expected two different classes such as 3-8, got '3'"),
     ],
