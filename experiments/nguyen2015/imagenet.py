@@ -31,7 +31,7 @@ from experiments.lab.imagenet import (
 from experiments.nguyen2015 import imagenet_figures as figures
 from experiments.nguyen2015.ablation import ablated, ablation_table, draw_ablated, draw_courses
 from experiments.nguyen2015.figures import caption
-from experiments.nguyen2015.genome_graph import draw_genome
+from experiments.nguyen2015.genome_graph import HLS, draw_genome
 from experiments.nguyen2015.imagenet_tables import comparison, dip, medians
 from experiments.nguyen2015.methods import METHODS, ArchiveEvolution, evolve
 
@@ -161,7 +161,7 @@ def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.P
     )
     genome = jax.tree.map(lambda leaf: leaf[0], cppn.genotypes(run, [cell]))
     title = f"{names[cppn.targets[0, cell]]}, {caption(cppn.confidence[run, cell])}"
-    draw_genome(out / "genome.png", genome, cppn.attack.encoding.colors, title)
+    draw_genome(out / "genome.png", genome, HLS, title)
     yield lab.Picture("genome.png", "The network that paints the most confident champion.")
     draw_ablated(out / "ablated.png", left, names)
     yield lab.Picture(
