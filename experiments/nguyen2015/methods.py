@@ -109,7 +109,8 @@ class Archives:
 
     def genotypes(self, run: int, cells: Any) -> Any:
         """Of some champions of a run."""
-        return jax.tree.map(lambda leaf: leaf[np.asarray(cells)], self._genotypes(run))
+        genotypes = self.results.genotypes(self.attack, jfool.EvolutionJob, [run])
+        return jax.tree.map(lambda leaf: leaf[0][np.asarray(cells)], genotypes)
 
     def images(self, run: int, cells: Any) -> Float[np.ndarray, "n H W C"]:
         """Of some champions of a run."""
@@ -120,12 +121,8 @@ class Archives:
         """Champions whose CPPNs can grow no more."""
         if not isinstance(self.attack.encoding, jfool.CPPN):
             return 0
-        full = jax.vmap(is_full)
-        return sum(int(full(self._genotypes(run)).sum()) for run in range(len(self.targets)))
-
-    def _genotypes(self, run: int) -> Any:
-        genotypes = self.results.genotypes(self.attack, jfool.EvolutionJob, [run])
-        return jax.tree.map(lambda leaf: leaf[0], genotypes)
+        runs, cells = map(range, self.targets.shape)
+        return sum(int(jax.vmap(is_full)(self.genotypes(run, cells)).sum()) for run in runs)
 
 
 @jax.jit

@@ -173,30 +173,27 @@ def draw_course(path: Path, archives: Found) -> None:
     lab.save_figure(figure, path)
 
 
-def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
-    yield (
+def notes(s: Settings, found: Mapping[str, Any]) -> list[str]:
+    told = [
         "The paper's text varies one image at a time; as in its code, a generation is "
         f"{s.search.population} children of pairs of champions, all evaluated at once, and each "
-        "may take any cell."
-    )
-    yield (
+        "may take any cell.",
         "Pixels mutate at a rate of 0.1 by polynomial steps (eta 15). Half of the pairs cross by "
-        "simulated binary crossover (eta 10), which is in the paper's code but not in its text."
-    )
-    yield "Our LeNet sees pixels in [0, 1]; the paper's subtracted a mean image."
-    yield (
+        "simulated binary crossover (eta 10), which is in the paper's code but not in its text.",
+        "Our LeNet sees pixels in [0, 1]; the paper's subtracted a mean image.",
         "Tables and curve show the search's own confidences. The lowest at the end and the "
-        "galleries are recomputed from the images, which have 8 bits."
-    )
+        "galleries are recomputed from the images, which have 8 bits.",
+    ]
     for method, of in found["archives"].items():
         if of.num_full:
             count = f"{of.num_full} of {of.confidence.size} champions' networks"
-            yield f"{method}: {count} are full and can grow no more."
+            told.append(f"{method}: {count} are full and can grow no more.")
     if s.alone:
-        yield (
+        told.append(
             "Where every class evolves by itself, all children of a run serve one class. That the "
             'result is the same is said in section 2.2 of the paper ("data not shown").'
         )
+    return told
 
 
 EXPERIMENT = lab.Experiment(
