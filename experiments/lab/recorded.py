@@ -1,23 +1,22 @@
-"""A search that also notes its confidence on the way, at the price of nothing: what it notes are
-the logits of its best image, which it has anyway.
+"""A search that also notes its confidence on the way. That costs nothing: it has the logits of its
+best image anyway.
 
-`T` marks.
+`R` records, `T` marks.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
 import jfool
-from experiments.lab.progress import sweep_progress
-from experiments.lab.search import Place, jobs_of
+from experiments.lab.records import Records
+from experiments.lab.run import Run
+from experiments.lab.sparse import jobs_of, measured_in
 from jfool.base import Candidate, Evaluator, PRNGKey, pytree, static
 
 
@@ -26,8 +25,8 @@ class RecordedState:
     """
     state: the search's.
     step: `[]` int, steps taken.
-    history: `[T]`, confidence at the end of every `every` steps; NaN behind the last step.
-    reached: `[]` int, the first step behind which the confidence was `threshold`; 0 before that.
+    history: `[T]`, confidence at the end of every `every` steps; NaN after the last step.
+    reached: `[]` int, the first step after which the confidence was `threshold`; 0 before that.
     """
 
     state: Any
@@ -47,7 +46,7 @@ class Recorded:
       num_marks: `T`.
     """
 
-    attack: jfool.Composition
+    attack: Any
     threshold: Any
     every: int = static()
     num_marks: int = static()
@@ -74,7 +73,7 @@ class Recorded:
 
     def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: RecordedState) -> Any:
         stepped = self.attack.step(key, evaluate, job, state.state)
-        confidence = jfool.Confidence()(self.attack.best(job, stepped).logits, job.label)
+        confidence = jfool.Confidence()(self.attack.best(job, stepped).logits, job.target)
         first = (state.reached == 0) & (confidence >= self.threshold)
         return RecordedState(
             state=stepped,
@@ -89,38 +88,14 @@ class Recorded:
         return dataclasses.replace(best, genotype=told)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Outcomes:
-    """What searches of `N` places found, by place.
-
-    Attributes:
-      places: cell, k and repeat of each.
-      confidence, predicted: `[N]`, of the final images, as `jfool.AttackResult` has them.
-      reached: `[N]`, images shown until the threshold was reached; NaN where it was not.
-      history: `[N, T]`, confidence at the marks; a search that ended keeps its last.
-      evaluations: `[T]`, images shown at the marks.
-      images: `[N, H, W, C]`.
-    """
-
-    places: list[Place]
-    confidence: Float[np.ndarray, " N"]
-    predicted: Bool[np.ndarray, " N"]
-    reached: Float[np.ndarray, " N"]
-    history: Float[np.ndarray, "N T"]
-    evaluations: Int[np.ndarray, " T"]
-    images: Float[np.ndarray, "N H W C"]
-
-    def charged(self, budget: int) -> Float[np.ndarray, " N"]:
-        """`reached`, with the whole budget where it was not."""
-        return np.where(np.isnan(self.reached), budget, self.reached)
-
-
 def search_recorded(
-    key: PRNGKey,
-    attack: jfool.Composition,
+    run: Run,
+    name: str,
+    attack: Any,
     model: Any,
-    places: Mapping[int, Place],
+    wanted: Records,
     *,
+    key: jax.Array,
     per_step: int,
     budget: int,
     threshold: float,
@@ -128,57 +103,55 @@ def search_recorded(
     until: float | None,
     lanes: int,
     chunk: int,
-    folder: Path,
-    title: str,
-) -> Outcomes:
-    """Searches all places with the same budget; goes on with what is in the folder.
+) -> Records:
+    """Searches for all records with the same budget; goes on with what is in the folder.
 
     Args:
+      run, name, attack, model, wanted: as for `experiments.lab.sparse.search`.
       key: of the draws.
-      attack: with the settings of the search.
-      model: as `jfool.run` takes it.
-      places: by job id; see `experiments.lab.search.places_of`.
       per_step: images that a step of the attack shows.
       budget: the most images of a search.
       threshold: the confidence whose first step is noted.
       num_marks: the most marks of the history.
       until: a search ends at this confidence, or None.
-      lanes, chunk, folder: as for `jfool.sweep`.
-      title: of the progress.
+      lanes, chunk: as for `jfool.sweep`.
+    Returns:
+      As `sparse.search`, with `reached`, the images shown until the threshold was reached (NaN
+      where it was not); `history` `[R, T]`, the confidence at the marks, where a search that ended
+      keeps its last; and `evaluations` `[R, T]`, the images shown at the marks.
     """
     num_steps = budget // per_step
     every = -(-num_steps // num_marks)
     marks = np.minimum(every * np.arange(1, -(-num_steps // every) + 1), num_steps)
-    with sweep_progress(title) as on_progress:
-        results = jfool.sweep(
-            key,
-            Recorded(attack, threshold, every, len(marks)),
-            model,
-            jobs_of(places.values(), attack.image_shape[2]),
-            num_steps=num_steps - 1,
-            until=None if until is None else jfool.confident(until),
-            folder=folder,
-            lanes=min(lanes, len(places)),
-            chunk=chunk,
-            job_ids=np.array(list(places)),
-            on_progress=on_progress,
-        )
-    ordered = [places[number] for number in results.column("job_id").tolist()]
-    jobs = jobs_of(ordered, attack.image_shape[2])
-    reached = results.column("genotype.reached").astype(float)
-    return Outcomes(
-        places=ordered,
-        confidence=results.column("confidence"),
-        predicted=results.column("prediction") == jobs.label,
+    results = run.sweep(
+        name,
+        key,
+        Recorded(attack, threshold, every, len(marks)),
+        model,
+        jobs_of(wanted),
+        lanes=lanes,
+        title=name.replace("_", " "),
+        num_steps=num_steps - 1,
+        until=None if until is None else jfool.confident(until),
+        chunk=chunk,
+        job_ids=wanted["job_id"],
+    )
+    found = measured_in(results, wanted)
+    told = {
+        column: results.column(f"genotype.{column}")[found["row"]]
+        for column in ("reached", "history", "pixels")
+    }
+    reached = told["reached"].astype(float)
+    return found.without("row").plus(
         reached=np.where(reached > 0, per_step * reached, np.nan),
-        history=carried_on(results.column("genotype.history")),
-        evaluations=per_step * marks,
-        images=np.asarray(_paint(attack.encoding, jobs, results.column("genotype.pixels"))),
+        history=carried_on(told["history"]),
+        evaluations=np.tile(per_step * marks, (len(found), 1)),
+        image=np.asarray(_paint(attack.encoding, jobs_of(found), told["pixels"])),
     )
 
 
-def carried_on(history: Float[np.ndarray, "N T"]) -> Float[np.ndarray, "N T"]:
-    """With the last number of each row in place of the NaN behind it."""
+def carried_on(history: Float[np.ndarray, "R T"]) -> Float[np.ndarray, "R T"]:
+    """With the last number of each row in place of the NaN after it."""
     last = np.maximum.accumulate(np.where(np.isnan(history), 0, np.arange(history.shape[1])), 1)
     return np.take_along_axis(history, last, 1)
 
