@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.lab.discovery import Module, discover
+from experiments.discovery import Module, discover
 
 INTERRUPTED = 130
 FORMER = {  # commands of earlier versions whose last word is another one now

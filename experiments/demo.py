@@ -39,7 +39,7 @@ class Settings:
         """Settings of searches that keep to the budget."""
         steps = self.budget // images_per_step - 1
         search = lab.Evolution(self.population, steps, self.until, self.seed)
-        return dataclasses.replace(search, lanes=30, chunk=1000)
+        return dataclasses.replace(search, lanes=30, chunk=250)
 
     def check(self) -> None:
         least = max(self.population, jfool.GreedySearch().num_proposals)
@@ -93,8 +93,8 @@ def pictures(s: Settings, found: dict[str, Any], out: Path) -> Iterator[lab.Pict
         rows,
         names,
         title=f"What LeNet takes for digits: one color and at most {s.k} other pixels",
-        subtitle=f"test accuracy {accuracy:.1f} %; greedy search, at most {s.budget:,} images shown "
-        "to the network for each image",
+        subtitle=f"test accuracy {accuracy:.1f} %; greedy search, at most {s.budget:,} images "
+        "shown to the network for each one",
         orange=NOT_FOOLED,
     )
     yield lab.Picture("gallery.png", "Each image, the digit that LeNet sees, and its confidence.")

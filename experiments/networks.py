@@ -5,7 +5,7 @@
 """
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -14,25 +14,21 @@ from rich.console import Console
 from rich.table import Table
 
 import models
+from experiments import lab
 from experiments.lab.record import print_json
 
 
-@dataclass(frozen=True)
-class Config:
-    """
-    Attributes:
-      name: show the layers of this network alone.
-    """
-
-    name: str | None = None
+@lab.settings
+class Settings:
+    name: Annotated[str, lab.one_of(models.ARCHITECTURES)] | None = None  # show its layers alone
 
 
-def main(config: Config) -> None:
+def main(settings: Settings) -> None:
     """Prints a table; the last line on standard output is JSON."""
-    if config.name is None:
+    if settings.name is None:
         _all()
     else:
-        _one(config.name)
+        _one(settings.name)
 
 
 def _all() -> None:

@@ -1,6 +1,6 @@
 """Says what a sweep of sparse fooling images needs, and takes at best, on TPUs one need not own.
 
-    python -m experiments plan --model resnet50 --topology v5e:16x16 --jobs 3000 --lanes 4
+    python -m experiments plan --network resnet50 --topology v5e:16x16 --jobs 3000 --lanes 4
 
 The real program of the sweep is compiled for the devices, but nothing runs: weights, images and
 chips are shapes only. Topologies need `pip install -e ".[plan]"`; without one, the plan is for the
@@ -9,9 +9,8 @@ present device.
 
 import dataclasses
 import functools
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -20,130 +19,109 @@ from rich.table import Table
 
 import jfool
 import models
+from experiments import lab
 from experiments.lab.record import claim_file, print_json, versions, write_json
 from jfool.sweeps.ahead import Largest, compile_sweep, largest
 from jfool.sweeps.chips import topology_devices
 from jfool.sweeps.plan import ASSUMPTIONS, Plan, plan
 from jfool.sweeps.segment import LANES, make_mesh
 
+LOOKED_FOR = ("lanes", "population", "none")
 _MOST_POPULATION = 2**24
 
 
-@dataclass(frozen=True)
-class Config:
-    """
-    Attributes:
-      model: of the networks.
-      image_shape: (height, width, channels); by default the architecture's.
-      num_classes: by default the architecture's.
-      k: the most pixels that are altered.
-      population: candidates of a generation.
-      generations: of a search.
-      jobs: searches in all, such as classes x colours x repeats.
-      lanes: searches side by side on each device, or on each group of devices with --split.
-      chunk: images per call of the model and device.
-      split: devices that share a population.
-      precision: of the network's computation.
-      topology: a TPU chip and its layout, such as v5e:4x4, v5p:2x2x1 or v6e:2x4; "None" is the
-        present device.
-      largest: also look for the most lanes, or the largest population, that fit a device; it
-        compiles a few more programs.
-      out: also write the record to this file.
-    """
-
-    model: str = "resnet50"
-    image_shape: tuple[int, int, int] | None = None
-    num_classes: int | None = None
-    k: int = 5
-    population: int = 500
-    generations: int = 1000
-    jobs: int = 3000
-    lanes: int = 4
-    chunk: int = 500
-    split: int = 1
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    topology: str | None = None
-    largest: Literal["lanes", "population", "none"] = "none"
-    out: Path | None = None
+@lab.settings
+class Settings:
+    network: Annotated[str, lab.one_of(models.ARCHITECTURES)] = "resnet50"  # untrained
+    image_shape: tuple[int, int, int] | None = None  # (height, width, channels); its own by default
+    num_classes: lab.Count | None = None  # by default the architecture's
+    k: lab.Count = 5  # the most pixels that are altered
+    population: Annotated[int, lab.at_least(4)] = 500  # candidates of a generation
+    generations: lab.Number = 1000  # of a search
+    jobs: lab.Count = 3000  # searches in all, such as classes x colors x repeats
+    lanes: lab.Count = 4  # searches side by side on each device, or group of devices with --split
+    chunk: lab.Count = 500  # images per call of the network and device
+    split: lab.Count = 1  # devices that share a population
+    precision: lab.Precision = "bfloat16"  # of the network
+    topology: str | None = None  # TPUs such as v5e:4x4, v5p:2x2x1, v6e:2x4; None: this device
+    largest: Annotated[str, lab.one_of(LOOKED_FOR)] = "none"  # also find the most that fit a device
+    out: Path | None = None  # also write the record to this file
 
 
-def main(config: Config) -> None:
+def main(settings: Settings) -> None:
     """Prints tables; the last line on standard output is JSON."""
-    for name, least in {"k": 1, "population": 4, "generations": 0, "jobs": 1}.items():
-        if not least <= (value := getattr(config, name)) < 2**31:
-            raise ValueError(f"{name}: expected a number of at least {least}, got {value}")
-    claim_file(config.out)
-    topology = config.topology
+    claim_file(settings.out)
+    topology = settings.topology
     devices = jax.local_devices() if topology is None else topology_devices(topology)
-    model = models.outline(config.model, config.image_shape, config.num_classes)
-    model = models.in_precision(model, config.precision)
-    jobs = _jobs(config.jobs, model.image_shape[2])
+    model = models.outline(settings.network, settings.image_shape, settings.num_classes)
+    model = models.in_precision(model, settings.precision)
+    jobs = _jobs(settings.jobs, model.image_shape[2])
     report = plan(
-        _attack(config, model, config.population),
+        _attack(settings, model, settings.population),
         model,
         jobs,
-        num_steps=config.generations,
-        lanes=config.lanes,
-        chunk=config.chunk,
+        num_steps=settings.generations,
+        lanes=settings.lanes,
+        chunk=settings.chunk,
         devices=devices,
-        split=config.split,
+        split=settings.split,
     )
-    found = _largest(config, model, jobs, devices, report)
-    _show(config, report, found)
+    found = _largest(settings, model, jobs, devices, report)
+    _show(settings, report, found)
     record = {
         "experiment": "plan",
-        **dataclasses.asdict(config),
+        **dataclasses.asdict(settings),
         "plan": dataclasses.asdict(report),
         "memory_total": report.memory.total if report.memory else None,
         "found": None if found is None else dataclasses.asdict(found),
         "assumptions": ASSUMPTIONS,
         **versions(),
     }
-    if config.out is not None:
-        write_json(config.out, record)
+    if settings.out is not None:
+        write_json(settings.out, record)
     print_json(record)
 
 
-def _attack(config: Config, model: models.Network, population: int) -> jfool.Composition:
+def _attack(settings: Settings, model: models.Network, population: int) -> jfool.SparseFooling:
     search = jfool.DifferentialEvolution(population_size=population)
-    options = {"max_k": config.k, "search": search}
+    options = {"max_k": settings.k, "search": search}
     return jfool.SparseFooling(model.image_shape, model.num_classes, **options)
 
 
 def _jobs(count: int, channels: int) -> jfool.SparseJob:
     """Their shapes are what counts."""
-    numbers = np.zeros(count, np.int32)
-    return jfool.SparseJob(numbers, np.zeros((count, channels), np.float32), numbers)
+    numbers, base = np.zeros(count, np.int32), np.zeros((count, channels), np.float32)
+    return jfool.SparseJob(target=numbers, base=base, k=numbers)
 
 
 def _largest(
-    config: Config, model: models.Network, jobs: Any, devices: list[Any], report: Plan
+    settings: Settings, model: models.Network, jobs: Any, devices: list[Any], report: Plan
 ) -> Largest | None:
-    if config.largest == "none" or report.memory_limit is None:
+    if settings.largest == "none" or report.memory_limit is None:
         return None
-    mesh = make_mesh(devices, config.split)
+    mesh = make_mesh(devices, settings.split)
     compiled = functools.partial(
-        compile_sweep, model=model, jobs=jobs, chunk=config.chunk, until=None, mesh=mesh
+        compile_sweep, model=model, jobs=jobs, chunk=settings.chunk, until=None, mesh=mesh
     )
-    if config.largest == "lanes":
-        attack = _attack(config, model, config.population)
+    if settings.largest == "lanes":
+        attack = _attack(settings, model, settings.population)
         program_of = functools.partial(compiled, attack)
         return largest(
             lambda lanes: program_of(lanes=lanes),
             report.memory_limit,
-            start=4 * config.lanes,
-            most=-(-config.jobs // mesh.shape[LANES]),
+            start=4 * settings.lanes,
+            most=-(-settings.jobs // mesh.shape[LANES]),
         )
     return largest(
-        lambda size: compiled(_attack(config, model, size), lanes=config.lanes),
+        lambda size: compiled(_attack(settings, model, size), lanes=settings.lanes),
         report.memory_limit,
-        start=4 * config.population,
+        start=4 * settings.population,
         most=_MOST_POPULATION,
-        unit=config.split,
+        unit=settings.split,
     )
 
 
-def _show(config: Config, report: Plan, found: Largest | None) -> None:
+def _show(settings: Settings, report: Plan, found: Largest | None) -> None:
     console = Console(width=100)
     rows = {
         "devices": f"{report.num_devices} x {report.device}, {report.split} to a population",
@@ -166,7 +144,7 @@ def _show(config: Config, report: Plan, found: Largest | None) -> None:
     }
     if found is not None:
         fails = "" if found.fails is None else f"; {found.fails:,} do not"
-        rows[f"largest {config.largest}"] = f"{found.fits:,} fit{fails}"
+        rows[f"largest {settings.largest}"] = f"{found.fits:,} fit{fails}"
     table = Table(box=None, show_header=False)
     table.add_column()
     table.add_column()

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments import lab
-from experiments.lab.agenda import Item, agenda
+from experiments.agenda import Item, agenda
 from experiments.lab.record import claim_file, print_json
-from experiments.lab.report_page import Entry, page
 from experiments.lab.section import SECTION, Section, read_section
+from experiments.report_page import Entry, page
 from models.cache import replacing
 
 _PNG = b"\x89PNG\r\n\x1a\n"

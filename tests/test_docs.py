@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -34,13 +35,29 @@ def test_no_picture_exceeds_300_kilobytes():
     assert {name: size for name, size in sizes.items() if size > 300_000} == {}
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.fixture(scope="module", autouse=True)
+def quick_compiler() -> Iterator[None]:
+    """The examples run their programs once, so compiling them dominates."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+# tests/wheel.sh runs the first block of the README from the wheel.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "README.md block 0" else name
+        for name in BLOCKS
+    ],
+)
 def test_every_python_block_of_the_documentation_runs(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         exec(compile(BLOCKS[name], name, "exec"), {"__name__": "documentation"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "docs").glob("*.ipynb")), ids=lambda path: path.name
 )

@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 
 import jfool
+from experiments import lab
 from experiments.bench.pairs import fused_over_forward, one_over_other
 from experiments.lab.record import print_json, versions
 from models import LeNet, create
@@ -21,45 +22,38 @@ from models import LeNet, create
 _SIDE = 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """
-    Attributes:
-      pairs: paired runs behind each ratio (the median is reported).
-      generations: of a timed run of the archive.
-      children: of a generation with the direct encoding.
-      networks: CPPNs.
-      growth: generations for which they grow before they are timed.
-    """
-
-    pairs: int = 11
-    generations: int = 20
-    children: int = 200
-    networks: int = 400
-    growth: int = 150
+@lab.settings
+class Settings:
+    pairs: lab.Count = 11  # paired runs for each ratio; the median is reported
+    generations: lab.Count = 20  # of a timed run of the archive
+    children: lab.EvenCount = 200  # of a generation with the direct encoding
+    networks: lab.EvenCount = 400  # CPPNs
+    growth: lab.Number = 150  # generations for which they grow before they are timed
 
 
-def main(config: Config) -> None:
+def main(settings: Settings) -> None:
     """Prints one JSON line."""
     lenet = LeNet(rngs=nnx.Rngs(0))
     lenet.eval()
     direct, null = fused_over_forward(
-        jfool.EvolvedFooling(jfool.DirectPixels((28, 28, 1)), 10, jfool.MAPElites(config.children)),
+        jfool.EvolvedFooling(
+            jfool.DirectPixels((28, 28, 1)), 10, jfool.MAPElites(settings.children)
+        ),
         jfool.EvolutionJob(np.arange(10)[None]),
         lenet,
-        images_per_step=config.children,
-        generations=config.generations,
-        pairs=config.pairs,
+        images_per_step=settings.children,
+        generations=settings.generations,
+        pairs=settings.pairs,
     )
     figures = {
         "direct_generation_over_forward": direct,
         "null_ratio": null,
-        **growing_and_painting(config),
+        **growing_and_painting(settings),
     }
-    print_json({"bench": "evolve", **figures, **dataclasses.asdict(config), **versions()})
+    print_json({"bench": "evolve", **figures, **dataclasses.asdict(settings), **versions()})
 
 
-def growing_and_painting(config: Config) -> dict[str, Any]:
+def growing_and_painting(settings: Settings) -> dict[str, Any]:
     """CPPNs grown from the start, without selection: mutated and painted, over MobileNetV2."""
     encoding = jfool.CPPN((_SIDE, _SIDE, 3), "hls")
     traces = 0
@@ -75,16 +69,16 @@ def growing_and_painting(config: Config) -> dict[str, Any]:
     def paint(key: jax.Array, genomes: Any) -> jax.Array:
         return jax.vmap(lambda genome: encoding.decode(None, genome))(vary(key, genomes))
 
-    genomes = encoding.start(jax.random.key(0), config.networks)
-    for generation in range(config.growth):
+    genomes = encoding.start(jax.random.key(0), settings.networks)
+    for generation in range(settings.growth):
         genomes = vary(jax.random.key(generation), genomes)
-    key = jax.random.key(config.growth)
+    key = jax.random.key(settings.growth)
     model = create("mobilenet_v2", (_SIDE, _SIDE, 3))
     model.eval()
     forward = jax.jit(lambda model, images: model(images))
     images = paint(key, genomes)
     ratio = one_over_other(
-        lambda: paint(key, genomes), lambda: forward(model, images), config.pairs
+        lambda: paint(key, genomes), lambda: forward(model, images), settings.pairs
     )
     nodes = np.asarray(genomes.active).sum(axis=1)
     return {

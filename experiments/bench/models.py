@@ -14,12 +14,13 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
 
 import models
+from experiments import lab
 from experiments.lab.record import claim_file, print_json, versions, write_json
 from models.normalization import IMAGENET
 from models.weights import fill
@@ -27,52 +28,37 @@ from models.weights import fill
 NETWORKS = ("resnet50", "vgg16", "mobilenet_v2")
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """
-    Attributes:
-      networks: of torchvision, by their names here.
-      batch: images per forward pass.
-      rounds: paired runs behind each median.
-      threads: PyTorch's; by default as many as it chooses.
-      out: also write the record to this file.
-    """
-
-    networks: tuple[str, ...] = NETWORKS
-    batch: int = 32
-    rounds: int = 5
-    threads: int | None = None
-    out: Path | None = None
+@lab.settings
+class Settings:
+    networks: Annotated[tuple[Annotated[str, lab.one_of(NETWORKS)], ...], lab.distinct] = NETWORKS
+    batch: lab.Count = 32  # images per forward pass
+    rounds: lab.Count = 5  # paired runs for each median
+    threads: lab.Count | None = None  # PyTorch's; by default as many as it chooses
+    out: Path | None = None  # also write the record to this file
 
 
-def main(config: Config) -> None:
+def main(settings: Settings) -> None:
     """Prints one JSON line."""
     import torch  # pyright: ignore[reportMissingImports]
 
-    if unknown := [name for name in config.networks if name not in NETWORKS]:
-        raise ValueError(f"networks: expected {', '.join(NETWORKS)}, got {unknown[0]!r}")
-    for setting in ("batch", "rounds", "threads"):
-        value = getattr(config, setting)
-        if value is not None and value < 1:
-            raise ValueError(f"{setting}: expected at least 1, got {value}")
-    claim_file(config.out)
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    claim_file(settings.out)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
     record = {
         "bench": "models",
-        "figures": {name: compare(name, config) for name in config.networks},
-        **dataclasses.asdict(config),
+        "figures": {name: compare(name, settings) for name in settings.networks},
+        **dataclasses.asdict(settings),
         "torch": torch.__version__,
         "torch_threads": torch.get_num_threads(),
         "load_average": os.getloadavg()[0],
         **versions(),
     }
-    if config.out is not None:
-        write_json(config.out, record)
+    if settings.out is not None:
+        write_json(settings.out, record)
     print_json(record)
 
 
-def compare(name: str, config: Config) -> dict[str, Any]:
+def compare(name: str, settings: Settings) -> dict[str, Any]:
     """Times one network on both sides."""
     import torch  # pyright: ignore[reportMissingImports]
     import torchvision  # pyright: ignore[reportMissingImports]
@@ -82,7 +68,7 @@ def compare(name: str, config: Config) -> dict[str, Any]:
     fill(port, {key: t.numpy() for key, t in original.state_dict().items()}, Path(name))
     port.eval()
 
-    images = np.random.default_rng(0).uniform(size=(config.batch, *port.image_shape))
+    images = np.random.default_rng(0).uniform(size=(settings.batch, *port.image_shape))
     images = images.astype(np.float32)
     normalized = (images - np.array(IMAGENET.mean, np.float32)) / np.array(IMAGENET.std, np.float32)
     tensor = torch.from_numpy(np.ascontiguousarray(normalized.transpose(0, 3, 1, 2)))
@@ -100,7 +86,7 @@ def compare(name: str, config: Config) -> dict[str, Any]:
     error = abs(ours() - expected).max() / abs(expected).max()
     if error > 1e-3:
         raise AssertionError(f"{name}: the logits differ by {error:.1e} of the largest")
-    times = [(_seconds(ours), _seconds(theirs)) for _ in range(config.rounds)]
+    times = [(_seconds(ours), _seconds(theirs)) for _ in range(settings.rounds)]
     return {
         "jax_over_torch": statistics.median(a / b for a, b in times),
         "jax_seconds": statistics.median(a for a, _ in times),

@@ -21,7 +21,7 @@ def scatter_over_masked(pairs: int, population: int = 500) -> dict[str, float]:
         encoding = jfool.SparsePixels(image_shape, k)
         u = jax.random.uniform(jax.random.key(0), (population, *encoding.genotype_shape))
         genotypes = encoding.from_unit(u)
-        job = jfool.SparseJob(label=0, base=jnp.zeros(image_shape[2]), k=k)
+        job = jfool.SparseJob(target=0, base=jnp.zeros(image_shape[2]), k=k)
         scatter = jax.jit(jax.vmap(lambda g, e=encoding, j=job: e.decode(j, g)))
         masked = jax.jit(jax.vmap(lambda g, e=encoding, j=job: masked_writes(e, j, g)))
         if not bool((scatter(genotypes) == masked(genotypes)).all()):

@@ -1,4 +1,4 @@
-"""The three attacks of `bench peers` behind one form: `attack(generations) -> Work`.
+"""The three attacks of `bench peers` in one form: `attack(generations) -> Work`.
 
 Every one is untargeted, changes one pixel, evolves `population` candidates per image, and runs all
 its generations: no stop is set in jfool, and the peers', which cannot be switched off, never

@@ -29,11 +29,12 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
 
+from experiments import lab
 from experiments.bench import peer_net
 from experiments.bench.peer_attacks import Work, art_attack, jfool_attack, torchattacks_attack
 from experiments.bench.peer_report import evaluations, print_table, summary
@@ -47,58 +48,55 @@ PEERS = {
 NUM_GENES = 5  # x, y, r, g, b
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """
-    images: attacked images; jfool takes them together, the peers one after the other.
-    population: candidates of a generation, a multiple of 5. ART always runs 400; its time is taken
-      in proportion.
-    generations: generations after the start population.
-    repeats: rounds of the three attacks behind each median.
-    width: filters of the network's first convolution.
-    out: also write the record to this file.
-    """
-
-    images: int = 4
-    population: int = 400
-    generations: int = 20
-    repeats: int = 5
-    width: int = 16
-    out: Path | None = None
+@lab.Check
+def multiple_of_genes(name: str, value: int, _: Any) -> None:
+    """torchattacks rounds its population down to one."""
+    if value < NUM_GENES or value % NUM_GENES:
+        raise ValueError(f"{name}: expected a multiple of {NUM_GENES}, got {value}")
 
 
-def main(config: Config) -> None:
+@lab.settings
+class Settings:
+    images: lab.Count = 4  # attacked images; jfool takes them together, the peers one by one
+    population: Annotated[int, multiple_of_genes] = 400  # candidates; ART's are always 400
+    generations: lab.Count = 20  # after the start population
+    repeats: lab.Count = 5  # rounds of the three attacks for each median
+    width: lab.Count = 16  # filters of the network's first convolution
+    out: Path | None = None  # also write the record to this file
+
+
+def main(settings: Settings) -> None:
     """Prints a table, then one JSON line."""
-    check(config)
+    claim_file(settings.out)
     require_peers()
-    weights, images = peer_net.make_weights(config.width), peer_net.make_images(config.images)
+    weights, images = peer_net.make_weights(settings.width), peer_net.make_images(settings.images)
     difference = check_copies(weights, images)
     attacks = {
-        "jfool": jfool_attack(weights, images, config.population),
+        "jfool": jfool_attack(weights, images, settings.population),
         "art": art_attack(weights, images),
-        "torchattacks": torchattacks_attack(weights, images, config.population),
+        "torchattacks": torchattacks_attack(weights, images, settings.population),
     }
-    forwards = forward_passes(weights, config.population)
+    forwards = forward_passes(weights, settings.population)
     for warm_up in attacks.values():
         warm_up(1)
     works: dict[str, list[Work]] = {name: [] for name in attacks}
     forward_ms: dict[str, list[float]] = {name: [] for name in forwards}
-    for _ in range(config.repeats):
+    for _ in range(settings.repeats):
         for name, attack in attacks.items():
-            works[name].append(attack(config.generations))
+            works[name].append(attack(settings.generations))
         for name, forward in forwards.items():
             forward_ms[name].append(milliseconds(forward))
     figures = {
-        **summary(works, config.population),
+        **summary(works, settings.population),
         **{name: statistics.median(times) for name, times in forward_ms.items()},
-        **evaluations(works, config.images, config.population, config.generations),
+        **evaluations(works, settings.images, settings.population, settings.generations),
     }
     print_table(figures)
     record = {
         "bench": "peers",
         **figures,
         "logits_max_difference": difference,
-        **dataclasses.asdict(config),
+        **dataclasses.asdict(settings),
         "untargeted": True,
         "k": 1,
         "early_stop": False,
@@ -106,22 +104,9 @@ def main(config: Config) -> None:
         **versions(),
         **peer_versions(),
     }
-    if config.out is not None:
-        write_json(config.out, record)
+    if settings.out is not None:
+        write_json(settings.out, record)
     print_json(record)
-
-
-def check(config: Config) -> None:
-    """Raises ValueError on settings that cannot work."""
-    for name in ("images", "generations", "repeats", "width"):
-        if (value := getattr(config, name)) < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
-    if config.population < NUM_GENES or config.population % NUM_GENES:
-        raise ValueError(
-            f"population: expected a multiple of {NUM_GENES} (torchattacks rounds down to one), "
-            f"got {config.population}"
-        )
-    claim_file(config.out)
 
 
 def require_peers() -> None:

@@ -1,12 +1,11 @@
 """What computing in bfloat16 does to a network's answers on test images.
 
-    python -m experiments bench precision --model cifar_resnet20 --dataset cifar10 --weights FILE
+    python -m experiments bench precision --network cifar_resnet20=FILE --dataset cifar10
 
 Both passes see the same weights and images. Confidence is the softmax of the predicted class of
 float32.
 """
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +14,34 @@ import jax.numpy as jnp
 import numpy as np
 
 import models
+from experiments import lab
 from experiments.lab.record import claim_file, print_json, versions, write_json
-from experiments.lab.victims import check_seed, check_victim, victim
+from experiments.lab.settings import flat
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """
-    Attributes:
-      dataset: whose test images are classified.
-      model: of the networks.
-      weights: a file with weights for the network, instead of training it.
-      training_seed: of the network.
-      batch: images per forward pass.
-      out: also write the record to this file.
-    """
-
-    dataset: str = "digits"
-    model: str = "lenet"
-    weights: Path | None = None
-    training_seed: int = 0
-    batch: int = 100
-    out: Path | None = None
+@lab.settings
+class Settings:
+    dataset: lab.Dataset = "digits"  # whose test images are classified
+    network: lab.Network = "lenet"  # NAME=FILE, or NAME to train it here
+    training_seed: lab.Seed = 0  # of the network, if it is trained here
+    batch: lab.Count = 100  # images per forward pass
+    out: Path | None = None  # also write the record to this file
 
 
-def main(config: Config) -> None:
+def main(settings: Settings) -> None:
     """Prints one JSON line."""
-    if config.batch < 1:
-        raise ValueError(f"batch: expected at least 1, got {config.batch}")
-    check_victim(config.model, config.dataset, config.weights)
-    check_seed(config.training_seed, "training_seed")
-    claim_file(config.out)
-    dataset = models.load_dataset(config.dataset)
-    model, card = victim(config.model, dataset, config.training_seed, config.weights)
+    claim_file(settings.out)
+    dataset = models.load_dataset(settings.dataset)
+    victim = lab.load_victim(settings.network, dataset, settings.training_seed)
     record = {
         "bench": "precision",
-        **compare(model, dataset.test_images, config.batch),
-        **dataclasses.asdict(config),
-        "weights": config.weights and config.weights.name,
-        "accuracy": card["accuracy"],
+        **compare(victim.model, dataset.test_images, settings.batch),
+        **flat(settings),
+        "accuracy": victim.accuracy,
         **versions(),
     }
-    if config.out is not None:
-        write_json(config.out, record)
+    if settings.out is not None:
+        write_json(settings.out, record)
     print_json(record)
 
 

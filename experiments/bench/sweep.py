@@ -5,7 +5,7 @@
 Lockstep is `jfool.run` on as many jobs at a time as a sweep has lanes, each call waiting for its
 slowest job. It is timed in two forms: as users would call it, where a job that is done costs next
 to nothing already, and with `chunk=None`, where every call of the model holds the candidates of all
-lanes, done or not. Sweep and lockstep evaluate the same jobs in one run, one behind the other.
+lanes, done or not. Sweep and lockstep evaluate the same jobs in one run, one after the other.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -23,36 +23,26 @@ import numpy as np
 
 import jfool
 import models
+from experiments import lab
 from experiments.bench.synthetic import Countdown, Wait
 from experiments.lab.record import claim_file, print_json, versions, write_json
-from experiments.lab.victims import victim
+from experiments.lab.victims import load_victim
 
 PARTS = ("mnist", "synthetic", "tiny")
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """
-    Attributes:
-      parts: mnist (the CNN, 10 classes x 3 colours x `repeats`), synthetic (geometric lengths),
-        tiny (1 000 to 100 000 jobs on a linear model).
-      repeats: seeds of each class and colour.
-      population: candidates of a generation.
-      generations: the most of a search.
-      lanes: jobs side by side.
-      segment: generations between two looks at the lanes.
-      training_seed: of the CNN.
-      out: also write the record to this file.
-    """
-
-    parts: tuple[str, ...] = PARTS
-    repeats: int = 10
-    population: int = 100
-    generations: int = 300
-    lanes: int = 30
-    segment: int = 20
-    training_seed: int = 0
-    out: Path | None = None
+@lab.settings
+class Settings:
+    # mnist: the CNN, 10 classes x 3 colors x `repeats`; synthetic: geometric lengths;
+    # tiny: 1 000 to 100 000 jobs on a linear model
+    parts: Annotated[tuple[Annotated[str, lab.one_of(PARTS)], ...], lab.distinct] = PARTS
+    repeats: lab.Count = 10  # seeds of each class and color
+    population: Annotated[int, lab.at_least(4)] = 100  # candidates of a generation
+    generations: lab.Count = 300  # of a search, at most
+    lanes: lab.Count = 30  # jobs side by side
+    segment: lab.Count = 20  # generations between two looks at the lanes
+    training_seed: lab.Seed = 0  # of the CNN
+    out: Path | None = None  # also write the record to this file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,56 +55,55 @@ class Problem:
     num_steps: int
 
 
-def main(config: Config) -> None:
+def main(settings: Settings) -> None:
     """Prints one JSON line."""
-    if unknown := [part for part in config.parts if part not in PARTS]:
-        raise ValueError(f"parts: expected {', '.join(PARTS)}, got {unknown[0]!r}")
-    for name in ("repeats", "generations", "lanes", "segment"):
-        if (value := getattr(config, name)) < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
-    claim_file(config.out)
+    claim_file(settings.out)
     figures: dict[str, Any] = {}
-    if "mnist" in config.parts:
-        figures["mnist"] = compare(mnist(config), config)
-    if "synthetic" in config.parts:
-        figures["synthetic"] = compare(synthetic(config), config)
-    if "tiny" in config.parts:
+    if "mnist" in settings.parts:
+        figures["mnist"] = compare(mnist(settings), settings)
+    if "synthetic" in settings.parts:
+        figures["synthetic"] = compare(synthetic(settings), settings)
+    if "tiny" in settings.parts:
         figures["tiny"] = growth()
-    settings = dataclasses.asdict(config)
-    load = os.getloadavg()[0]
-    record = {"bench": "sweep", "figures": figures, **settings, "load_average": load, **versions()}
-    if config.out is not None:
-        write_json(config.out, record)
+    record = {
+        "bench": "sweep",
+        "figures": figures,
+        **dataclasses.asdict(settings),
+        "load_average": os.getloadavg()[0],
+        **versions(),
+    }
+    if settings.out is not None:
+        write_json(settings.out, record)
     print_json(record)
 
 
-def mnist(config: Config) -> Problem:
+def mnist(settings: Settings) -> Problem:
     """Sparse fooling images with five pixels, in an order drawn once."""
     dataset = models.load_dataset("mnist")
-    model, _ = victim("cnn", dataset, config.training_seed)
+    model = load_victim("cnn", dataset, settings.training_seed).model
     jobs = jfool.grid(
-        jfool.SparseJob, config.repeats, base=[[0.0], [0.5], [1.0]], label=range(10), k=5
+        jfool.SparseJob, settings.repeats, base=[[0.0], [0.5], [1.0]], target=range(10), k=5
     )
-    search = jfool.DifferentialEvolution(config.population)
+    search = jfool.DifferentialEvolution(settings.population)
     attack = jfool.SparseFooling(dataset.image_shape, 10, max_k=5, search=search)
-    return Problem(attack, model, _shuffled(jobs), config.generations)
+    return Problem(attack, model, _shuffled(jobs), settings.generations)
 
 
-def synthetic(config: Config) -> Problem:
+def synthetic(settings: Settings) -> Problem:
     """As many jobs, whose lengths are geometric with mean 30, on an untrained LeNet."""
     model = models.create("lenet")
     model.eval()
-    count = 30 * config.repeats
+    count = 30 * settings.repeats
     lengths = np.random.default_rng(0).geometric(1 / 30, count)
     jobs = Countdown(np.zeros(count, np.int32), lengths.astype(np.int32))
-    return Problem(Wait(model.image_shape, 10, 20), model, jobs, config.generations)
+    return Problem(Wait(model.image_shape, 10, 20), model, jobs, settings.generations)
 
 
-def compare(problem: Problem, config: Config) -> dict[str, Any]:
+def compare(problem: Problem, settings: Settings) -> dict[str, Any]:
     """Times a sweep with a folder, and lockstep in both forms."""
-    sweep_seconds, results, progress = _time_sweep(problem, config)
-    chunked, _ = _time_lockstep(problem, config, 1024)
-    unchunked, stopped = _time_lockstep(problem, config, None)
+    sweep_seconds, results, progress = _time_sweep(problem, settings)
+    chunked, _ = _time_lockstep(problem, settings, 1024)
+    unchunked, stopped = _time_lockstep(problem, settings, None)
     return {
         "sweep_over_lockstep": sweep_seconds / chunked,
         "sweep_over_lockstep_unchunked": sweep_seconds / unchunked,
@@ -139,8 +128,8 @@ def growth(counts: tuple[int, ...] = (1_000, 10_000, 100_000)) -> dict[str, Any]
     attack = jfool.SparseFooling((4, 4, 1), 3, max_k=2, search=search)
     figures = {"jobs": list(counts), "seconds": [], "peak_mebibytes": [], "rows": []}
     for count in (counts[0], *counts):  # the first compiles
-        labels = np.arange(count) % 3
-        jobs = jfool.SparseJob(labels, np.zeros((count, 1), np.float32), np.full(count, 2))
+        base = np.zeros((count, 1), np.float32)
+        jobs = jfool.SparseJob(target=np.arange(count) % 3, base=base, k=np.full(count, 2))
         problem = Problem(attack, model, jobs, 20)
         seconds, results, _ = _sweep(problem, jfool.confident(0.6), lanes=256)
         ok = len(results) == count and (results.column("job_id") == np.arange(count)).all()
@@ -153,10 +142,10 @@ def growth(counts: tuple[int, ...] = (1_000, 10_000, 100_000)) -> dict[str, Any]
     return {**figures, "seconds_per_job_last_over_first": per_job[-1] / per_job[0]}
 
 
-def _time_sweep(problem: Problem, config: Config) -> tuple[float, Any, Any]:
-    """Behind a warm-up that compiles."""
-    few = jax.tree.map(lambda leaf: leaf[: config.lanes], problem.jobs)
-    options = {"lanes": config.lanes, "segment": config.segment}
+def _time_sweep(problem: Problem, settings: Settings) -> tuple[float, Any, Any]:
+    """After a warm-up that compiles."""
+    few = jax.tree.map(lambda leaf: leaf[: settings.lanes], problem.jobs)
+    options = {"lanes": settings.lanes, "segment": settings.segment}
     until = jfool.confident(0.99)
     _sweep(dataclasses.replace(problem, jobs=few, num_steps=1), until, **options)
     return _sweep(problem, until, **options)
@@ -180,12 +169,14 @@ def _sweep(problem: Problem, until: Any, **options: Any) -> tuple[float, Any, An
         return time.perf_counter() - started, results, seen[-1]
 
 
-def _time_lockstep(problem: Problem, config: Config, chunk: int | None) -> tuple[float, list[Any]]:
+def _time_lockstep(
+    problem: Problem, settings: Settings, chunk: int | None
+) -> tuple[float, list[Any]]:
     def lockstep(jobs: Any, num_steps: int) -> list[Any]:
-        count = len(jobs.label)
+        count = len(jobs.target)
         stopped = []
-        for start in range(0, count, config.lanes):
-            ids = np.arange(start, min(start + config.lanes, count))
+        for start in range(0, count, settings.lanes):
+            ids = np.arange(start, min(start + settings.lanes, count))
             result = jfool.run(
                 jax.random.key(0),
                 problem.attack,
@@ -199,7 +190,7 @@ def _time_lockstep(problem: Problem, config: Config, chunk: int | None) -> tuple
             stopped += np.asarray(result.stopped).tolist()
         return stopped
 
-    lockstep(jax.tree.map(lambda leaf: leaf[: config.lanes], problem.jobs), 1)
+    lockstep(jax.tree.map(lambda leaf: leaf[: settings.lanes], problem.jobs), 1)
     return _timed(lambda: lockstep(problem.jobs, problem.num_steps))
 
 
@@ -210,7 +201,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def _shuffled(jobs: Any) -> Any:
-    order = np.random.default_rng(0).permutation(len(jobs.label))
+    order = np.random.default_rng(0).permutation(len(jobs.target))
     return jax.tree.map(lambda leaf: leaf[order], jobs)
 
 

@@ -12,9 +12,9 @@ from jfool.base import pytree, static
 
 @pytree
 class Countdown:
-    """A job: `label`, and the `length`, in generations, after which it ends."""
+    """A job: `target`, and the `length`, in generations, after which it ends."""
 
-    label: Any
+    target: Any
     length: Any
 
 
@@ -34,7 +34,7 @@ class Waiting:
 
 @pytree
 class Wait:
-    """Shows the same random images until the job's length is over; then it claims its label.
+    """Shows the same random images until the job's length is over; then it claims its target.
 
     Attributes:
       population_size: P.
@@ -58,7 +58,7 @@ class Wait:
         del key
         logits = evaluate(jfool.Pixels(), job, state.images)
         over = state.step >= job.length
-        claimed = jnp.where(jnp.arange(self.num_classes) == job.label, 100.0, 0.0)
+        claimed = jnp.where(jnp.arange(self.num_classes) == job.target, 100.0, 0.0)
         # The model's answer has to be waited for.
         logits = jnp.where(over, claimed, jnp.minimum(logits[0], 0) * 0)
         return Waiting(state.step + 1, state.images, logits)

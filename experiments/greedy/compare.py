@@ -24,7 +24,7 @@ import models
 from experiments import lab
 from experiments.greedy.arenas import GREEDY, imagenet_arena, small_arena, variants
 from experiments.greedy.tables import imagenet_table, pilot_table, score, small_tables
-from experiments.lab.imagenet import NUM_CLASSES, check_k, imagenet_names, imagenet_victim
+from experiments.lab.imagenet import NUM_CLASSES, check_k, imagenet_names, imagenet_victim, title_of
 
 K, BLUE_CAR = 5, {"color": "blue", "target": 1}  # of Kumano et al.'s question
 NUM_IMAGES, COLORS = 10, ("#767676", "#1f6fb4")
@@ -114,7 +114,7 @@ def tables(s: Settings, found: Mapping[str, Any]) -> Iterator[lab.Table]:
     yield from small_tables(s, found["small"], models.class_names(s.dataset))
     yield pilot_table(s, found["pilot"], found["chosen"])
     names = imagenet_names(s.class_names)
-    yield imagenet_table(s, found["imagenet"], names, found["imagenet_victim"].title)
+    yield imagenet_table(s, found["imagenet"], names, title_of(s.imagenet))
 
 
 def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.Picture]:
@@ -122,7 +122,7 @@ def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.P
     network, names = found["victim"].name, models.class_names(s.dataset)
     panels = {
         f"{network}, {s.k} pixels": found["small"],
-        f"{found['imagenet_victim'].title}, {s.imagenet_k} pixels": found["imagenet"],
+        f"{title_of(s.imagenet)}, {s.imagenet_k} pixels": found["imagenet"],
     }
     draw_confidence(out / "confidence.png", panels)
     yield lab.Picture(

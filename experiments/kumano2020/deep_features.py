@@ -67,19 +67,12 @@ def records(s: Settings, run: lab.Run) -> dict[str, Any]:
     found = lab.search_grid(run, victim, s.search, ks=[s.k], colors=[s.color], repeats=s.repeats)
     colors = parse_colors(s.bases, shape[2], s.dataset)
     bases = np.stack([np.broadcast_to(color.base(shape[2]), shape) for color in colors])
-    points = lab.Records.joined(
-        [
-            lab.Records.of(
-                kind=kind,
-                target=np.asarray(target, int),
-                features=show_features(victim.model, images, layer).astype(np.float64),
-            )
-            for kind, target, images in (
-                (NATURAL, dataset.test_labels[chosen], as_floats(dataset.test_images[chosen])),
-                (SFI, found["target"], found["image"]),
-                (COLOR, range(len(bases)), bases),
-            )
-        ]
+    images = np.concatenate([as_floats(dataset.test_images[chosen]), found["image"], bases])
+    targets = [dataset.test_labels[chosen], found["target"], np.arange(len(bases))]
+    points = lab.Records.of(
+        kind=np.repeat([NATURAL, SFI, COLOR], list(map(len, targets))),
+        target=np.concatenate(targets),
+        features=show_features(victim.model, images, layer).astype(np.float64),
     )
     plane, explained = pca(points["features"])
     points = points.plus(plane=plane)

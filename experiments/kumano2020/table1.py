@@ -13,7 +13,7 @@ from typing import Annotated
 
 import models
 from experiments import lab
-from experiments.lab.victims import check_network, how, victim_of
+from experiments.lab.victims import check_network, how
 
 PAPER = lab.published(__file__)["table1"]
 Specs = tuple[Annotated[str, lab.Subject], ...]
@@ -72,7 +72,7 @@ def records(s: Settings, run: lab.Run) -> lab.Records:
     rows = []
     for dataset, spec in s.pairs():
         data = models.load_dataset(dataset)
-        _, card = victim_of(spec, data, s.training_seed, s.num_epochs)
+        card = lab.load_victim(spec, data, s.training_seed, s.num_epochs).card
         rows.append(
             lab.Records.of(
                 dataset=[dataset],

@@ -1,4 +1,4 @@
-"""The three models of paper 000, sec. 4, without biases, trained on images in [0, 1].
+"""The three models of Kumano et al. (2020), section 4: no biases, images in [0, 1].
 
 `K` classes, `D` pixels, `D_h` hidden units.
 """
@@ -30,11 +30,11 @@ class Linear:
     def __call__(self, images: Images) -> Logits:
         return images.reshape(len(images), -1) @ self.W.T
 
-    def certificates(self, label: int) -> theory.Certificates:
+    def certificates(self, target: int) -> theory.Certificates:
         """Theorem 1 for two classes, the greedy choice on the log-odds for more."""
         if len(self.W) == 2:
-            return theory.linear(self.W[label] - self.W[1 - label])
-        return theory.linear_among(self.W, label)
+            return theory.linear(self.W[target] - self.W[1 - target])
+        return theory.linear_among(self.W, target)
 
 
 @pytree
@@ -52,11 +52,11 @@ class HiddenLayer:
     def __call__(self, images: Images) -> Logits:
         return jax.nn.relu(images.reshape(len(images), -1) @ self.U.T) @ self.V.T
 
-    def certificates(self, label: int) -> theory.Certificates:
+    def certificates(self, target: int) -> theory.Certificates:
         """Algorithm 1, for more than two classes on the log-odds."""
         if len(self.V) == 2:
-            return theory.hidden_layer(self.U, self.V[label] - self.V[1 - label])
-        return theory.hidden_layer_among(self.U, self.V, label)
+            return theory.hidden_layer(self.U, self.V[target] - self.V[1 - target])
+        return theory.hidden_layer_among(self.U, self.V, target)
 
 
 @pytree
@@ -73,11 +73,11 @@ class KernelMachine:
         x = images.reshape(len(images), -1)
         return jnp.stack([((x @ Q) * x).sum(1) for Q in self.Q], axis=1)
 
-    def certificates(self, label: int) -> theory.Certificates:
+    def certificates(self, target: int) -> theory.Certificates:
         """Algorithm 2, for more than two classes on the log-odds."""
         if len(self.Q) == 2:
-            return theory.polynomial(self.Q[label] - self.Q[1 - label])
-        return theory.polynomial_among(self.Q, label)
+            return theory.polynomial(self.Q[target] - self.Q[1 - target])
+        return theory.polynomial_among(self.Q, target)
 
 
 Model = Linear | HiddenLayer | KernelMachine
@@ -103,7 +103,7 @@ def trained(
     num_steps: int,
     batch_size: int,
 ) -> Model:
-    """The model after `num_steps` of the optimiser on softmax cross-entropy.
+    """The model after `num_steps` of an optimizer on softmax cross-entropy.
 
     Plain gradient descent from Q = 0 trains the kernel machine in its dual: a step adds
     rate * sum_n ([c = label_n] - p_c(x_n)) x_n x_n^T to Q_c, so that Q_c = sum_n s_{c,n} x_n x_n^T
@@ -128,17 +128,6 @@ def trained(
 
 def loss(model: Model, images: Images, labels: Int[Array, " B"]) -> Float[Array, ""]:
     return optax.softmax_cross_entropy_with_integer_labels(model(images), labels).mean()
-
-
-@jax.jit
-def logits_of(model: Model, images: Images) -> Logits:
-    return model(images)
-
-
-def accuracy(model: Model, dataset: models.Dataset) -> float:
-    """Of the test images."""
-    logits = logits_of(model, jnp.asarray(dataset.test_images, jnp.float32) / 255)
-    return float((np.asarray(logits).argmax(1) == dataset.test_labels).mean())
 
 
 def only(dataset: models.Dataset, pair: tuple[int, int]) -> models.Dataset:

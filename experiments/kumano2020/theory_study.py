@@ -1,137 +1,143 @@
-"""A trained model, class by class: what the theorems say of it, and what searches found."""
+"""The fewest pixels that fool a trained model: what theorems say, and what searches find."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.kumano2020.theory_models import Linear, Model, accuracy, logits_of
-from experiments.kumano2020.theory_search import (
-    BLACK,
-    WHITE,
-    Fewest,
-    evolve_fewest,
-    exact_smallest_k,
-)
-from experiments.lab.search import Search
+import jfool
+from experiments import lab
+from experiments.kumano2020.theory_exact import NEVER, exact_smallest_k
+from experiments.kumano2020.theory_models import Linear
+from experiments.lab.predict import probabilities
 from jfool import theory
-from models import Dataset
 
-
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """For one class. Numbers of pixels: -1 for "no k does it", None for "nothing is said".
-
-    Attributes:
-      lower: fewer pixels cannot do it; linear models only.
-      upper: so many do it, by the certificate.
-      printed: by the paper's choice of the branch; linear models of two classes only.
-      image: the certificate `[H, W, C]` of `upper` pixels, or of as many as help where none does.
-      confidence: of the image, measured.
-      error: the largest difference of predicted and measured confidence, over all k.
-    """
-
-    lower: int | None
-    upper: int
-    printed: int | None
-    image: np.ndarray
-    confidence: float
-    error: float
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """
-    model: its name.
-    class_names: of all its classes.
-    labels: the classes studied, as all lists below.
-    accuracy: on test images.
-    predicted: by the theorems.
-    exact: by integer programs (see `exact_smallest_k`), None where there are none.
-    evolved: by differential evolution, for every kind of search that was made.
-    tried: numbers of pixels that evolution had.
-    num_certificates: how many images of each class were shown to the model.
-    """
-
-    model: str
-    class_names: Sequence[str]
-    labels: Sequence[int]
-    accuracy: float
-    predicted: Sequence[Predicted]
-    exact: Sequence[int | None]
-    evolved: Mapping[str, Sequence[Fewest]]
-    tried: Sequence[int]
-    num_certificates: int
+CERTIFICATE, LOWER, PRINTED, EXACT = "certificate", "lower bound", "printed rule", "exact"
+EVOLUTION, PLAIN = "evolution", "evolution of sec. 3.1"
+# The logits of these models are sums over pixels or over pairs of them, so that genes are good or
+# bad by themselves; with crossover a good pixel is not lost when the others change.
+SEARCHES: Mapping[str, Mapping[str, Any]] = {
+    EVOLUTION: {"crossover_rate": 0.2, "mutant": "best"},
+    PLAIN: {},
+}
 
 
 def study(
-    name: str,
-    model: Model,
-    dataset: Dataset,
-    labels: Sequence[int],
+    run: lab.Run,
+    victim: lab.Victim,
+    targets: Sequence[int],
+    search: lab.Evolution,
     *,
-    confidence: float,
     exact_seconds: float,
-    searches: Mapping[str, Search],
+    kinds: Sequence[str],
     ks: Sequence[int],
-    folder: Path,
-) -> Study:
-    """Everything about a model. Each kind of search has a folder of its own in `folder`.
+) -> lab.Records:
+    """The fewest pixels that reach the confidence at which `search` ends.
 
     A linear model is best fooled on black or on white (Theorem 1), so evolution tries both; of the
     others the theorems speak on black.
+
+    Returns:
+      For each class a record for each theorem and kind of search that says something (`by`): `k`, 0
+      where a color alone does it, -1 where nothing does; the best `image` with so many, or of all
+      where nothing does, and its `confidence`; of certificates the largest `error` of predicted
+      confidences over all k.
     """
-    predicted = [predict(model, c, confidence, dataset.image_shape) for c in labels]
-    exact: list[int | None] = [None] * len(labels)
-    colors = [BLACK]
-    if isinstance(model, Linear):
-        colors = [BLACK, WHITE]
-        W = np.asarray(model.W, np.float64)
-        for i, label in enumerate(labels):
-            known = predicted[i].upper if len(W) > 2 else None  # for two, nothing is given away
-            deltas = W[label] - np.delete(W, label, axis=0)
-            exact[i] = exact_smallest_k(deltas, confidence, exact_seconds, known)
-    places = {kind: f"{dataset.name}_{name}_{kind}".replace(" ", "_") for kind in searches}
-    evolved = {
-        kind: evolve_fewest(search, model, dataset, labels, colors, ks, folder / places[kind])
-        for kind, search in searches.items()
+    confidence = search.until or 1.0
+    colors = ["black", "white"] if isinstance(victim.model, Linear) else ["black"]
+    prefix = f"searches/{victim.card['dataset']}_{victim.name}"
+    searched = {
+        kind: evolve(
+            run, f"{prefix}_{kind}".replace(" ", "_"), victim, search, kind, ks, colors, targets
+        )
+        for kind in kinds
     }
-    return Study(
-        model=name,
-        class_names=dataset.class_names,
-        labels=labels,
-        accuracy=accuracy(model, dataset),
-        predicted=predicted,
-        exact=exact,
-        evolved=evolved,
-        tried=ks,
-        num_certificates=dataset.train_images[0].size + 1,
+    rows = []
+    for target in targets:
+        rows += [
+            {"target": target, "by": kind, "error": np.nan, **fewest(of, target, confidence)}
+            for kind, of in searched.items()
+        ]
+        said = certificate(victim, target, confidence)
+        rows.append({"target": target, "by": CERTIFICATE, **said})
+        if isinstance(victim.model, Linear):
+            rows += [
+                {**said, "target": target, "by": by, "k": k, "error": np.nan, "confidence": np.nan}
+                for by, k in bounds(victim.model, target, confidence, exact_seconds, said["k"])
+            ]
+    names = victim.card["class_names"]
+    return lab.Records.of(
+        **{name: [row[name] for row in rows] for name in sorted(rows[0])},
+        class_name=[names[row["target"]] for row in rows],
+        data=victim.card["dataset"],
+        model=victim.name,
+        accuracy=victim.accuracy,
+        num_classes=victim.num_classes,
     )
 
 
-def predict(
-    model: Model, label: int, confidence: float, image_shape: tuple[int, int, int]
-) -> Predicted:
-    """By the certificates for every k, and by showing all of them to the model."""
-    sfis = model.certificates(label)
-    images = jax.vmap(sfis.image)(jnp.arange(len(sfis.bound))).reshape(-1, *image_shape)
-    with jax.default_matmul_precision("highest"):
-        measured = jax.nn.softmax(logits_of(model, images))[:, label]
-    upper = int(sfis.smallest_k(confidence))
-    lower = printed = None
-    if isinstance(model, Linear):
-        lower = int(theory.linear_bounds_on_k(model.W, label, confidence)[0])
-        if len(model.W) == 2:
-            delta = model.W[label] - model.W[1 - label]
-            printed = int(theory.linear(delta, paper_branch=True).smallest_k(confidence))
-    return Predicted(
-        lower=lower,
-        upper=upper,
-        printed=printed,
-        image=np.asarray(images[upper]),  # -1 is the last one
-        confidence=float(measured[upper]),
-        error=float(jnp.abs(measured - jax.nn.sigmoid(sfis.bound)).max()),
+def certificate(victim: lab.Victim, target: int, confidence: float) -> dict[str, Any]:
+    """By the theorems, and by showing the images for every k to the model."""
+    sfis = victim.model.certificates(target)
+    images = np.asarray(jax.vmap(sfis.image)(jnp.arange(len(sfis.bound))))
+    images = images.reshape(-1, *victim.image_shape)
+    measured = probabilities(victim.model, images)[:, target]
+    k = int(sfis.smallest_k(confidence))  # -1 is the last one
+    error = np.abs(measured - np.asarray(jax.nn.sigmoid(sfis.bound))).max()
+    return {"k": k, "image": images[k], "confidence": float(measured[k]), "error": float(error)}
+
+
+def bounds(
+    model: Linear, target: int, confidence: float, seconds: float, upper: int
+) -> Iterator[tuple[str, int]]:
+    """What else is known of linear models, where the program does not give up."""
+    W = np.asarray(model.W, np.float64)
+    yield LOWER, int(theory.linear_bounds_on_k(model.W, target, confidence)[0])
+    two = len(W) == 2
+    if two:
+        printed = theory.linear(model.W[target] - model.W[1 - target], paper_branch=True)
+        yield PRINTED, int(printed.smallest_k(confidence))
+    # Of two classes the program is told nothing that the theorem says.
+    deltas = W[target] - np.delete(W, target, axis=0)
+    exact = exact_smallest_k(deltas, confidence, seconds, None if two else upper)
+    if exact is not None:
+        yield EXACT, exact
+
+
+def evolve(
+    run: lab.Run,
+    name: str,
+    victim: lab.Victim,
+    search: lab.Evolution,
+    kind: str,
+    ks: Sequence[int],
+    colors: Sequence[str],
+    targets: Sequence[int],
+    **options: Any,
+) -> lab.Records:
+    """One search for every k, base color and class, of a kind of `SEARCHES`."""
+    attack = jfool.SparseFooling(
+        victim.image_shape,
+        victim.num_classes,
+        max_k=max(ks),
+        search=search.search(**SEARCHES[kind]),
+        **options,
     )
+    grid = {"ks": ks, "colors": colors, "classes": targets, "name": name}
+    return lab.search_grid(run, victim, search, attack=attack, **grid)
+
+
+def fewest(found: lab.Records, target: int, confidence: float) -> dict[str, Any]:
+    """Of the searches for a class, which end at the confidence, and of their colors alone."""
+    found = found.where(target=target)
+    i = found["plain"].argmax()
+    if found["plain"][i] >= confidence:
+        image = np.broadcast_to(found["base"][i], found["image"][i].shape)
+        return {"k": 0, "image": image, "confidence": float(found["plain"][i])}
+    hits = found.where(success=True)
+    k = int(hits["k"].min()) if len(hits) else NEVER
+    best = found.where(k=k) if len(hits) else found
+    i = best["confidence"].argmax()
+    return {"k": k, "image": best["image"][i], "confidence": float(best["confidence"][i])}

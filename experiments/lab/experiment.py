@@ -159,7 +159,7 @@ def command_line(command: str, preset: str, settings: Any, usual: Any) -> str:
             words.append(f"--{option}" if value else f"--no-{option}")
         else:
             values = value if isinstance(value, list) else [value]
-            words += [f"--{option}", *map(str, values)]
+            words += [f"--{option}", *(shlex.quote(str(value)) for value in values)]
     return " ".join(words)
 
 

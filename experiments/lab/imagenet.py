@@ -56,13 +56,6 @@ def as_victim(
     return Victim(name, model, {"model": name, **origin}, model.image_shape, NUM_CLASSES)
 
 
-class ImageNetVictim(Victim):
-    """The same, for experiments that are not declared yet."""
-
-    def __init__(self, name: str, model: models.Network, weights: str | None, sha256: str | None):
-        super().__init__(**vars(as_victim(name, model, weights, sha256 or "")))
-
-
 def check_network(spec: str, side: int | None, setting: str = "network") -> None:
     """Refuses what cannot be had, before anything is read.
 

@@ -11,7 +11,7 @@ import models
 from experiments.lab import imagenet
 from experiments.lab.colors import parse_colors
 from experiments.lab.settings import Check, Subject, Technical, settings
-from experiments.lab.victims import check_network, check_victim, split_spec
+from experiments.lab.victims import check_network, split_spec
 from jfool.encodings.boundary import BOUNDARIES
 
 OBJECTIVES: dict[str, Any] = {
@@ -90,7 +90,9 @@ def _network(name: str, spec: str, others: Any) -> None:
 
 @_check
 def _trained_network(name: str, network: str, others: Any) -> None:
-    check_victim(network, others.dataset, None, name)
+    check_network(network, others.dataset, name)
+    if "=" in network:
+        raise ValueError(f"{name}: expected a network to train here, got {network!r}")
 
 
 @_check

@@ -109,17 +109,21 @@ def search_grid(
     classes: Sequence[int] | None = None,
     repeats: int = 1,
     name: str = "sweep",
+    attack: Any = None,
     **options: Any,
 ) -> Records:
     """Sparse fooling images for every k, color and class, several times over.
 
+    Args:
+      attack: by default `jfool.SparseFooling` with the settings' search.
     Returns:
       As `search`, with `plain`: the confidence of the base color alone in the target.
     """
     shape, num_classes = victim.image_shape, victim.num_classes
     classes = range(num_classes) if classes is None else classes
     wanted = cells(ks, colors, classes, repeats, num_classes=num_classes, shape=shape)
-    attack = jfool.SparseFooling(shape, num_classes, max_k=max(ks), search=settings.search())
+    if attack is None:
+        attack = jfool.SparseFooling(shape, num_classes, max_k=max(ks), search=settings.search())
     found = search(run, name, attack, victim.model, wanted, settings, **options)
     return beside_colors(found, victim.model, colors, shape)
 

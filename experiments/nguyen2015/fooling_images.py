@@ -18,66 +18,78 @@ from experiments.nguyen2015.methods import METHODS, ArchiveEvolution, every_clas
 FOOLING = "fooling"  # the name of their class
 MEANINGS = (
     "Score: the confidence in its class of a champion of the last generation. Fooled: the share of "
-    "these that is taken for its class; at 99 %: the share with that confidence. "
-    "Recognized: the share of the images held out that is taken for fooling."
+    "these that is taken for its class; at 99 %: the share with that confidence. Recognized: the "
+    "share of the images held out that is taken for fooling."
 )
+Images = UInt8[np.ndarray, "N H W C"]
 
 
 @lab.settings
-class Training:
+class Retraining:
+    """What experiments with retrained networks have in common."""
+
+    dataset: lab.Dataset = "mnist"  # digits needs no download
     network: lab.TrainedNetwork = "lenet"  # trained here by its recipe, once for each DNN
     num_steps: lab.Count | None = None  # of each training; by default the recipe's
     training_seed: lab.Seed = 0  # of all networks
+    search: ArchiveEvolution = ArchiveEvolution(generations=200)
 
 
-def train_and_evolve(
+def retrain(
+    s: Retraining,
     run: lab.Run,
     name: str,
     dataset: models.Dataset,
-    known: Sequence[UInt8[np.ndarray, "N H W C"]],
-    new: Sequence[UInt8[np.ndarray, "N H W C"]],
-    training: Training,
-    search: ArchiveEvolution,
-    **runs: int,
+    known: Sequence[Images] = (),
+    new: Sequence[Images] = (),
+    *,
+    runs: int,
+    held_out: int = 0,
+    first_run: int = 0,
 ) -> tuple[models.Network, lab.Records, lab.Records]:
-    """Trains a network that knows some fooling images, and evolves others through it.
+    """Trains a network that knows some fooling images, and evolves CPPNs through it.
 
     Args:
-      run: whose folder keeps the network and the sweeps.
+      s, run: settings; whose folder keeps the network and the sweeps.
       name: of the network.
-      dataset: natural images.
+      dataset: natural images; images evolve for its classes alone.
       known: sets of fooling images that are trained on, a class of their own.
       new: sets of fooling images that the network is measured on.
-      training, search: settings.
-      runs: see `evolve_fooling`.
+      runs, held_out: how many to train on later, and how many more that are not, the last ones.
+      first_run: see `evolve`.
     Returns:
       The network. A record of it: the shares of `Measured`, NaN where there are none, and numbers
       of images: fooling ones that are trained on (`outliers`), all that are trained on (`train`) or
-      measured on (`val`). And what evolves through it: see `evolve_fooling`.
+      measured on (`val`). And a record for each run, generation and class, with the columns of
+      `Archives.champions` and: `network`; `generation`, "first" or "last"; `held_out`; `score`, the
+      confidence in the class, 0 where the network gives none. They are sorted by runs: the first
+      images are of few runs but of both generations.
     """
     file = name.replace(", ", "_").replace("-", "")
-    model = train_with(
-        run.folder / "networks" / f"{file}.safetensors",
-        training.network,
-        dataset,
-        known,
-        name=FOOLING,
-        num_steps=training.num_steps,
-        seed=training.training_seed,
-    )
+    path = run.folder / "networks" / f"{file}.safetensors"
+    options: dict[str, Any] = {"num_steps": s.num_steps, "seed": s.training_seed}
+    model = train_with(path, s.network, dataset, known, name=FOOLING, **options)
     measured = dataclasses.asdict(measure(model, dataset, new))
-    outliers, held_out = (sum(map(len, sets)) for sets in (known, new))
+    outliers = sum(map(len, known))
     network = lab.Records.of(
         network=[name],
         outliers=outliers,
         train=len(dataset.train_images) + outliers,
-        val=len(dataset.test_images) + held_out,
+        val=len(dataset.test_images) + sum(map(len, new)),
         **{share: np.array(value, float) for share, value in measured.items()},
     )
-    champions = evolve_fooling(run, file, model, len(dataset.class_names), search, **runs)
-    champions = champions.plus(network=name)
-    found = summary(champions)
-    say(f"{name}: median score {found['median score']} %, {found['fooled']} % fool it")
+    encoding = METHODS["cppn"](model.image_shape)
+    targets = every_class(len(dataset.class_names), runs + held_out)
+    parts = []
+    for generation, num_steps in (("first", 0), ("last", None)):
+        options = {"num_steps": num_steps, "first_run": first_run}
+        found = evolve(run, f"{file}/{generation}", encoding, model, targets, s.search, **options)
+        parts.append(found.champions.plus(network=name, generation=generation))
+    both = lab.Records.joined(parts)
+    score = np.nan_to_num(both["confidence"], nan=0.0)
+    champions = both.plus(held_out=both["run"] >= runs, score=score).ordered(both["run"])
+    cells = summary(champions)
+    say(f"{name}: median score {cells['median score']} %, {cells['fooled']} % fool it")
     return model, network, champions
 
 
@@ -87,46 +99,7 @@ def joined(found: Sequence[tuple[Any, lab.Records, lab.Records]]) -> dict[str, l
     return {"networks": lab.Records.joined(networks), "champions": lab.Records.joined(champions)}
 
 
-def evolve_fooling(
-    run: lab.Run,
-    name: str,
-    model: models.Network,
-    num_cells: int,
-    search: ArchiveEvolution,
-    *,
-    runs: int,
-    held_out: int = 0,
-    first_run: int = 0,
-) -> lab.Records:
-    """Evolves CPPNs through a network for the natural classes.
-
-    Args:
-      run: whose folder keeps the sweeps.
-      name: of their folder.
-      model: of the natural classes, and maybe one more.
-      num_cells: how many classes are natural.
-      search: settings.
-      runs: whose images are trained on.
-      held_out: more runs, the last ones, whose images are not trained on.
-      first_run: see `evolve`.
-    Returns:
-      A record for each run, generation and class, with the columns of `Archives.champions` and:
-      `generation`, "first" or "last"; `held_out`; `score`, the confidence in the class, 0 where the
-      network gives none. Sorted by runs: the first images are of few runs but of both generations.
-    """
-    targets = every_class(num_cells, runs + held_out)
-    encoding = METHODS["cppn"](model.image_shape)
-    parts = []
-    for generation, num_steps in (("first", 0), ("last", None)):
-        options = {"num_steps": num_steps, "first_run": first_run}
-        found = evolve(run, f"{name}/{generation}", encoding, model, targets, search, **options)
-        parts.append(found.champions.plus(generation=generation))
-    both = lab.Records.joined(parts)
-    score = np.nan_to_num(both["confidence"], nan=0.0)
-    return both.plus(held_out=both["run"] >= runs, score=score).ordered(both["run"])
-
-
-def images(of: lab.Records, *, held_out: bool) -> UInt8[np.ndarray, "N H W C"]:
+def split(of: lab.Records, *, held_out: bool) -> Images:
     """The images that are trained on, or those that are held out."""
     return as_bytes(of.rows(of["held_out"] == held_out)["image"])
 

@@ -20,20 +20,10 @@ from scipy.stats import mannwhitneyu
 import models
 from experiments import lab
 from experiments.lab.figures import COLORS
-from experiments.lab.predict import as_floats, probabilities
+from experiments.lab.predict import probabilities
 from experiments.lab.retraining import filled
+from experiments.nguyen2015 import fooling_images
 from experiments.nguyen2015.figures import percent, share
-from experiments.nguyen2015.fooling_images import (
-    FOOLING,
-    MEANINGS,
-    Training,
-    first_champions,
-    images,
-    joined,
-    num_distinct,
-    summary,
-    train_and_evolve,
-)
 from experiments.nguyen2015.methods import ArchiveEvolution
 from experiments.nguyen2015.pictures import PictureFolder, read_pictures
 
@@ -45,9 +35,9 @@ Folds = Annotated[tuple[Fold, ...], lab.distinct]
 
 
 @lab.settings
-class Settings:
+class Settings(fooling_images.Retraining):
     dataset: lab.Dataset = "cifar10"  # digits needs no download
-    training: Training = Training(network="cnn")
+    network: lab.TrainedNetwork = "cnn"  # trained here by its recipe, once for each DNN
     folds: Folds = (1, 7)  # evolved images for one of an average class, for one DNN_2 each
     runs: lab.Count = 450  # against DNN_1, whose images are trained on
     held_out: lab.Count = 100  # more runs, whose images are not trained on
@@ -74,36 +64,30 @@ def records(s: Settings, run: lab.Run) -> dict[str, lab.Records]:
     the user's pictures."""
     dataset = models.load_dataset(s.dataset)
     shown = s.pictures and read_pictures(s.pictures, dataset.image_shape)
-    settings = s.training, s.search
-    runs = {"runs": s.runs, "held_out": s.held_out}
-    parts = [train_and_evolve(run, "DNN_1", dataset, [], [], *settings, **runs)]
+    parts = [fooling_images.retrain(s, run, "DNN_1", dataset, runs=s.runs, held_out=s.held_out)]
     evolved, num_classes = parts[0][2], len(dataset.class_names)
-    known, new = (images(evolved, held_out=held_out) for held_out in (False, True))
+    known, new = (fooling_images.split(evolved, held_out=held_out) for held_out in (False, True))
     runs = {"runs": s.probes, "first_run": s.runs + s.held_out}
     for fold in s.folds:
         name, count = f"DNN_2, {fold:g}-fold", round(fold * len(dataset.train_images) / num_classes)
         outliers = [filled(known, count)]
-        parts.append(train_and_evolve(run, name, dataset, outliers, [new], *settings, **runs))
-    found = joined(parts)
+        parts.append(fooling_images.retrain(s, run, name, dataset, outliers, [new], **runs))
+    found = fooling_images.joined(parts)
     if shown is not None:
-        names, of_pictures = list(shown.names), as_floats(shown.images)
-        found["pictures"] = lab.Records.joined(
-            [
-                judged(probabilities(model, of_pictures), num_classes).plus(
-                    network=network["network"][0], file=names, image=of_pictures
-                )
-                for model, network, _ in parts
-            ]
-        )
+        names = found["networks"]["network"]
+        judged = (judge(model, shown, num_classes) for model, _, _ in parts)
+        of_networks = [of.plus(network=name) for name, of in zip(names, judged, strict=True)]
+        found["pictures"] = lab.Records.joined(of_networks)
     return found
 
 
-def judged(of_pictures: Float[np.ndarray, "N K"], outlier: int) -> lab.Records:
-    """For each picture the prediction, its confidence, and whether it is the class of fooling
-    images; no picture with NaN is recognized."""
-    prediction, confidence = of_pictures.argmax(1), of_pictures.max(1)
+def judge(model: models.Network, shown: lab.Records, outlier: int) -> lab.Records:
+    """Pictures with the prediction, its confidence, and whether it is the class of fooling images;
+    none with NaN is recognized."""
+    given = probabilities(model, shown["image"])
+    prediction, confidence = given.argmax(1), given.max(1)
     recognized = (prediction == outlier) & ~np.isnan(confidence)
-    return lab.Records.of(prediction=prediction, confidence=confidence, recognized=recognized)
+    return shown.plus(prediction=prediction, confidence=confidence, recognized=recognized)
 
 
 def tables(s: Settings, found: Mapping[str, lab.Records]) -> Iterator[lab.Table]:
@@ -115,7 +99,7 @@ def tables(s: Settings, found: Mapping[str, lab.Records]) -> Iterator[lab.Table]
         name: {
             "natural accuracy": share(natural),
             "fooling images": outliers,
-            **summary(evolved[name]),
+            **fooling_images.summary(evolved[name]),
             "recognized": share(defense),
             "flagged": share(flagged),
         }
@@ -148,12 +132,8 @@ def compared(
         mannwhitneyu(x, y, alternative="two-sided")
         for x, y in ((before.ravel(), after.ravel()), medians)
     )
-    p, p_runs = ("< 0.0001" if p < 1e-4 else f"{p:.2g}" for p in (champions.pvalue, runs.pvalue))
-    return {
-        "U": f"{champions.statistic:.0f}",
-        "p, all champions": p,
-        "p, the runs' medians": p_runs,
-    }
+    p, q = ("< 0.0001" if p < 1e-4 else f"{p:.2g}" for p in (champions.pvalue, runs.pvalue))
+    return {"U": f"{champions.statistic:.0f}", "p, all champions": p, "p, the runs' medians": q}
 
 
 def recognized_of(of: lab.Records) -> dict[str, lab.Cell]:
@@ -167,7 +147,8 @@ def pictures(s: Settings, found: Mapping[str, lab.Records], out: Path) -> Iterat
     draw_scores(out / "scores.png", found["champions"])
     caption = "How sure each network is of the last champions of all runs against it."
     yield lab.Picture("scores.png", caption)
-    lab.draw_gallery(out / "champions.png", first_champions(found["champions"]), names)
+    rows = fooling_images.first_champions(found["champions"])
+    lab.draw_gallery(out / "champions.png", rows, names)
     yield lab.Picture(
         "champions.png",
         "The last champions of the first run against each network, and their confidence; at the "
@@ -175,7 +156,7 @@ def pictures(s: Settings, found: Mapping[str, lab.Records], out: Path) -> Iterat
     )
     if "pictures" in found:
         *_, (network, of) = found["pictures"].groups("network")
-        draw_pictures(out / "pictures.png", of, (*names, FOOLING))
+        draw_pictures(out / "pictures.png", of, (*names, fooling_images.FOOLING))
         caption = f"What {network} takes pictures of the folder for, in the order of their names."
         yield lab.Picture("pictures.png", caption)
 
@@ -186,8 +167,8 @@ def draw_scores(path: Path, champions: lab.Records) -> None:
     axes = figure.subplots()
     for i, (name, of) in enumerate(champions.groups("network")):
         doubt = np.maximum(1 - scores(of).ravel(), 1e-7)
-        style = {"color": COLORS[i % len(COLORS)], "ls": STYLES[i % len(STYLES)]}
-        axes.ecdf(doubt, label=name, **style)
+        color, style = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
+        axes.ecdf(doubt, color=color, ls=style, label=name)
     axes.set(xlabel="1 - confidence, at most", ylabel="share of the champions")
     axes.set(xscale="log", xlim=(5e-8, 1), ylim=(-0.02, 1.02))
     axes.legend(frameon=False, fontsize=8, loc="lower right")
@@ -206,19 +187,19 @@ def draw_pictures(path: Path, of: lab.Records, names: tuple[str, ...]) -> None:
 
 def notes(s: Settings, found: Mapping[str, lab.Records]) -> list[str]:
     before = found["champions"].where(network="DNN_1")
-    known, new = (len(images(before, held_out=held_out)) for held_out in (False, True))
+    new, num_distinct = before["held_out"].sum(), fooling_images.num_distinct(before)
     texts = [
         f"{s.dataset} stands in for ImageNet, with {len(models.class_names(s.dataset))} classes "
-        f"instead of 1 000, and {s.training.network} for AlexNet: medians are to be compared with "
+        f"instead of 1 000, and {s.network} for AlexNet: medians are to be compared with "
         "each other, not with the paper's.",
         "n-fold: the new class has n times as many training images as an average class; the "
-        f"paper's 9 000 are about 7 times 1 300. {MEANINGS} Flagged: the share of the "
-        f"{found['networks']['val'][0]} natural test images that is taken for fooling; on these "
-        "the accuracies are too.",
-        f"The {known} images to train on, of which with the {new} held out {num_distinct(before)} "
-        "are distinct, are the champions of the first and of the last generation of runs against "
-        "DNN_1. Assumption: they are repeated until the class has as many as it should, or the "
-        "first ones are taken.",
+        f"paper's 9 000 are about 7 times 1 300. {fooling_images.MEANINGS} Flagged: the share "
+        f"of the {found['networks']['val'][0]} natural test images that is taken for fooling; on "
+        "these the accuracies are too.",
+        f"The {len(before) - new} images to train on, of which with the {new} held out "
+        f"{num_distinct} are distinct, are the champions of the first and of the last generation "
+        "of runs against DNN_1. Assumption: they are repeated until the class has as many as it "
+        "should, or the first ones are taken.",
         "Mann-Whitney's test is two-sided and takes every champion as a draw of its own, though "
         "those of one run are akin; the test of the runs' medians takes one number for each run.",
         "Cells are of the natural classes alone. Evolution had the same number of evaluations "

@@ -1,35 +1,24 @@
 """Pictures of the user's own, out of a folder, in the shape that a network takes."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from experiments import lab
+from experiments.lab.predict import as_floats
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")  # 8 bits a channel, or fewer
 _MOST_PIXELS = 50_000_000
 
 
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """
-    Attributes:
-      names: of the files, sorted.
-      images: `[N, H, W, C]`.
-    """
-
-    names: tuple[str, ...]
-    images: UInt8[np.ndarray, "N H W C"]
-
-
-def read_pictures(folder: Path, image_shape: tuple[int, int, int]) -> Pictures:
+def read_pictures(folder: Path, image_shape: tuple[int, int, int]) -> lab.Records:
     """Every file of a folder, its middle scaled to a shape; transparent parts are white.
 
+    Returns:
+      For each file, sorted: `file`, its name, and `image`, floats in [0, 1].
     Raises:
       ValueError, FileNotFoundError: there is no such folder, or something in it is no picture.
     """
@@ -40,8 +29,8 @@ def read_pictures(folder: Path, image_shape: tuple[int, int, int]) -> Pictures:
         ImageOps.fit(_opened(file).convert(mode), (width, height), Image.Resampling.BICUBIC)
         for file in files
     ]
-    stacked = np.stack([np.asarray(image) for image in images])
-    return Pictures(tuple(file.name for file in files), stacked.reshape(-1, *image_shape))
+    stacked = np.stack([np.asarray(image) for image in images]).reshape(-1, *image_shape)
+    return lab.Records.of(file=[file.name for file in files], image=as_floats(stacked))
 
 
 @lab.Check

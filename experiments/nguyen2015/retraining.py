@@ -19,42 +19,25 @@ import models
 from experiments import lab
 from experiments.lab.figures import COLORS
 from experiments.lab.retraining import filled
+from experiments.nguyen2015 import fooling_images
 from experiments.nguyen2015.figures import share
-from experiments.nguyen2015.fooling_images import (
-    MEANINGS,
-    Training,
-    first_champions,
-    images,
-    joined,
-    num_distinct,
-    summary,
-    train_and_evolve,
-)
-from experiments.nguyen2015.methods import ArchiveEvolution
 
 PAPER = lab.published(__file__)["retraining"]
-COLUMNS = (
-    *("error", "natural error", "train", "val", "median score"),
-    *("fooled", "at 99 %", "recognized"),
-)
 
 
 @lab.settings
-class Settings:
-    dataset: lab.Dataset = "mnist"  # digits needs no download
-    training: Training = Training(network="lenet")
+class Settings(fooling_images.Retraining):
     rounds: lab.Count = 14  # how often images evolve and the next network is trained on them
     first_runs: lab.Count = 300  # runs against DNN_1 whose images are trained on
     first_held_out: lab.Count = 50  # more runs against DNN_1, whose images are not trained on
     runs: lab.Count = 50  # the same against each later network
     held_out: lab.Count = 5
-    first_images: lab.Count = 6000  # in the new class of DNN_2, the runs' until they are so many
+    first_images: lab.Count = 6000  # in the new class of DNN_2: those of the runs, repeated
     images: lab.Count = 1000  # added for each later network
-    search: ArchiveEvolution = ArchiveEvolution(generations=200)
 
     @property
     def like_paper(self) -> bool:
-        return (self.dataset, self.training.network) == ("mnist", "lenet")
+        return (self.dataset, self.network) == ("mnist", "lenet")
 
     @property
     def counts(self) -> list[int]:
@@ -82,29 +65,29 @@ def records(s: Settings, run: lab.Run) -> dict[str, lab.Records]:
     parts, champions, first_run = [], [], 0
     for number in range(s.rounds + 1):
         past = zip(champions, s.counts, strict=False)
-        known = [filled(images(of, held_out=False), count) for of, count in past]
-        new = [images(of, held_out=True) for of in champions]
+        known = [filled(fooling_images.split(of, held_out=False), count) for of, count in past]
+        new = [fooling_images.split(of, held_out=True) for of in champions]
         runs, held_out = (s.runs, s.held_out) if number else (s.first_runs, s.first_held_out)
         counts = {"runs": runs, "held_out": held_out, "first_run": first_run}
-        arguments = f"DNN_{number + 1}", dataset, known, new, s.training, s.search
-        parts.append(train_and_evolve(run, *arguments, **counts))
+        name = f"DNN_{number + 1}"
+        parts.append(fooling_images.retrain(s, run, name, dataset, known, new, **counts))
         champions.append(parts[-1][2])
         first_run += runs + held_out
-    return joined(parts)
+    return fooling_images.joined(parts)
 
 
 def tables(s: Settings, found: Mapping[str, lab.Records]) -> Iterator[lab.Table]:
     """A row for each network, also for those that only the paper has."""
     champions = dict(found["champions"].groups("network"))
     columns = ("network", "natural", "combined", "defense", "train", "val")
-    rows = {}
+    rows: dict[str, dict[str, lab.Cell]] = {}
     for name, natural, combined, defense, train, val in found["networks"].columns(*columns):
-        errors = [1 - (natural if math.isnan(combined) else combined), 1 - natural]
-        cells = (*(f"{100 * error:.2f}" for error in errors), train, val)
-        named = dict(zip(COLUMNS, cells, strict=False))
-        rows[name] = {**named, **summary(champions[name]), "recognized": share(defense)}
+        errors = 1 - (natural if math.isnan(combined) else combined), 1 - natural
+        both, alone = (f"{100 * error:.2f}" for error in errors)
+        rows[name] = {"error": both, "natural error": alone, "train": train, "val": val}
+        rows[name] |= fooling_images.summary(champions[name]) | {"recognized": share(defense)}
     title = "Rounds of retraining: errors, numbers of images, scores, % (table S2)"
-    yield lab.table(title, rows, PAPER if s.like_paper else None, columns=COLUMNS)
+    yield lab.table(title, rows, PAPER if s.like_paper else None)
 
 
 def pictures(s: Settings, found: Mapping[str, lab.Records], out: Path) -> Iterator[lab.Picture]:
@@ -115,7 +98,7 @@ def pictures(s: Settings, found: Mapping[str, lab.Records], out: Path) -> Iterat
         "Confidence of the last champions of all runs against each network: the median, and "
         "shaded the middle half" + ("; dashed, the paper's median." if s.like_paper else "."),
     )
-    rows = first_champions(found["champions"])
+    rows = fooling_images.first_champions(found["champions"])
     lab.draw_gallery(out / "champions.png", rows, models.class_names(s.dataset))
     yield lab.Picture(
         "champions.png",
@@ -145,21 +128,21 @@ def draw_rounds(path: Path, champions: lab.Records, *, beside_paper: bool) -> No
 
 def notes(s: Settings, found: Mapping[str, lab.Records]) -> list[str]:
     rounds = [of for _, of in found["champions"].groups("network")]
+    num_distinct = ", ".join(str(fooling_images.num_distinct(of)) for of in rounds)
     texts = [
         "Error: on natural test images and the fooling images held out in all rounds before; "
-        f"natural error: on the former alone. {MEANINGS}",
+        f"natural error: on the former alone. {fooling_images.MEANINGS}",
         "Each run gives the champions of its start population and of its last generation. Cells "
         "are of the natural classes alone, while the network has one output more. An image that "
-        "holds several cells counts in each: of a round's images "
-        f"{', '.join(str(num_distinct(of)) for of in rounds)} are distinct.",
+        f"holds several cells counts in each: of a round's images {num_distinct} are distinct.",
         "All networks are trained from scratch, with the same recipe and seed. Scores are of all "
         "runs of a round, in the paper of 30; they and all images are of 8 bits.",
         "The runs that are held out are the last ones of each round, no image of which is trained "
         "on; the paper does not say how it draws its images.",
-        f"Our {s.training.network} sees pixels in [0, 1]; the paper's subtracted a mean image.",
+        f"Our {s.network} sees pixels in [0, 1]; the paper's subtracted a mean image.",
     ]
     past = zip(rounds, s.counts, strict=False)
-    if any(len(images(of, held_out=False)) < count for of, count in past):
+    if any(len(fooling_images.split(of, held_out=False)) < count for of, count in past):
         texts.append(
             "Assumption: where there are fewer images than the paper's, they are repeated until "
             f"the new class has as many, {s.first_images} of those against DNN_1 and {s.images} of "

@@ -67,10 +67,9 @@ def records(s: Settings, run: lab.Run) -> dict[str, Any]:
     for method in s.methods:
         encoding = METHODS[method](dataset.image_shape)
         for number, (own, other) in enumerate(OTHERS.items()):
-            name, first = f"{own}_{method}", number * s.runs
-            model = twins[own].model
-            archives = evolve(run, name, encoding, model, targets, s.search, first_run=first)
-            champions = archives.champions
+            model, options = twins[own].model, {"first_run": number * s.runs}
+            name = f"{own}_{method}"
+            champions = evolve(run, name, encoding, model, targets, s.search, **options).champions
             of_both = (probabilities(twins[x].model, champions["image"]) for x in (own, other))
             found.append(champions.plus(method=method, network=own, **compared(*of_both)))
     return {"champions": lab.Records.joined(found), "twins": twins}
@@ -119,16 +118,16 @@ def tables(s: Settings, found: Mapping[str, Any]) -> Iterator[lab.Table]:
 
 def table_s1(of: lab.Records) -> dict[str, dict[str, lab.Cell]]:
     """Of one kind of images. What is said of images that evolved through B is A's answer."""
-    shares = {f"{OTHERS[x]} on {x}'s images": rates(of.where(network=x)) for x in ("B", "A")}
-    shares["average"] = np.mean(list(shares.values()), axis=0)
-    rows = zip(PAPER, *shares.values(), strict=True)
-    return {row: dict(zip(shares, map(share, cells), strict=True)) for row, *cells in rows}
+    of_a, of_b = (rates(of.where(network=network)) for network in ("A", "B"))
+    columns = {"A on B's images": of_b, "B on A's images": of_a, "average": (of_a + of_b) / 2}
+    return {row: {c: share(x[i]) for c, x in columns.items()} for i, row in enumerate(PAPER)}
 
 
-def rates(of: lab.Records) -> list[float]:
+def rates(of: lab.Records) -> Float[np.ndarray, " rows"]:
     """Matches, sure ones, and of the matches the higher ones, NaN where there are no matches."""
     higher = of["higher"][of["match"]]
-    return [of["match"].mean(), of["sure"].mean(), higher.mean() if len(higher) else np.nan]
+    shares = of["match"].mean(), of["sure"].mean(), higher.mean() if len(higher) else np.nan
+    return np.array(shares)
 
 
 def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.Picture]:
@@ -147,8 +146,8 @@ def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.P
 def draw_sure(path: Path, sure: lab.Records, names: Sequence[str]) -> None:
     """A column for each class that has images, those with the highest confidences above."""
     sure = sure.ordered(-np.minimum(sure["own"], sure["other"]))
-    columns: dict[str, list[lab.Tile]] = {}
-    for label, best in sorted(sure.groups("label"), key=lambda group: group[0]):
+    columns = {}
+    for label, best in sure.ordered(sure["label"]).groups("label"):
         shown = best.rows(slice(MOST_SHOWN)).columns("image", "network", "own", "other")
         columns[names[label]] = [
             lab.Tile(image, f"{x} {percent(own)}\n{OTHERS[x]} {percent(other)}")
@@ -160,9 +159,9 @@ def draw_sure(path: Path, sure: lab.Records, names: Sequence[str]) -> None:
 
 def notes(s: Settings, found: Mapping[str, Any]) -> list[str]:
     accuracies = (f"{name} {100 * of.accuracy:.2f} %" for name, of in found["twins"].items())
-    methods = {TITLES[method]: of for method, of in found["champions"].groups("method")}
-    tied = [f"{of['tied'].sum()} ({title})" for title, of in methods.items() if of["tied"].any()]
-    unsure = [title for title, of in methods.items() if not of["sure"].any()]
+    kinds = {TITLES[method]: of for method, of in found["champions"].groups("method")}
+    tied = [f"{of['tied'].sum()} ({title})" for title, of in kinds.items() if of["tied"].any()]
+    unsure = [title for title, of in kinds.items() if not of["sure"].any()]
     texts = [
         f"Test accuracy: {', '.join(accuracies)}. They differ in start weights and in the order of "
         "the images.",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.lab.agenda import agenda
-from experiments.lab.discovery import discover
+from experiments.agenda import agenda
+from experiments.discovery import discover
 from experiments.lab.section import SECTION, read_section
 from experiments.lab.settings import leaves
 

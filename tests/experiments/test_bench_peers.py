@@ -8,7 +8,8 @@ import pytest
 
 from experiments.bench import peer_net, peer_report, peers
 from experiments.bench.peer_attacks import Work, jfool_attack
-from experiments.bench.peers import Config
+from experiments.bench.peers import Settings
+from experiments.lab.settings import check
 
 
 def test_single_images_are_counted_apart_from_populations():
@@ -46,23 +47,23 @@ def test_expected_evaluations_hold_the_start_population_and_arts_own_population(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"images": 0}, "images: expected at least 1, got 0"),
-        ({"generations": 0}, "generations: expected at least 1, got 0"),
-        ({"repeats": 0}, "repeats: expected at least 1, got 0"),
-        ({"width": 0}, "width: expected at least 1, got 0"),
+        ({"images": 0}, "images: expected a number of at least 1, got 0"),
+        ({"generations": 0}, "generations: expected a number of at least 1, got 0"),
+        ({"repeats": 0}, "repeats: expected a number of at least 1, got 0"),
+        ({"width": 0}, "width: expected a number of at least 1, got 0"),
         ({"population": 401}, "population: expected a multiple of 5"),
         ({"population": 0}, "population: expected a multiple of 5"),
     ],
 )
 def test_settings_that_cannot_work_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
-        peers.check(Config(**settings))
+        check(Settings(**settings))
 
 
 def test_a_result_file_needs_a_place(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="out: expected a folder to write to"):
-        peers.check(Config(out=tmp_path / "file" / "peers.json"))
+        peers.main(Settings(out=tmp_path / "file" / "peers.json"))
 
 
 def test_a_missing_peer_ends_with_one_sentence_that_says_what_to_install(monkeypatch):
@@ -81,7 +82,7 @@ def test_weights_and_images_are_the_same_every_time():
         assert all((first[name] == second[name]).all() for name in first)
 
 
-def test_no_pixel_of_any_extreme_colour_changes_the_class():
+def test_no_pixel_of_any_extreme_color_changes_the_class():
     weights, (image,) = peer_net.make_weights(), peer_net.make_images(1)
     forward = jax.jit(peer_net.apply)
     colors = np.array(np.meshgrid([0, 1], [0, 1], [0, 1]), np.float32).reshape(3, 8).T

@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 import jfool
-import models
 from experiments.kumano2020 import imagenet
 from experiments.kumano2020.imagenet import EXPERIMENT, classes_reached
-from experiments.lab.imagenet import as_victim, imagenet_names, imagenet_victim
+from experiments.lab.imagenet import as_victim
 from experiments.lab.records import Records
 from tests.experiments import helpers
 from tests.experiments.tiny_network import TinyNetwork
@@ -118,18 +117,6 @@ def test_what_cannot_work_is_refused(changes, error, sentence, out):
     assert not out.exists()
 
 
-def test_a_network_is_untrained_or_has_the_weights_of_its_file(tmp_path):
-    untrained = imagenet_victim("squeezenet1_1", 32)
-    assert untrained.title == "squeezenet1_1, UNTRAINED"
-    path = tmp_path / "some.safetensors"
-    models.save(untrained.model, path)
-    loaded = imagenet_victim(f"squeezenet1_1={path}", 32)
-    assert (loaded.title, loaded.card["weights"]) == ("squeezenet1_1", "some.safetensors")
-    assert loaded.card["sha256"] in loaded.note
-    np.testing.assert_array_equal(loaded.model.conv10.bias[...], untrained.model.conv10.bias[...])
-    assert loaded.image_shape == loaded.model.image_shape == (32, 32, 3)
-
-
 def test_sections_name_files_without_their_folders(network, out, tmp_path, monkeypatch):
     victim = as_victim("resnet50", network, "w.safetensors", "0" * 64)
     monkeypatch.setattr(imagenet, "imagenet_victim", lambda *args: victim)
@@ -140,13 +127,3 @@ def test_sections_name_files_without_their_folders(network, out, tmp_path, monke
     text = (out / "section.json").read_text()
     assert str(tmp_path) not in text
     assert "--network resnet50=w.safetensors" in text
-
-
-def test_class_names_are_numbers_or_the_files(tmp_path):
-    assert imagenet_names(None)[79] == "class 79"
-    path = tmp_path / "names.json"
-    path.write_text(json.dumps([f"thing_{i}" for i in range(1000)]))
-    assert imagenet_names(path)[3] == "thing 3"
-    path.write_text('["one"]')
-    with pytest.raises(ValueError, match="class_names: expected 1000 names, got 1"):
-        imagenet_names(path)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from experiments import report
+from experiments.agenda import Item
 from experiments.lab import section
-from experiments.lab.agenda import Item
 from experiments.lab.section import Picture, Section, Table, publish
 
 RUN = "python -m experiments"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import re
 import signal
@@ -18,44 +19,57 @@ import jfool
 from experiments import show, sweep
 from experiments.bench import sweep as bench
 from experiments.lab.progress import sweep_line
+from experiments.lab.section import read_section
+from experiments.lab.settings import check
 from jfool.sweeps import Progress, SweepStopped, without_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = sweep.Config(k=(1, 2), population=8, generations=4, repeats=2, until=None, lanes=5)
+SMALL = dataclasses.replace(
+    sweep.Settings(), ks=(1, 2), population=8, generations=4, repeats=2, until=None, lanes=5
+)
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
 @pytest.fixture(autouse=True)
-def no_compilation_cache(monkeypatch, tmp_path):
+def own_cache(monkeypatch, tmp_path):
+    """`sweep` keeps its compiled programs in the cache; put the tests' own folder back."""
     monkeypatch.setenv("JFOOL_CACHE", str(tmp_path / "cache"))
+    before = jax.config.jax_compilation_cache_dir
     yield
-    jax.config.update("jax_compilation_cache_dir", None)
+    jax.config.update("jax_compilation_cache_dir", before)
 
 
 def run(out, **changes):
-    sweep.main(dataclasses.replace(SMALL, out=str(out), **changes))
+    settings = dataclasses.replace(SMALL, out=str(out), **changes)
+    check(settings)
+    sweep.main(settings)
     return jfool.read_sweep(out)
 
 
 @pytest.mark.usefixtures("tiny")
-def test_every_k_colour_class_and_repeat_is_a_row(out, capsys):
-    results = run(out, classes=(0, 3), colors=("black", "white"))
+def test_every_k_color_class_and_repeat_is_a_row(out, capsys):
+    results = run(out, classes=(3, 0), colors=("white", "black"))
     assert len(results) == 2 * 2 * 2 * 2
     assert sorted(set(results.column("job.k"))) == [1, 2]
     assert (results.column("num_queries") == 8 * 5).all()
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (line["done"], line["missing"]) == (16, 0)
-    for k in (1, 2):
-        figures = line["figures"][f"k = {k}"]
-        for i, base in enumerate((0.0, 1.0)):
-            for j, label in enumerate((0, 3)):
+    assert (line["experiment"], line["done"], line["missing"]) == ("sweep/run", 16, 0)
+    section, _ = read_section(out)
+    assert "--ks 1 2 --colors white black --classes 3 0" in section.command
+    for k, best in zip((1, 2), section.tables[::3], strict=True):
+        assert best.title.startswith(f"k = {k}: highest confidence")
+        assert (best.rows, best.columns) == (["white", "black"], ["west", "north"])
+        for i, base in enumerate((1.0, 0.0)):
+            for j, target in enumerate((3, 0)):
                 rows = (
                     (results.column("job.k") == k)
                     & (results.column("job.base")[:, 0] == base)
-                    & (results.column("job.label") == label)
+                    & (results.column("job.target") == target)
                 )
                 confidences = results.column("confidence")[rows]
                 assert len(confidences) == 2
-                assert figures["best"][i][j] == confidences.max()
+                percent = math.floor(100 * confidences.max())
+                assert best.measured[i][j].split(" ")[0] == str(percent)
         assert Image.open(out / f"gallery-k{k}.png").size[0] > 300
 
 
@@ -83,7 +97,7 @@ def test_a_stopped_sweep_ends_with_75_is_shown_and_goes_on(out, monkeypatch, cap
     assert stopped.value.code == sweep.STOPPED
     assert "stopped by SIGTERM: " in capsys.readouterr().err
 
-    show.main(show.Config(out))
+    show.main(show.Settings(str(out)))
     printed = capsys.readouterr().out
     done = json.loads(printed.splitlines()[-1])["done"]
     assert 0 < done < len(whole)
@@ -106,15 +120,16 @@ class cluster_of_one:  # noqa: N801, a context manager that lends a function
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"k": ()}, "k: expected one or more different numbers"),
-        ({"k": (2, 2)}, "k: expected one or more different numbers"),
-        ({"k": (37,)}, "k: expected at most the 36 pixels, got 37"),
-        ({"k": (0, 1)}, "k: expected a number of at least 1, got 0"),
-        ({"precision": "float16"}, "precision: expected float32 or bfloat16, got 'float16'"),
+        ({"checkpoint_seconds": -1.0}, "checkpoint_seconds: expected a time of at least 0"),
+        ({"ks": ()}, "ks: expected one or more ascending numbers, got none"),
+        ({"ks": (2, 2)}, "ks: expected one or more ascending numbers, got 2 2"),
+        ({"ks": (785,)}, "ks: expected at most the 784 pixels of digits, got 785"),
+        ({"ks": (0, 1)}, "ks: expected a number of at least 1, got 0"),
+        ({"precision": "float16"}, "precision: expected one of float32, bfloat16, got 'float16'"),
         ({"population": 3}, "population: expected a number of at least 4, got 3"),
         ({"until": 2.0}, "until: expected a confidence"),
-        ({"split": 0}, "split: expected at least 1, got 0"),
-        ({"processes": 0}, "processes: expected at least 1, got 0"),
+        ({"split": 0}, "split: expected a number of at least 1, got 0"),
+        ({"processes": 0}, "processes: expected a number of at least 1, got 0"),
         ({"process": 0}, "process: expected it together with coordinator"),
         ({"process": 1, "coordinator": "a:1"}, "process: expected a number from 0 to 0, got 1"),
         ({"classes": (4,)}, "classes: expected numbers from 0 to 3, got 4"),
@@ -129,12 +144,28 @@ def test_settings_that_cannot_work_are_named(out, changes, sentence):
 def test_the_folder_of_another_program_is_not_shown(tmp_path):
     model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, np.eye(4, 2, dtype=np.float32))
     attack = jfool.SparseFooling((2, 2, 1), 2, max_k=1, search=jfool.DifferentialEvolution(4))
-    jobs = jfool.grid(jfool.SparseJob, base=[[0.0]], label=range(2), k=1)
+    jobs = jfool.grid(jfool.SparseJob, base=[[0.0]], target=range(2), k=1)
     jfool.sweep(jax.random.key(0), attack, model, jobs, num_steps=1, folder=tmp_path / "run")
     with pytest.raises(ValueError, match="run: expected the folder of `python -m experiments"):
-        show.main(show.Config(tmp_path / "run"))
+        show.main(show.Settings(str(tmp_path / "run")))
     with pytest.raises(FileNotFoundError, match="folder: expected the folder of a sweep"):
-        show.main(show.Config(tmp_path))
+        show.main(show.Settings(str(tmp_path)))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_galleries_go_where_they_are_asked_for_and_stay_small(out, tmp_path, monkeypatch, capsys):
+    run(out, ks=(1,))
+    before = sorted(path.name for path in out.iterdir())
+    monkeypatch.setattr(show, "MOST_CLASSES", 2)
+    show.main(show.Settings(str(out), tmp_path / "shown"))
+    section, _ = read_section(tmp_path / "shown")
+    assert section.name == "sweep/run"
+    assert section.tables[0].columns == ["north", "east"]
+    assert "Shown are the first 2 of 4 classes." in section.notes
+    assert (tmp_path / "shown" / "gallery-k1.png").exists()
+    assert sorted(path.name for path in out.iterdir()) == before
+    assert str(show.folder_of("gs://bucket/my/sweep")) == "runs/sweep"
+    assert show.folder_of("there") == Path("there")
 
 
 def test_the_line_of_progress_counts_from_this_start():
@@ -180,10 +211,10 @@ def test_the_parent_says_how_its_children_ended(code, expected, sentence, tmp_pa
 
 
 def test_the_bench_compares_the_same_jobs(monkeypatch, capsys, tmp_path):
-    config = bench.Config(
+    settings = bench.Settings(
         parts=("synthetic",), repeats=1, lanes=7, generations=40, out=tmp_path / "bench.json"
     )
-    bench.main(config)
+    bench.main(settings)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     figures = line["figures"]["synthetic"]
     lengths = np.random.default_rng(0).geometric(1 / 30, 30)
@@ -191,7 +222,7 @@ def test_the_bench_compares_the_same_jobs(monkeypatch, capsys, tmp_path):
     for name in ("never_finished", "never_finished_lockstep"):
         assert figures[name] == pytest.approx((lengths > 40).mean())
     assert figures["mean_steps"] == np.minimum(lengths, 40).mean()
-    assert json.loads(config.out.read_text()) == line
+    assert json.loads(settings.out.read_text()) == line
 
 
 def test_the_growth_of_tiny_jobs_is_measured():

@@ -88,7 +88,7 @@ def test_rows_are_the_papers_data_sets_and_networks():
         ({"datasets": ("mnist", "mnist")}, "datasets: expected one or more different ones, got"),
         ({"networks": ()}, "networks: expected at least one, got none"),
         ({"datasets": ("digits",), "networks": None}, "networks: expected at least one, got none"),
-        ({"datasets": ("digits",), "networks": ("nin",)}, "dataset: expected a recipe for one of"),
+        ({"datasets": ("digits",), "networks": ("nin",)}, "networks: expected one of .*'nin'"),
         ({"training_seed": -1}, r"training_seed: expected a whole number in \[0, 2\*\*32\), got"),
     ],
 )

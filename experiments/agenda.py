@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from experiments.lab.discovery import discover
+from experiments.discovery import discover
 from experiments.lab.experiment import PAPER, Experiment, text_of
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from experiments.lab.agenda import Item
-from experiments.lab.report_html import Html, join, tag, void
+from experiments.agenda import Item
 from experiments.lab.section import Section, Table, heading, shown
+from experiments.report_html import Html, join, tag, void
 
 _TITLE = "jfool: fooling images, the papers' numbers beside those measured here"
 
@@ -58,7 +58,7 @@ def page(entries: Sequence[Entry], agenda: Sequence[Item]) -> str:
 
 
 def _style() -> str:
-    return files("experiments.lab").joinpath("report.css").read_text(encoding="utf-8")
+    return files("experiments").joinpath("report.css").read_text(encoding="utf-8")
 
 
 def _legend() -> list[str]:

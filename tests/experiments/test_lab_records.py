@@ -1,0 +1,141 @@
+"""Records against plain NumPy."""
+
+import math
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments.lab.records import Records
+
+NAN = math.nan
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from("ab"),
+        st.integers(0, 2),
+        st.one_of(st.just(NAN), st.floats(-1, 1, width=32)),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def records(rows) -> Records:
+    color, target, confidence = zip(*rows, strict=True)
+    return Records.of(color=list(color), target=list(target), confidence=list(confidence))
+
+
+@settings(deadline=None)
+@given(ROWS)
+def test_groups_hold_all_rows_in_the_order_of_their_first_appearance(rows):
+    expected: dict = {}
+    for color, target, confidence in rows:
+        expected.setdefault((color, target), []).append(confidence)
+    groups = list(records(rows).groups("color", "target"))
+    assert [cell for cell, _ in groups] == list(expected)
+    for cell, of in groups:
+        np.testing.assert_array_equal(of["confidence"], expected[cell])
+    assert [c for c, _ in records(rows).groups("color")] == list(dict.fromkeys(r[0] for r in rows))
+
+
+@settings(deadline=None)
+@given(ROWS)
+def test_the_best_of_a_group_is_the_first_of_the_highest_and_nan_comes_last(rows):
+    found = records(rows).plus(place=np.arange(len(rows)))
+    best = {(c, t): i for c, t, i in found.best("color", "target").columns(
+        "color", "target", "place")}  # fmt: skip
+    cells = {row[:2] for row in rows}
+    assert set(best) == cells
+    for cell in cells:
+        places = [i for i, row in enumerate(rows) if row[:2] == cell]
+        known = [i for i in places if not math.isnan(rows[i][2])]
+        highest = max((rows[i][2] for i in known), default=NAN)
+        first = [i for i in known if rows[i][2] == highest] or places
+        assert best[cell] == first[0]
+
+
+@settings(deadline=None)
+@given(ROWS)
+def test_a_pivot_holds_the_means_of_its_cells(rows):
+    found = records(rows).plus(other=np.arange(len(rows)) / 2)
+    cells = found.pivot("color", "target", ("confidence", "other"), columns=range(4))
+    colors = list(dict.fromkeys(row[0] for row in rows))
+    assert cells.shape == (len(colors), 4, 2)
+    for i, color in enumerate(colors):
+        for j in range(4):
+            places = [k for k, row in enumerate(rows) if row[:2] == (color, j)]
+            if not places:
+                assert np.isnan(cells[i, j]).all()
+                continue
+            confidence = np.mean([rows[k][2] for k in places])
+            np.testing.assert_allclose(cells[i, j, 0], confidence, rtol=1e-6, atol=1e-7)
+            assert cells[i, j, 1] == np.mean(places) / 2
+
+
+@settings(deadline=None)
+@given(ROWS)
+def test_where_and_rows_are_masks_of_numpy(rows):
+    found = records(rows)
+    mask = (found["color"] == "a") & (found["target"] == 1)
+    for some in (
+        found.where(color="a", target=1),
+        found.rows(mask),
+        found.rows(np.flatnonzero(mask)),
+    ):
+        np.testing.assert_array_equal(some["confidence"], found["confidence"][mask])
+    np.testing.assert_array_equal(found.rows(slice(1, None, 2))["target"], found["target"][1::2])
+    order = -found["target"]
+    expected = found["confidence"][np.argsort(order, kind="stable")]
+    np.testing.assert_array_equal(found.ordered(order)["confidence"], expected)
+
+
+def test_columns_may_be_scalars_and_arrays_and_come_back_as_they_were():
+    images = np.random.default_rng(0).random((2, 3, 4, 1), np.float32)
+    found = Records.of(name="a", flag=[True, False], image=images, vector=np.eye(2))
+    assert len(found) == 2
+    assert ("flag" in found, "other" in found) == (True, False)
+    assert found["name"].tolist() == ["a", "a"]
+    assert found["flag"].dtype == bool
+    np.testing.assert_array_equal(found["image"], images)
+    (first, second) = found.columns("flag", "image")
+    assert (first[0], second[0]) == (True, False)
+    np.testing.assert_array_equal(second[1], images[1])
+
+
+def test_more_columns_replace_those_of_the_same_name_and_some_are_dropped():
+    found = Records.of(a=[1, 2], b=[3, 4]).plus(b=[5, 6], c="x", d=np.zeros((2, 3)))
+    assert {name: found[name].tolist() for name in ("a", "b", "c")} == {
+        "a": [1, 2],
+        "b": [5, 6],
+        "c": ["x", "x"],
+    }
+    assert found["d"].shape == (2, 3)
+    assert "a" not in found.without("a", "d")
+    with pytest.raises(ValueError):  # noqa: PT011, Arrow's own sentence
+        found.plus(e=[1, 2, 3])
+
+
+def test_parts_are_joined_one_after_another():
+    parts = [Records.of(a=[1], image=np.zeros((1, 2, 2, 1))), Records.of(a=[2, 3], image=np.ones(
+        (2, 2, 2, 1)))]  # fmt: skip
+    found = Records.joined(parts)
+    assert found["a"].tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(found["image"][:, 0, 0, 0], [0, 1, 1])
+
+
+def test_no_rows_keep_their_columns():
+    found = Records.of(a=[1, 2], image=np.zeros((2, 2, 2, 1))).where(a=3)
+    assert (len(found), found["a"].tolist(), found["image"].shape) == (0, [], (0, 2, 2, 1))
+    assert list(found.groups("a")) == []
+    assert len(found.best("a", by="a")) == 0
+
+
+def test_parquet_holds_all_but_images(tmp_path):
+    found = Records.of(a=[1, 2], confidence=[0.5, NAN], image=np.zeros((2, 2, 2, 1)))
+    found.write(tmp_path / "r.parquet")
+    table = pq.read_table(tmp_path / "r.parquet")
+    assert table.column_names == ["a", "confidence"]
+    assert table.column("a").to_pylist() == [1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["r.parquet"]
