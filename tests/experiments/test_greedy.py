@@ -1,118 +1,102 @@
-"""Greedy re-placement of pixels against differential evolution: equal budgets, honest counts."""
-
-import dataclasses
-import json
+"""Greedy search against differential evolution: equal budgets, and counts that are true."""
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 import jfool
-from experiments.greedy import greedy
-from experiments.greedy.greedy_methods import evolution
-from experiments.greedy.greedy_tables import compared, notes, score, tables
-from experiments.lab.colors import parse_colors
-from experiments.lab.imagenet import ImageNetVictim
-from experiments.lab.recorded import Outcomes, carried_on, search_recorded
-from experiments.lab.search import Cell, jobs_of, places_of
+from experiments import lab
+from experiments.greedy import compare
+from experiments.greedy.arenas import Arena, carried_on, imagenet_classes
+from experiments.greedy.compare import EXPERIMENT, blue_car
+from experiments.greedy.tables import charged, imagenet_table, pilot_table, score, small_tables
+from experiments.lab.imagenet import as_victim
+from experiments.lab.sparse import jobs_of
+from tests.experiments.helpers import run, smoke
 from tests.experiments.tiny_network import TinyNetwork
 
-SMOKE = greedy.PRESETS["smoke"][1]
-COLORS = parse_colors(["black", "white"], 1, "digits")
-PLACES = places_of([2], [Cell(color, label) for color in COLORS for label in range(4)], 1, 4)
-
-
-@pytest.fixture
-def tiny_victim(monkeypatch, tiny):
-    """Networks that answer at once, in place of both."""
-    network = TinyNetwork((5, 5, 3), 1000)
-    network.eval()
-    found = ImageNetVictim("squeezenet1_1", network, None, None)
-    monkeypatch.setattr(greedy, "imagenet_victim", lambda *args: found)
-
-
-def outcomes(confidence, reached) -> Outcomes:
-    """Of made-up searches of the eight places."""
-    confidence = np.array(confidence, np.float32)
-    return Outcomes(
-        places=list(PLACES.values()),
-        confidence=confidence,
-        predicted=confidence > 0.5,
-        reached=np.array(reached, float),
-        history=np.stack([confidence / 2, confidence], 1),
-        evaluations=np.array([500, 1000]),
-        images=np.zeros((8, 6, 6, 1)),
-    )
-
-
 NAN = np.nan
-THEIRS = outcomes(
+COMMAND = "greedy compare"
+CHANGES = {"until": 0.97, "mutants": ("rand",)}
+COMPASS = ("north", "east", "south", "west")
+
+
+def cells():
+    return lab.cells([2], ["black", "white"], range(4), 1, num_classes=4, shape=(6, 6, 1))
+
+
+def made_up(method, confidence, reached):
+    """Of eight cells."""
+    values = {"confidence": np.array(confidence, np.float32), "reached": np.array(reached, float)}
+    return cells().plus(method=method, **values)
+
+
+THEIRS = made_up(
+    "DE",
     [0.955, 0.105, 0.215, 0.905, 0.305, 0.405, 0.055, 0.995],
     [500, NAN, NAN, 900, NAN, NAN, NAN, 200],
 )
-OURS = outcomes(
+OURS = made_up(
+    "greedy",
     [0.995, 0.985, 0.215, 0.805, 0.905, 0.455, 0.045, 0.995],
     [100, 300, NAN, NAN, 800, NAN, NAN, 100],
 )
+BOTH = lab.Records.joined([THEIRS, OURS])
 
 
-def test_a_recorded_search_is_the_search_itself_and_notes_what_its_history_says(linear_model, out):
-    key = jax.random.key(3)
-    method = evolution("confidence", "rand", 8)
-    attack = method.make((6, 6, 1), 4, 2)
+@pytest.fixture(scope="module")
+def done(module_patch, tiny_module, quick_compiler, tmp_path_factory):
+    """The folder and the section of a run with networks that answer at once."""
+    network = TinyNetwork((5, 5, 3), 1000)
+    network.eval()
+    large = as_victim("squeezenet1_1", network)
+    module_patch.setattr(compare, "imagenet_victim", lambda *args: large)
+    out = tmp_path_factory.mktemp("greedy")
+    return out, run(EXPERIMENT, COMMAND, out, **CHANGES)
+
+
+def test_the_recorded_search_is_the_search_itself(linear_model, out):
+    s = smoke(EXPERIMENT, mutants=("rand",))
+    victim, wanted = lab.Victim("linear", linear_model, {}, (6, 6, 1), 4), cells()
+    arena = Arena("", victim, wanted, k=2, population=8, budget=100, lanes=3, chunk=8)
+    found = arena.search(s, lab.Run(out), "DE rand/1, confidence")
+    search = jfool.DifferentialEvolution(8)
     plain = jfool.run(
-        key,
-        attack,
+        jax.random.key(0, impl="threefry2x32"),
+        jfool.SparseFooling((6, 6, 1), 4, max_k=2, search=search),
         linear_model,
-        jobs_of(PLACES.values(), 1),
+        jobs_of(wanted),
         num_steps=11,
         chunk=8,
-        job_ids=np.array(list(PLACES)),
+        job_ids=wanted["job_id"],
         history=True,
     )
-    found = search_recorded(
-        key,
-        attack,
-        linear_model,
-        PLACES,
-        per_step=8,
-        budget=100,
-        threshold=0.9,
-        num_marks=5,
-        until=None,
-        lanes=3,
-        chunk=8,
-        folder=out,
-        title="tiny",
-    )
-    order = np.argsort(list(PLACES))
-    assert found.places == [list(PLACES.values())[i] for i in order]
-    np.testing.assert_array_equal(found.images, plain.images[order])
-    np.testing.assert_array_equal(found.confidence, plain.confidence[order])
-    np.testing.assert_array_equal(found.evaluations, [24, 48, 72, 96])  # 12 steps, by threes
-    history = np.asarray(plain.history)[order]
-    np.testing.assert_allclose(found.history, history[:, 2::3], rtol=1e-5)
-    first = np.argmax(history >= 0.9, 1) + 1
-    expected = np.where((history >= 0.9).any(1), 8 * first, np.nan)
+    np.testing.assert_array_equal(found["image"], plain.images)
+    np.testing.assert_array_equal(found["confidence"], plain.confidence)
+    history = np.asarray(plain.history)  # after 8, 16, ..., 96 evaluations
+    np.testing.assert_array_equal(found["evaluations"], [np.arange(1, 101)] * 8)
+    assert np.isnan(found["history"][:, :7]).all()
+    np.testing.assert_allclose(found["history"][:, 7:], history.repeat(8, 1)[:, :93], rtol=1e-5)
+    expected = np.where((history >= 0.9).any(1), 8 * (history >= 0.9).argmax(1) + 8, NAN)
     assert 0 < np.isnan(expected).sum() < 8
-    np.testing.assert_array_equal(found.reached, expected)
-    np.testing.assert_array_equal(np.isnan(found.charged(100)), False)
-    assert (found.charged(100)[np.isnan(expected)] == 100).all()
+    np.testing.assert_array_equal(found["reached"], expected)
+    np.testing.assert_array_equal(charged(found, 100), np.nan_to_num(expected, nan=100))
 
 
-def test_the_last_mark_of_a_search_that_ended_is_carried_on():
+def test_the_last_confidence_of_a_search_that_ended_is_carried_on():
     history = np.array([[0.1, 0.2, 0.3], [0.4, NAN, NAN], [0.4, 0.5, NAN]])
     expected = [[0.1, 0.2, 0.3], [0.4, 0.4, 0.4], [0.4, 0.5, 0.5]]
     np.testing.assert_array_equal(carried_on(history), expected)
 
 
 def test_the_tables_count_unreached_cells_at_the_budget():
-    config = dataclasses.replace(SMOKE, budget=1000)
-    summary, confidences, evaluations = tables(config, {"DE": THEIRS, "ours": OURS}, list("NESW"))
+    s = smoke(EXPERIMENT, budget=1000)
+    whole, confidences, evaluations = small_tables(s, BOTH, COMPASS)
     #                     quartiles, mean, cells at 90 %, the other's not, evaluations to it
-    assert summary.measured[0] == [18, 35, 91, 49, 3, 1, 800, 1000, 1000]
-    assert summary.measured[1] == [39, 85, 98, 67, 4, 2, 250, 900, 1000]
-    assert "1.1)" in summary.title
+    assert whole.measured[0] == [18, 35, 91, 49, 3, 1, 800, 1000, 1000]
+    assert whole.measured[1] == [39, 85, 98, 67, 4, 2, 250, 900, 1000]
+    assert "1.1)" in whole.title
     assert confidences.measured[0] == ["95 | 99", "10 | 98", "21 | 21", "90 | 80"]
     assert confidences.bold == [[True, True, False, False], [True, False, False, True]]
     assert evaluations.measured[1] == ["- | 0.8k", "- | -", "- | -", "0.2k | 0.1k"]
@@ -120,81 +104,102 @@ def test_the_tables_count_unreached_cells_at_the_budget():
 
 
 def test_imagenet_counts_the_classes_that_either_reaches():
-    table = compared(SMOKE, {"DE": THEIRS, "ours": OURS}, list("NESW"), "oak")
+    table = imagenet_table(smoke(EXPERIMENT), BOTH, COMPASS, "oak")
     assert table.title.startswith("oak: 10 pixels on grey")
     assert "in 4 of the 7 classes in which either reaches 10 %, and in 4 of all 8" in table.title
+    assert table.rows == [*COMPASS, *COMPASS]
+    assert table.measured[1] == pytest.approx([10.5, 98.5])
+    assert table.bold is not None
+    assert table.bold[1:4] == [[False, True], [False, False], [True, False]]
 
 
-def test_the_papers_question_is_answered_as_it_was_found():
-    config = dataclasses.replace(SMOKE, dataset="cifar10", network="oak")
-    (blue,) = parse_colors(["blue"], 3, "cifar10")
-    card, victim = (
-        {"accuracy": 0.9, "num_test_images": 10},
-        ImageNetVictim("oak", TinyNetwork((5, 5, 3), 10), None, None),
+@pytest.mark.parametrize(
+    ("fooled", "answer"),
+    [(True, "here they are one at 98.0 %"), (False, "nor is one found here: at most 98.0 %")],
+)
+def test_the_question_of_kumano_et_al_is_answered_as_it_was_found(fooled, answer):
+    found = lab.Records.of(confidence=[0.98], fooled=[fooled])
+    (said,) = blue_car(found, "oak")
+    assert answer in said
+    assert said.endswith("for oak.")
+    assert not list(blue_car(found.rows([False]), "oak"))
+
+
+def test_the_question_belongs_to_cifar10_and_five_pixels(linear_model):
+    victim = lab.Victim("oak", linear_model, {"untrained": True}, (6, 6, 1), 4)
+    small = lab.Records.of(
+        method=["DE", "greedy", "greedy"],
+        color=["blue", "blue", "red"],
+        target=[1, 1, 1],
+        confidence=[0.2, 0.7, 0.9],
+        fooled=[False, True, True],
     )
-    for predicted, said in ((True, "here they are one with 98.0 %"), (False, "nor here: at most")):
-        places = [(Cell(blue, 1), 5, 0)] * 8
-        of = dataclasses.replace(OURS, places=places, predicted=np.full(8, predicted))
-        of = dataclasses.replace(of, confidence=np.full(8, 0.98))
-        asked = [t for t in notes(config, card, victim, 1, {"a": of, "b": of}) if "paper asks" in t]
-        assert len(asked) == 1
-        assert said in asked[0]
-    three = dataclasses.replace(config, k=3)
-    assert not any(
-        "paper asks" in text for text in notes(three, card, victim, 1, {"a": of, "b": of})
-    )
+    found = {"small": small, "victim": victim, "imagenet_victim": victim}
+    for changes, asked in (({}, True), ({"k": 3}, False), ({"dataset": "digits"}, False)):
+        notes = list(compare.notes(lab.changed(compare.Settings(), **changes), found))
+        assert any("one at 70.0 %" in note for note in notes) == asked
 
 
 def test_variants_rank_by_cells_at_the_threshold_then_by_the_mean():
     assert score(OURS, 0.9) > score(THEIRS, 0.9)
     assert score(OURS, 0.5)[0] == 5
     assert score(THEIRS, 0.999) < score(OURS, 0.999)
+    table = pilot_table(smoke(EXPERIMENT), BOTH, "greedy")
+    assert table.title == "Pilot: 8 cells, 200 evaluations each, 20 candidates"
+    assert table.measured == [[3, 35, 49, 200], [4, 85, 67, 200]]
+    assert table.bold == [[False] * 4, [True] * 4]
 
 
-@pytest.mark.usefixtures("tiny_victim")
-def test_an_experiment_keeps_to_its_budgets_and_is_not_repeated(out):
-    config = dataclasses.replace(SMOKE, out=out, until=0.97, mutants=("rand",))
-    greedy.main(config)
-    section = json.loads((out / "section.json").read_text())
-    assert list(section["data"]["pilot"]) == ["confidence_rand"]
-    assert len(section["data"]["pilot"]["confidence_rand"]["cells"]) == 3
-    for part, budget, cells in (("cifar", 400, 8), ("imagenet", 96, 2)):
-        assert len(section["data"][part]) == 2
-        for of in section["data"][part].values():
-            assert len(of["cells"]) == len(of["confidence"]) == cells
-            assert 0 < max(of["evaluations"]) <= budget
-    assert (out / "confidence.png").stat().st_size > 5000
-    assert (out / "images.png").stat().st_size > 2000
-    assert any("UNTRAINED" in note for note in section["notes"])
+def test_all_cells_are_searched_within_the_budgets(done):
+    out, section = done
+    variant = "DE rand/1, confidence"
+    expected = {"pilot": (200, 3, [variant]), "small": (400, 8, [variant, "greedy"])}
+    expected["imagenet"] = (96, 2, [variant, "greedy"])
+    for name, (budget, count, methods) in expected.items():
+        found = lab.Records.read(out / f"{name}.parquet")
+        assert list(dict.fromkeys(found["method"])) == methods
+        assert len(found) == count * len(methods)
+        assert 0 < found["num_queries"].max() <= budget
+        assert found["evaluations"].max() == budget
+        assert np.isfinite(found["history"][:, -1]).all()
+    assert section.tables[4].title.startswith("squeezenet1_1, UNTRAINED: 10 pixels on grey")
+    assert any("UNTRAINED" in note for note in section.notes)
+    assert any("ends at 97 % confidence, which the tables print as 97." in n for n in section.notes)
+    for picture in section.pictures:
+        assert Image.open(out / picture.file).size[0] > 300
 
+
+def test_what_is_there_is_not_searched_again(done):
+    out, section = done
     parts = {path: path.stat().st_mtime_ns for path in out.glob("*/**/*.parquet")}
     assert len(parts) >= 5
-    greedy.main(config)
-    again = json.loads((out / "section.json").read_text())
-    assert again["data"] == section["data"]
+    assert run(EXPERIMENT, COMMAND, out, **CHANGES).tables == section.tables
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/**/*.parquet")} == parts
 
 
 def test_the_centipede_is_among_the_classes_and_the_others_are_drawn_with_the_seed():
-    labels = greedy.imagenet_labels(20, 0)
-    assert len(set(labels)) == 21
-    assert 79 in labels
-    assert labels == greedy.imagenet_labels(20, 0)
-    assert labels != greedy.imagenet_labels(20, 1)
+    classes = imagenet_classes(20, 0)
+    assert len(set(classes)) == 21
+    assert 79 in classes
+    assert classes == imagenet_classes(20, 0)
+    assert classes != imagenet_classes(20, 1)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("changes", "sentence"),
     [
         ({"network": "oak"}, "network: expected one of"),
         ({"imagenet": "lenet"}, "imagenet: expected one of"),
         ({"pilot": 0}, "pilot: expected a number of at least 1, got 0"),
         ({"budget": 40}, "budget: expected a number of at least 48, got 40"),
+        ({"pilot_budget": 40}, "pilot_budget: expected a number of at least 48, got 40"),
+        ({"imagenet_budget": 47}, "imagenet_budget: expected a number of at least 48, got 47"),
         ({"imagenet_population": 3}, "imagenet_population: expected a number of at least 4"),
         ({"imagenet_k": 1025, "side": 32}, "imagenet_k: expected at most the 1024 pixels"),
-        ({"imagenet_classes": 1000}, "imagenet_classes: expected at most 999"),
-        ({"objectives": ("beauty",)}, "objectives: expected some of confidence, log_confidence"),
-        ({"mutants": ()}, "mutants: expected some of rand, best"),
+        ({"imagenet_classes": 1000}, "imagenet_classes: expected a number from 0 to 999, got 1000"),
+        ({"objectives": ("beauty",)}, "objectives: expected one of confidence, log_confidence"),
+        ({"mutants": ()}, "mutants: expected one or more different ones, got none"),
+        ({"mutants": ("worst",)}, "mutants: expected one of rand, best, got 'worst'"),
         ({"threshold": 1.5}, r"threshold: expected a confidence in \(0, 1\], got 1.5"),
         ({"until": 0.5}, "until: expected at least threshold = 0.9, got 0.5"),
         ({"colors": ("blue",)}, "colors: expected black, grey, white"),
@@ -202,6 +207,7 @@ def test_the_centipede_is_among_the_classes_and_the_others_are_drawn_with_the_se
         ({"k": 785}, "k: expected at most the 784 pixels of digits, got 785"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(given, message):
-    with pytest.raises(ValueError, match=message):
-        greedy.main(dataclasses.replace(SMOKE, **given))
+def test_what_cannot_work_is_refused(changes, sentence, out):
+    with pytest.raises(ValueError, match=sentence):
+        run(EXPERIMENT, COMMAND, out, **changes)
+    assert not out.exists()
