@@ -22,9 +22,8 @@ import jfool
 import models
 from experiments import lab
 from experiments.kumano2020.theory_models import MODELS, only, start, trained
-from experiments.kumano2020.theory_report import pictures, tables
-from experiments.kumano2020.theory_study import EVOLUTION, PLAIN, evolve, studies
-from experiments.kumano2020.theory_text import notes
+from experiments.kumano2020.theory_report import notes, pictures, tables
+from experiments.kumano2020.theory_study import EVOLUTION, PLAIN, evolve, study
 from experiments.lab.predict import logits
 from experiments.lab.progress import say
 
@@ -42,16 +41,15 @@ Pairs = Annotated[tuple[Annotated[str, lab.Check(_pair)], ...], lab.distinct]
 Digits = Annotated[
     tuple[Annotated[int, lab.between(-1, 9, "numbers from 0 to 9")], ...], lab.distinct
 ]
+Searched = tuple[Annotated[str, lab.one_of(MODELS)], ...]
 Positive = Annotated[float, lab.between(0, sys.float_info.max, "a number above 0")]
 
 
 @lab.settings
 class Settings:
     dataset: Annotated[str, lab.one_of(GRAY), lab.Subject] = "mnist"
-    pairs: Pairs = ("3-8", "0-1", "4-9", "1-7", "5-6")  # for the models of two classes; the growth
-    # is that of the second class of the first pair
-    searched: tuple[Annotated[str, lab.one_of(MODELS)], ...] = tuple(MODELS)  # of all classes, by
-    # evolution too
+    pairs: Pairs = ("3-8", "0-1", "4-9", "1-7", "5-6")  # of classes; the first also for the growth
+    searched: Searched = tuple(MODELS)  # the models of all classes that evolution searches too
     classes: Digits = tuple(range(10))  # into which these are to be fooled
     hidden: lab.Count = 64  # units of the hidden layer
     widths: tuple[lab.Count, ...] = (16, 256)  # units of further networks, for the growth
@@ -66,6 +64,12 @@ class Settings:
     exact_seconds: Annotated[Positive, lab.Technical] = 60.0  # after which a program gives up
 
     def check(self) -> None:
+        if len({frozenset(pair) for pair in self.pairs}) < len(self.pairs):
+            got = " ".join(self.pairs)
+            raise ValueError(f"pairs: expected one or more different ones, got {got}")
+        if len({self.hidden, *self.widths}) <= len(self.widths):
+            got = " ".join(map(str, self.widths))
+            raise ValueError(f"widths: expected different ones other than {self.hidden}, got {got}")
         if self.search.until in (None, 1.0):
             raise ValueError(f"until: expected a number in (0, 1), got {self.search.until}")
 
@@ -89,18 +93,19 @@ def records(s: Settings, run: lab.Run) -> dict[str, Any]:
     """What is known of each class of each model, and how the gap grows with k."""
     dataset = models.load_dataset(s.dataset)
     pairs = [only(dataset, (int(pair[0]), int(pair[2]))) for pair in s.pairs]
-    found = {"pairs": [], "all": []}
+    two, every = [], []
     for name in MODELS:
         ks = s.kernel_ks if name == "kernel" else s.ks
         options = {"exact_seconds": s.exact_seconds, "ks": ks}
         for data in pairs:
             victim = train(s, name, data)
-            found["pairs"] += studies(run, victim, (0, 1), s.search, kinds=[EVOLUTION], **options)
+            two.append(study(run, victim, (0, 1), s.search, kinds=[EVOLUTION], **options))
         kinds = [EVOLUTION, PLAIN] if name == "linear" else [EVOLUTION]
         kinds = kinds if name in s.searched else []
         victim = train(s, name, dataset)
-        found["all"] += studies(run, victim, s.classes, s.search, kinds=kinds, **options)
-    return {**found, "curves": growth(s, run, pairs[0])}
+        every.append(study(run, victim, s.classes, s.search, kinds=kinds, **options))
+    joined = lab.Records.joined
+    return {"pairs": joined(two), "all": joined(every), "curves": growth(s, run, pairs[0])}
 
 
 def train(s: Settings, name: str, dataset: models.Dataset, hidden: int | None = None) -> lab.Victim:

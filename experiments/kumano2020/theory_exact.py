@@ -1,4 +1,4 @@
-"""The fewest pixels that fool a linear model, by integer programs that know nothing of the theorems.
+"""The fewest pixels that fool a linear model, by integer programs.
 
 `D` pixels, `J` other classes, `C` conditions.
 """
@@ -22,7 +22,9 @@ def exact_smallest_k(
     seconds: float = 60.0,
     known: int | None = None,
 ) -> int | None:
-    """The fewest altered pixels of an image in [0, 1] to which softmax gives a confidence in a class.
+    """The fewest altered pixels with which an image in [0, 1] reaches a confidence in a class.
+
+    Nothing of the theorems is used.
 
     The class wants -ln sum_j e^{-g_j} >= L of its gaps g = deltas @ z. For every distribution q of
     entropy H(q), sum_j q_j g_j >= L + H(q) is necessary (Gibbs), and all these together suffice.

@@ -1,4 +1,4 @@
-"""What is shown of the theorems: tables, the growth of the gap, a gallery of certificates."""
+"""What is shown of the theorems: tables, the growth of the gap, images, and what follows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,68 +9,79 @@ import numpy as np
 from experiments import lab
 from experiments.kumano2020.theory_exact import NEVER
 from experiments.kumano2020.theory_models import MODELS
-from experiments.kumano2020.theory_study import EVOLUTION, Fewest, Study
+from experiments.kumano2020.theory_study import (
+    CERTIFICATE,
+    EVOLUTION,
+    EXACT,
+    LOWER,
+    PLAIN,
+    PRINTED,
+)
 from jfool import theory
 
+ORDER = (LOWER, EXACT, EVOLUTION, PLAIN, CERTIFICATE)
+PAIR_COLUMNS = {
+    ("linear", PRINTED): "printed rule",
+    ("linear", CERTIFICATE): "Theorem 1",
+    ("linear", EXACT): "exact",
+    ("linear", EVOLUTION): "evolution",
+    ("hidden", CERTIFICATE): "Algorithm 1",
+    ("hidden", EVOLUTION): "evolution ",
+    ("kernel", CERTIFICATE): "Algorithm 2",
+    ("kernel", EVOLUTION): "evolution  ",
+}
+BOUNDS = (
+    "Beyond two classes the bounds are ours: y_c - y_j >= ln(M / (1 - M)) for every j is "
+    "necessary, with ln((K - 1) M / (1 - M)) sufficient, and the latter necessary for their mean, "
+    "which gives the lower bound; the greedy choice on ln(p / (1 - p)) gives the upper one, with a "
+    "certificate. "
+    "For two classes all are the paper's. 'Exact' solves integer programs (HiGHS) with a cut for "
+    "every violated distribution over the other classes, until an image has the confidence, or the "
+    "lower bound meets the certificate."
+)
+ERRATA = (
+    "Erratum of Theorem 1: the paper chooses between the white and the black base by the sign of "
+    "sum(delta_w); that gives reachable images, but not always the best, so its 'only if' fails. "
+    "The exact bound, used here, is the larger of both. For delta_w = (4, -1, -1, -1), pixels in "
+    "[0, 1] and k = 1 the printed rule gives 2, a white pixel on black 4.",
+    "Erratum of Theorem 3 and Algorithm 2: the printed index of a pair in feature space, "
+    "D + i + j - 2, is right for D <= 3 only (for D = 4, pairs 1-4 and 2-3 collide). Here the form "
+    "Q = sum_n s_n x_n x_n^T is used, which needs no index.",
+    "Algorithms 1 and 2 are printed with the condition |I| < n, read here as |I| < k.",
+)
 COLORS = {"linear": "#1d4ed8", "hidden": "#c2410c", "kernel": "#15803d"}
 
 
-def of_model(studies: Sequence[Study], model: str) -> list[Study]:
-    return [study for study in studies if study.model == model]
-
-
 def tables(s: Any, found: Mapping[str, Any]) -> Iterator[lab.Table]:
-    """Two classes, all classes, and the growth."""
+    """The fewest pixels for two classes and for all, and the growth of the gap."""
     percent = f"{100 * s.search.until:g} %"
-    yield pairs_table(found["pairs"], percent)
-    yield classes_table(found["all"], percent)
-    yield growth_table(found["curves"], s.growth_ks)
-
-
-def pairs_table(studies: Sequence[Study], percent: str) -> lab.Table:
-    """A row for each class of each pair."""
-    columns = ["printed rule", "Theorem 1", "exact", "evolution"]
-    columns += ["Algorithm 1", "evolution ", "Algorithm 2", "evolution  "]
-    rows, measured = [], []
-    for of_class in zip(*(of_model(studies, name) for name in MODELS), strict=True):
-        linear = of_class[0]
-        names, i = linear.class_names, linear.target
-        rows.append(f"{names[i]}, not {names[1 - i]}")
-        both = [(study.certificate.k, study.evolved[EVOLUTION].k) for study in of_class]
-        (theorem, evolved), hidden, kernel = both
-        cells = (linear.printed, theorem, linear.exact, evolved, *hidden, *kernel)
-        measured.append([pixels(k) for k in cells])
+    rows = {}
+    for _, of in found["pairs"].groups("data"):
+        names = dict(of.columns("target", "class_name"))
+        for target, name in names.items():
+            cells = of.where(target=target).columns("model", "by", "k")
+            row = {PAIR_COLUMNS.get((model, by)): pixels(k) for model, by, k in cells}
+            rows[f"{name}, not {names[1 - target]}"] = row
     title = (
         f"Two classes: the fewest pixels that give {percent}; linear model, hidden layer, kernel "
         "machine"
     )
-    return lab.Table(title, columns, rows, measured)
+    yield lab.table(title, rows, columns=list(PAIR_COLUMNS.values()))
 
-
-def classes_table(studies: Sequence[Study], percent: str) -> lab.Table:
-    """A column for each class; rows of which nothing is said are left out."""
-    rows, measured = [], []
+    rows, every = {}, found["all"]
     for model, name in MODELS.items():
-        of = of_model(studies, model)
-        lines = {
-            "lower bound": [study.lower for study in of],
-            "exact": [study.exact for study in of],
-            **{kind: [study.evolved[kind].k for study in of] for kind in of[0].evolved},
-            "certificate": [study.certificate.k for study in of],
-        }
-        for what, cells in lines.items():
-            if any(k is not None for k in cells):
-                rows.append(f"{name}: {what}")
-                measured.append([pixels(k) for k in cells])
-    count = len(studies[0].class_names)
-    title = f"{count} classes: the fewest pixels that give {percent}"
-    return lab.Table(title, heads(studies), rows, measured)
+        for by in ORDER:
+            of = every.where(model=model, by=by)
+            if len(of):
+                rows[f"{name}: {by}"] = {c: pixels(k) for c, k in of.columns("class_name", "k")}
+    title = f"{every['num_classes'][0]} classes: the fewest pixels that give {percent}"
+    yield lab.table(title, rows, columns=heads(every))
+    yield growth_table(found["curves"], s.growth_ks)
 
 
-def heads(studies: Sequence[Study]) -> list[str]:
+def heads(every: lab.Records) -> list[str]:
     """Names of the classes studied."""
-    first = of_model(studies, studies[0].model)
-    return [study.class_names[study.target] for study in first]
+    return list(dict.fromkeys(every["class_name"].tolist()))
 
 
 def growth_table(curves: lab.Records, ks: Sequence[int]) -> lab.Table:
@@ -96,15 +107,15 @@ def exponent(bound: np.ndarray, k: int) -> float | None:
     return float(np.log2(bound[2 * k] / bound[k])) if bound[k] > 0 else float("nan")
 
 
-def pixels(number: int | None) -> lab.Cell:
+def pixels(k: int) -> lab.Cell:
     """-1 as "none"."""
-    return "none" if number == NEVER else number
+    return "none" if k == NEVER else k
 
 
 def pictures(s: Any, found: Mapping[str, Any], out: Path) -> Iterator[lab.Picture]:
     """The growth of the gap, and images."""
     draw_growth(out / "growth.png", found["curves"], s.search.until)
-    names = found["pairs"][0].class_names
+    names = heads(found["pairs"])  # of the first pair first
     yield lab.Picture(
         "growth.png",
         f"The gap that k white pixels on black reach for {names[1]} against {names[0]}: bounds of "
@@ -113,10 +124,11 @@ def pictures(s: Any, found: Mapping[str, Any], out: Path) -> Iterator[lab.Pictur
     )
     rows = []
     for model, name in MODELS.items():
-        of = of_model(found["all"], model)
-        rows.append((f"{name}, certificate", [tile(study.certificate) for study in of]))
-        if EVOLUTION in of[0].evolved:
-            rows.append((f"{name}, evolution", [tile(study.evolved[EVOLUTION]) for study in of]))
+        for by in (CERTIFICATE, EVOLUTION):
+            of = found["all"].where(model=model, by=by)
+            if len(of):
+                shown = [tile(*row) for row in of.columns("image", "k", "confidence")]
+                rows.append((f"{name}, {by}", shown))
     orange = "no number of pixels that was tried gives the class the confidence sought"
     lab.draw_gallery(out / "certificates.png", rows, heads(found["all"]), orange=orange)
     yield lab.Picture(
@@ -127,11 +139,10 @@ def pictures(s: Any, found: Mapping[str, Any], out: Path) -> Iterator[lab.Pictur
     )
 
 
-def tile(best: Fewest) -> lab.Tile:
+def tile(image: np.ndarray, k: int, confidence: float) -> lab.Tile:
     """Captioned with its number of pixels and its confidence."""
-    number = "none" if best.k == NEVER else f"k = {best.k}"
-    caption = f"{number}\n{lab.floored(best.confidence)} %"
-    return lab.Tile(best.image, caption, fooled=best.k != NEVER)
+    number = "none" if k == NEVER else f"k = {k}"
+    return lab.Tile(image, f"{number}\n{lab.floored(confidence)} %", fooled=k != NEVER)
 
 
 def draw_growth(path: Path, curves: lab.Records, confidence: float) -> None:
@@ -169,3 +180,69 @@ def draw_growth(path: Path, curves: lab.Records, confidence: float) -> None:
     )
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     lab.save_figure(figure, path)
+
+
+def notes(s: Any, found: Mapping[str, Any]) -> Iterator[str]:
+    two, every = found["pairs"], found["all"]
+    certificates = lab.Records.joined([two.where(by=CERTIFICATE), every.where(by=CERTIFICATE)])
+    yield (
+        f"{certificates['image'][..., 0].size + len(certificates)} certificates were painted and "
+        "shown to the models: predicted and measured confidence differ by at most "
+        f"{certificates['error'].max():.1g}."
+    )
+    known = [fewest(of) for _, of in two.where(model="linear").groups("data", "target")]
+    equal = sum(by[CERTIFICATE] == by[LOWER] == by.get(EXACT) for by in known)
+    fewer = sum(by[EVOLUTION] < by[CERTIFICATE] for by in known)
+    as_few = sum(by[EVOLUTION] == by[CERTIFICATE] for by in known)
+    more = sum(by[PRINTED] > by[CERTIFICATE] for by in known)
+    yield (
+        f"Linear model, two classes: Theorem 1 agrees with the integer program (HiGHS) for {equal} "
+        f"of {len(known)} classes; evolution needs fewer pixels for {fewer}, and as few for "
+        f"{as_few}. The printed rule asks for more pixels than needed for {more}."
+    )
+    groups = [*two.rows(two["model"] != "linear").groups("model"), *every.groups("model")]
+    for model, of in groups:
+        yield from of_evolution(model, of, s.kernel_ks if model == "kernel" else s.ks)
+    accuracies = ", ".join(
+        f"{MODELS[model]} {of['accuracy'][0]:.1%}" for model, of in every.groups("model")
+    )
+    yield f"Test accuracy with {every['num_classes'][0]} classes: {accuracies}."
+    yield assumptions(s)
+    yield BOUNDS
+    yield from ERRATA
+
+
+def fewest(of_class: lab.Records) -> dict[str, float]:
+    """Of a class, the number of pixels by theorem or search; no k is more than every k."""
+    return {by: np.inf if k == NEVER else k for by, k in of_class.columns("by", "k")}
+
+
+def of_evolution(model: str, of: lab.Records, ks: Sequence[int]) -> Iterator[str]:
+    """How searches with the numbers of pixels `ks` do beside certificates and lower bounds."""
+    known = [fewest(of_class) for _, of_class in of.groups("data", "target")]
+    for kind in [kind for kind in (EVOLUTION, PLAIN) if kind in known[0]]:
+        within = below = 0
+        for by in known:
+            upper = by[CERTIFICATE]
+            within += by[kind] <= min((k for k in ks if k >= upper), default=upper)
+            below += by[kind] < by.get(LOWER, -np.inf)
+        lower = f", and fewer than the lower bound for {below}" if LOWER in known[0] else ""
+        count = of["num_classes"][0]
+        yield (
+            f"{MODELS[model].capitalize()}, {'two' if count == 2 else count} classes: {kind} "
+            "succeeds with as many pixels as the certificate has, or with the next number that was "
+            f"tried, for {within} of {len(known)} classes{lower}."
+        )
+
+
+def assumptions(s: Any) -> str:
+    return (
+        f"Models, our choice (the paper trains none): images in [0, 1], no biases, {s.hidden} "
+        f"hidden units, Adam (rate 1e-3, {s.num_steps} steps of {s.batch_size} images); "
+        f"the kernel machine by plain gradient descent on its dual (rate {s.kernel_rate:g}, "
+        f"{s.kernel_steps} steps). Evolution tried k = {', '.join(map(str, s.ks))} "
+        f"(kernel machine: {', '.join(map(str, s.kernel_ks))}) with {s.search.population} "
+        f"candidates and up to {s.search.generations} generations, for the linear model on black "
+        "and on white, for the others on black. It mutates the fittest and keeps 80 % of the genes "
+        f"(crossover rate 0.2); '{PLAIN}' is the paper's own search, which does neither."
+    )

@@ -1,7 +1,6 @@
-"""What the theorems say of a trained model, class by class, and what searches find."""
+"""The fewest pixels that fool a trained model: what theorems say, and what searches find."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,60 +14,17 @@ from experiments.kumano2020.theory_models import Linear
 from experiments.lab.predict import probabilities
 from jfool import theory
 
+CERTIFICATE, LOWER, PRINTED, EXACT = "certificate", "lower bound", "printed rule", "exact"
 EVOLUTION, PLAIN = "evolution", "evolution of sec. 3.1"
-# The logits of these models are sums over pixels or over pairs of them, so that genes are good or bad
-# by themselves; with crossover a good pixel is not lost when the others change.
+# The logits of these models are sums over pixels or over pairs of them, so that genes are good or
+# bad by themselves; with crossover a good pixel is not lost when the others change.
 SEARCHES: Mapping[str, Mapping[str, Any]] = {
     EVOLUTION: {"crossover_rate": 0.2, "mutant": "best"},
     PLAIN: {},
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Fewest:
-    """The fewest pixels that give a class the confidence M.
-
-    Attributes:
-      k: their number; 0 where a color alone does it, -1 where nothing did.
-      image: `[H, W, C]` of the highest confidence with so many, or of all where nothing did.
-      confidence: its.
-    """
-
-    k: int
-    image: np.ndarray
-    confidence: float
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """A class of a model. Numbers of pixels: -1 for "no k does it", None for "nothing is said".
-
-    Attributes:
-      model: its name.
-      class_names: of all its classes.
-      target: the class.
-      accuracy: on test images.
-      lower: fewer pixels cannot do it; linear models only.
-      printed: by the paper's choice of the branch; linear models of two classes only.
-      exact: by integer programs; linear models only.
-      certificate: of the theorems; where none does it, with as many pixels as help.
-      error: the largest difference of predicted and measured confidence, over all k.
-      evolved: by differential evolution, for every kind of search that was made.
-    """
-
-    model: str
-    class_names: Sequence[str]
-    target: int
-    accuracy: float
-    lower: int | None
-    printed: int | None
-    exact: int | None
-    certificate: Fewest
-    error: float
-    evolved: Mapping[str, Fewest]
-
-
-def studies(
+def study(
     run: lab.Run,
     victim: lab.Victim,
     targets: Sequence[int],
@@ -77,61 +33,77 @@ def studies(
     exact_seconds: float,
     kinds: Sequence[str],
     ks: Sequence[int],
-) -> list[Study]:
-    """Everything about some classes of a model, for the confidence at which `search` ends.
+) -> lab.Records:
+    """The fewest pixels that reach the confidence at which `search` ends.
 
     A linear model is best fooled on black or on white (Theorem 1), so evolution tries both; of the
     others the theorems speak on black.
+
+    Returns:
+      For each class a record for each theorem and kind of search that says something (`by`): `k`, 0
+      where a color alone does it, -1 where nothing does; the best `image` with so many, or of all
+      where nothing does, and its `confidence`; of certificates the largest `error` of predicted
+      confidences over all k.
     """
     confidence = search.until or 1.0
     colors = ["black", "white"] if isinstance(victim.model, Linear) else ["black"]
     prefix = f"searches/{victim.card['dataset']}_{victim.name}"
-    searched = {}
-    for kind in kinds:
-        name = f"{prefix}_{kind}".replace(" ", "_")
-        searched[kind] = evolve(run, name, victim, search, kind, ks, colors, targets)
-    return [
-        Study(
-            model=victim.name,
-            class_names=victim.card["class_names"],
-            target=target,
-            accuracy=victim.accuracy,
-            **predict(victim, target, confidence, exact_seconds),
-            evolved={
-                kind: fewest(of.where(target=target), confidence) for kind, of in searched.items()
-            },
+    searched = {
+        kind: evolve(
+            run, f"{prefix}_{kind}".replace(" ", "_"), victim, search, kind, ks, colors, targets
         )
-        for target in targets
-    ]
+        for kind in kinds
+    }
+    rows = []
+    for target in targets:
+        rows += [
+            {"target": target, "by": kind, "error": np.nan, **fewest(of, target, confidence)}
+            for kind, of in searched.items()
+        ]
+        said = certificate(victim, target, confidence)
+        rows.append({"target": target, "by": CERTIFICATE, **said})
+        if isinstance(victim.model, Linear):
+            rows += [
+                {**said, "target": target, "by": by, "k": k, "error": np.nan, "confidence": np.nan}
+                for by, k in bounds(victim.model, target, confidence, exact_seconds, said["k"])
+            ]
+    names = victim.card["class_names"]
+    return lab.Records.of(
+        **{name: [row[name] for row in rows] for name in sorted(rows[0])},
+        class_name=[names[row["target"]] for row in rows],
+        data=victim.card["dataset"],
+        model=victim.name,
+        accuracy=victim.accuracy,
+        num_classes=victim.num_classes,
+    )
 
 
-def predict(
-    victim: lab.Victim, target: int, confidence: float, exact_seconds: float
-) -> dict[str, Any]:
-    """By the theorems, by showing the certificates for every k to the model, and exactly."""
-    model = victim.model
-    sfis = model.certificates(target)
+def certificate(victim: lab.Victim, target: int, confidence: float) -> dict[str, Any]:
+    """By the theorems, and by showing the images for every k to the model."""
+    sfis = victim.model.certificates(target)
     images = np.asarray(jax.vmap(sfis.image)(jnp.arange(len(sfis.bound))))
     images = images.reshape(-1, *victim.image_shape)
-    measured = probabilities(model, images)[:, target]
-    upper = int(sfis.smallest_k(confidence))  # -1 is the last one
-    known = dict.fromkeys(("lower", "printed", "exact"))
-    if isinstance(model, Linear):
-        W = np.asarray(model.W, np.float64)
-        known["lower"] = int(theory.linear_bounds_on_k(model.W, target, confidence)[0])
-        two = len(W) == 2
-        if two:
-            delta = model.W[target] - model.W[1 - target]
-            known["printed"] = int(theory.linear(delta, paper_branch=True).smallest_k(confidence))
-        # For two classes the program is told nothing of the theorem.
-        deltas = W[target] - np.delete(W, target, axis=0)
-        known["exact"] = exact_smallest_k(deltas, confidence, exact_seconds, None if two else upper)
-    predicted = np.asarray(jax.nn.sigmoid(sfis.bound))
-    return {
-        **known,
-        "certificate": Fewest(upper, images[upper], float(measured[upper])),
-        "error": float(np.abs(measured - predicted).max()),
-    }
+    measured = probabilities(victim.model, images)[:, target]
+    k = int(sfis.smallest_k(confidence))  # -1 is the last one
+    error = np.abs(measured - np.asarray(jax.nn.sigmoid(sfis.bound))).max()
+    return {"k": k, "image": images[k], "confidence": float(measured[k]), "error": float(error)}
+
+
+def bounds(
+    model: Linear, target: int, confidence: float, seconds: float, upper: int
+) -> Iterator[tuple[str, int]]:
+    """What else is known of linear models, where the program does not give up."""
+    W = np.asarray(model.W, np.float64)
+    yield LOWER, int(theory.linear_bounds_on_k(model.W, target, confidence)[0])
+    two = len(W) == 2
+    if two:
+        printed = theory.linear(model.W[target] - model.W[1 - target], paper_branch=True)
+        yield PRINTED, int(printed.smallest_k(confidence))
+    # Of two classes the program is told nothing that the theorem says.
+    deltas = W[target] - np.delete(W, target, axis=0)
+    exact = exact_smallest_k(deltas, confidence, seconds, None if two else upper)
+    if exact is not None:
+        yield EXACT, exact
 
 
 def evolve(
@@ -157,14 +129,15 @@ def evolve(
     return lab.search_grid(run, victim, search, attack=attack, **grid)
 
 
-def fewest(found: lab.Records, confidence: float) -> Fewest:
-    """Of the searches for one class, which end at the confidence, and of their colors alone."""
-    i = int(found["plain"].argmax())
+def fewest(found: lab.Records, target: int, confidence: float) -> dict[str, Any]:
+    """Of the searches for a class, which end at the confidence, and of their colors alone."""
+    found = found.where(target=target)
+    i = found["plain"].argmax()
     if found["plain"][i] >= confidence:
         image = np.broadcast_to(found["base"][i], found["image"][i].shape)
-        return Fewest(0, image, float(found["plain"][i]))
+        return {"k": 0, "image": image, "confidence": float(found["plain"][i])}
     hits = found.where(success=True)
     k = int(hits["k"].min()) if len(hits) else NEVER
     best = found.where(k=k) if len(hits) else found
-    i = int(best["confidence"].argmax())
-    return Fewest(k, best["image"][i], float(best["confidence"][i]))
+    i = best["confidence"].argmax()
+    return {"k": k, "image": best["image"][i], "confidence": float(best["confidence"][i])}

@@ -50,7 +50,7 @@ def tables_of(found: Records, class_names: Sequence[str], head: str) -> Iterator
 
 def confidence_table(title: str, found: Records, class_names: Sequence[str]) -> Table:
     """Mean confidences beside those of the color alone, as `99 (62)`; from 90 % on in bold."""
-    targets = list(dict.fromkeys(found["target"].tolist()))
+    targets: list[int] = list(dict.fromkeys(found["target"].tolist()))
     cells = found.pivot("color", "target", ("confidence", "plain"), targets)
     mean, plain = (floored_cells(cells[..., i]) for i in range(2))
     return Table(
@@ -83,7 +83,7 @@ def gallery_of(best: Records, class_names: Sequence[str]) -> tuple[list[Row], li
       best: one for each cell, with `image`.
       class_names: of the network's classes.
     """
-    targets = list(dict.fromkeys(best["target"].tolist()))
+    targets: list[int] = list(dict.fromkeys(best["target"].tolist()))
     long = max(len(class_names[target]) for target in targets) > 2
     rows = []
     for color, of in best.groups("color"):

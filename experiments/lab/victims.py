@@ -17,7 +17,8 @@ class Victim:
     Attributes:
       name: of the architecture.
       model: in evaluation mode.
-      card: what is known of it: accuracy, number of test images, recipe or file of weights.
+      card: what is known of it: accuracy, number of test images, recipe or file of weights;
+        or `untrained`, where its weights are random.
       image_shape: (H, W, C) of what it is shown.
       num_classes: K.
     """
@@ -34,7 +35,15 @@ class Victim:
 
     @property
     def note(self) -> str:
-        """What it classifies, and where its weights come from."""
+        """What it classifies, if that was tested, and where its weights come from."""
+        if "untrained" in self.card:
+            return (
+                f"{self.name} is UNTRAINED: no weights were given ({self.name}=FILE), so they "
+                "were drawn at random, and nothing here says anything about what it sees."
+            )
+        if "accuracy" not in self.card:
+            weights, digest = self.card["weights"], self.card["sha256"]
+            return f"{self.name} has the weights of {weights} (SHA-256 {digest})."
         origin = f"trained here, seed {self.card.get('seed')}"
         if "weights" in self.card:
             origin = f"weights of {self.card['weights']}"

@@ -39,7 +39,7 @@ def ablate(
     Returns:
       What is left, the tiles in the order of their removal, and the confidence after each.
     """
-    masks = tiles(*image.shape[:2], side) == np.arange(side**2)[:, None, None]
+    masks = tiles(image.shape[0], image.shape[1], side) == np.arange(side**2)[:, None, None]
     order: list[int] = []
     course: list[float] = []
     while len(order) < side**2:
@@ -87,7 +87,7 @@ def ablated(
 def ablation_table(found: lab.Records, names: Sequence[str], hold: float) -> lab.Table:
     """How much of each image the network does without."""
     rows = {
-        names[target]: {
+        str(names[target]): {
             "confidence before (%)": percent(course[0]),
             "after (%)": percent(last),
             "highest on the way (%)": percent(np.nanmax(course)),

@@ -31,14 +31,10 @@ from experiments.nguyen2015.figures import percent
 
 OF_STARTS = {"s3": "S6", "s5": "S7"}  # figures of several starts
 MOST_NAMED = 10  # failures
-SAME = ("confidence", "prediction", "confidence_uint8", "stopped", "num_steps", "num_gradients")
-RENAMED = {
-    "reached": "success",
-    "reached_uint8": "success_uint8",
-    "course": "notes.confidence",
-    "variation": "notes.variation",
-}
-
+MEASURED = (  # see jfool.AttackResult
+    *("confidence", "success", "confidence_uint8", "success_uint8", "stopped", "num_steps"),
+    *("num_gradients", "notes.confidence", "notes.variation"),
+)
 Names = Annotated[tuple[Annotated[str, lab.one_of(ASCENTS)], ...], lab.distinct]
 
 
@@ -98,13 +94,11 @@ def ascend(s: Settings, run: lab.Run, victim: lab.Victim, name: str) -> lab.Reco
     A class and a start have the same draw of noise in all ascents that have noise.
 
     Returns:
-      Records by start, then class as asked for. `confidence`, `prediction` and `image` are of the
-      last image, recomputed; `stopped`: it came to the confidence that ends an ascent; `reached`,
-      `reached_uint8`: so did the recomputed confidences; `distance` from the mean color, root mean
-      square in grey levels; `course`, `variation`: confidence and total variation of all images.
+      Records by start and class: `MEASURED`, `fooled`, and of the last image `image`, `variation`
+      (total variation) and `distance` from the mean color (root mean square in grey levels).
     """
-    target, start = np.tile(s.classes, s.starts), np.repeat(np.arange(s.starts), len(s.classes))
-    ids = start * NUM_CLASSES + target
+    target = np.tile(np.sort(s.classes), s.starts)
+    start = np.repeat(np.arange(s.starts), len(s.classes))
     # One compiled program serves all ascents: their record has the length of the longest.
     attack = attack_of(ASCENTS[name], victim, max(map(s.num_steps, s.ascents)))
     found = run.sweep(
@@ -112,23 +106,24 @@ def ascend(s: Settings, run: lab.Run, victim: lab.Victim, name: str) -> lab.Reco
         jax.random.key(s.seed, impl="threefry2x32"),
         attack,
         victim.model,
-        jfool.AscentJob(target=target, base=np.tile(MEAN, (len(ids), 1))),
+        jfool.AscentJob(target=target, base=np.tile(MEAN, (len(target), 1))),
         lanes=s.lanes,
         title=ASCENTS[name].title,
         num_steps=s.num_steps(name),
         until=None if ASCENTS[name].steps else jfool.confident(s.stop),
-        chunk=min(s.lanes, len(ids)),
-        job_ids=ids,
+        chunk=min(s.lanes, len(target)),
+        job_ids=start * NUM_CLASSES + target,
     )
-    order = np.argsort(np.argsort(ids))  # rows are by id
-    images = found.images(attack, jfool.AscentJob)[order]
-    columns = {**{column: column for column in SAME}, **RENAMED}
+    images = found.images(attack, jfool.AscentJob)
+    last = np.arange(len(target)), found.column("num_steps")
     return lab.Records.of(
         ascent=name,
         start=start,
         target=target,
-        **{column: found.column(source)[order] for column, source in columns.items()},
+        **{column: found.column(column) for column in MEASURED},
+        fooled=found.column("prediction") == target,
         image=images,
+        variation=found.column("notes.variation")[last],
         distance=255 * np.sqrt(np.square(images - MEAN).mean(axis=(1, 2, 3))),
     )
 
@@ -180,12 +175,12 @@ def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "Total variation is the sum of the absolute differences of neighbors across and down, for "
         "each number of the image. That of the noise at the start alone is "
-        f"{np.median(plain['variation'][:, 0]):.2f} grey levels, which stay where there is no "
-        "regularizer; the ascents without noise start at the mean color itself."
+        f"{np.median(plain['notes.variation'][:, 0]):.2f} grey levels, which stay where there is "
+        "no regularizer; the ascents without noise start at the mean color itself."
     )
     names = imagenet_names(s.class_names)
     for name, of in ascents.items():
-        failed = of.rows(~of["reached"]).columns("target", "confidence")
+        failed = of.rows(~of["success"]).columns("target", "confidence")
         told = [f"{names[target]} ({percent(p)} %)" for target, p in failed]
         if ASCENTS[name].steps is None and told:
             more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
@@ -195,7 +190,7 @@ def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
     papers = [name for name in regularized if not ASCENTS[name].ours]
     means = {name: ascents[name]["confidence"].mean() for name in papers}
     low = [f"{percent(mean)} % in {name.upper()}" for name, mean in means.items() if mean < 0.9]
-    if low and plain["reached"].mean() > 0.5:  # a network that ascents do fool
+    if low and plain["success"].mean() > 0.5:  # a network that ascents do fool
         yield (
             "With the paper's steps and regularizers confidences end low here (means: "
             f"{', '.join(low)}): a step aims at a gain of 0.03 at most, and where decay and blur "
@@ -209,10 +204,10 @@ def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
             f"{sure}, if it has more) on the unregularized ascent to the same class from the same "
             "noise. The columns 'lower' count the ascents for which there is such an image."
         )
-    lost = plain["reached"] & ~plain["reached_uint8"]
+    lost = plain["success"] & ~plain["success_uint8"]
     if lost.any():
         yield (
-            f"Rounding to 8 bits takes {lost.sum()} of {plain['reached'].sum()} images of "
+            f"Rounding to 8 bits takes {lost.sum()} of {plain['success'].sum()} images of "
             f"{ASCENTS[FIGURE_13].title} below {sure}: an ascent ends as soon as it is there, and "
             "so near the mean color half a grey level counts."
         )

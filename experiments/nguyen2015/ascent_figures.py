@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments import lab
-from experiments.nguyen2015.ascents import ASCENTS, MEAN, last_variation
-from experiments.nguyen2015.figures import percent
+from experiments.nguyen2015.ascents import ASCENTS, MEAN
+from experiments.nguyen2015.figures import caption
 
 ACROSS = 5
 FILL = 0.45  # how far from grey the strongest pixels of a shown distance come
@@ -20,7 +20,8 @@ def draw_classes(path: Path, title: str, of: lab.Records, names: Sequence[str]) 
     """All classes from the first start, as distances from the mean, five across."""
     of = of.where(start=0)
     factor, images = enlarged(of["image"])
-    tiles = tiles_of(of, images, [f"{names[target]}\n" for target in of["target"]])
+    told = of.columns("target", "confidence")
+    tiles = tiles_of(of, images, [f"{names[target]}\n{caption(p)}" for target, p in told])
     rows = [("", tiles[i : i + ACROSS]) for i in range(0, len(tiles), ACROSS)]
     lab.draw_gallery(path, rows, title=title, footnote=distances(factor))
 
@@ -34,8 +35,8 @@ def draw_ascents(path: Path, found: lab.Records, names: Sequence[str], *, enlarg
         if enlarge:
             factor, images = enlarged(images)
             head = f"{head}\nenlarged x {factor:g}"
-        after = [f", TV {variation:.2g}" for variation in last_variation(of)]
-        rows.append((head, tiles_of(of, images, after=after)))
+        told = of.columns("confidence", "variation")
+        rows.append((head, tiles_of(of, images, [f"{caption(p)}, TV {v:.2g}" for p, v in told])))
     what = "Distances from the mean color, around grey." if enlarge else "As the network sees them."
     heads = [names[target] for target in few]
     lab.draw_gallery(path, rows, heads, footnote=f"{what} TV: total variation in grey levels.")
@@ -45,9 +46,11 @@ def draw_starts(path: Path, of: lab.Records, names: Sequence[str]) -> None:
     """Figures S6 and S7: a few classes down, and across the starts."""
     of = of.rows(np.isin(of["target"], few_classes(of["target"])))
     factor, images = enlarged(of["image"])
-    tiles = np.array(tiles_of(of, images), object)
-    rows = [(names[t], tiles[of["target"] == t].tolist()) for t in dict.fromkeys(of["target"])]
-    heads = [f"start {start + 1}" for start in dict.fromkeys(of["start"].tolist())]
+    tiles = tiles_of(of, images, list(map(caption, of["confidence"])))
+    across = len(np.unique(of["target"]))  # records are by start, then by class
+    classes = [str(names[target]) for target in of["target"][:across]]
+    rows = [(name, tiles[i::across]) for i, name in enumerate(classes)]
+    heads = [f"start {start + 1}" for start in range(len(tiles) // across)]
     lab.draw_gallery(path, rows, heads, footnote=distances(factor))
 
 
@@ -62,8 +65,8 @@ def draw_courses(path: Path, found: lab.Records) -> None:
             "label": ASCENTS[name].title,
         }
         shown = 1 + np.arange(1 + of["num_steps"].max())
-        left.plot(shown, 100 * median_course(of, "course")[: len(shown)], **style)
-        right.plot(shown, median_course(of, "variation")[: len(shown)], **style)
+        left.plot(shown, 100 * median_course(of, "notes.confidence")[: len(shown)], **style)
+        right.plot(shown, median_course(of, "notes.variation")[: len(shown)], **style)
     left.set(xscale="log", xlabel="images shown", ylabel="confidence (%)", ylim=(-2, 102))
     right.set(xscale="log", yscale="log", xlabel="images shown", ylabel="total variation")
     handles, labels = left.get_legend_handles_labels()
@@ -72,9 +75,9 @@ def draw_courses(path: Path, found: lab.Records) -> None:
 
 
 def few_classes(targets: np.ndarray) -> list[int]:
-    """Five classes, spread over all in the order in which they first appear."""
-    classes = list(dict.fromkeys(targets.tolist()))
-    return classes[:: -(-len(classes) // ACROSS)]
+    """Five classes, spread over all."""
+    classes = np.unique(targets)
+    return classes[:: -(-len(classes) // ACROSS)].tolist()
 
 
 def enlarged(
@@ -99,17 +102,9 @@ def median_course(of: lab.Records, column: str) -> Float[np.ndarray, " T"]:
 
 
 def tiles_of(
-    of: lab.Records,
-    images: Float[np.ndarray, "N H W C"],
-    before: Sequence[str] | None = None,
-    after: Sequence[str] | None = None,
+    of: lab.Records, images: Float[np.ndarray, "N H W C"], captions: Sequence[str]
 ) -> list[lab.Tile]:
-    """Images with their confidence, and texts before and after it."""
-    nothing = [""] * len(of)
-    texts = zip(before or nothing, of["confidence"], after or nothing, strict=True)
-    captions = [f"{first}{percent(p)} %{last}" for first, p, last in texts]
-    shown = zip(images, captions, of["prediction"] == of["target"], strict=True)
-    return [lab.Tile(image, caption, bool(fooled)) for image, caption, fooled in shown]
+    return [lab.Tile(*tile) for tile in zip(images, captions, of["fooled"].tolist(), strict=True)]
 
 
 def distances(factor: float) -> str:

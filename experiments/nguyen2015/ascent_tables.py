@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from experiments import lab
-from experiments.nguyen2015.ascents import ASCENTS, FIGURE_13, FROM_THE_MEAN, last_variation
-from experiments.nguyen2015.figures import percent
+from experiments.nguyen2015.ascents import ASCENTS, FIGURE_13, FROM_THE_MEAN
+from experiments.nguyen2015.figures import median, percent
 
 PAPER = lab.published(__file__)["ascent"]
 PAPER_STEPS = PAPER["ends"][FIGURE_13]["steps"]
@@ -17,8 +17,8 @@ def certain(found: lab.Records, stop: float) -> lab.Table:
     for name, of in found.groups("ascent"):
         if ASCENTS[name].steps is not None:
             continue
-        reached, rounded = of["reached"], of["confidence_uint8"]
-        everywhere = np.array([part["reached"].all() for _, part in of.groups("target")])
+        reached, rounded = of["success"], of["confidence_uint8"]
+        everywhere = np.array([part["success"].all() for _, part in of.groups("target")])
         steps = of["num_steps"][reached]
         paper[ASCENTS[name].title] = PAPER["certain"].get(name, {})
         rows[ASCENTS[name].title] = {
@@ -27,8 +27,8 @@ def certain(found: lab.Records, stop: float) -> lab.Table:
             "classes, from every start": count(everywhere),
             "median steps": float(np.median(steps)) if steps.size else None,
             "most steps": int(steps.max()) if steps.size else None,
-            f"8 bits: {sure}": count(of["reached_uint8"]),
-            "8 bits: median (%)": percent(float(np.median(rounded))),
+            f"8 bits: {sure}": count(of["success_uint8"]),
+            "8 bits: median (%)": median(rounded),
             "8 bits: over 50 %": count(rounded > 0.5),
             "gradients": int(of["num_gradients"].sum()),
         }
@@ -44,12 +44,12 @@ def ends(found: lab.Records) -> lab.Table:
         paper[ASCENTS[name].title] = PAPER["ends"].get(name, {})
         rows[ASCENTS[name].title] = {
             "steps": float(np.median(of["num_steps"])),
-            "mean confidence (%)": percent(float(confidence.mean())),
-            "median (%)": percent(float(np.median(confidence))),
-            "as sought": count(of["prediction"] == of["target"]),
+            "mean confidence (%)": percent(confidence.mean()),
+            "median (%)": median(confidence),
+            "as sought": count(of["fooled"]),
             "distance from the mean (grey levels)": float(np.median(of["distance"])),
-            "total variation": float(np.median(last_variation(of))),
-            "8 bits: mean (%)": percent(float(rounded.mean())),
+            "total variation": float(np.median(of["variation"])),
+            "8 bits: mean (%)": percent(rounded.mean()),
             "8 bits: over 50 %": count(rounded > 0.5),
             "gradients": int(of["num_gradients"].sum()),
         }
@@ -65,10 +65,10 @@ def equally_sure(found: lab.Records, stop: float) -> lab.Table:
     for name, of in ascents.items():
         if ASCENTS[name].steps is None:
             continue
-        confidence, variation = np.minimum(of["confidence"], stop), last_variation(of)
+        confidence, variation = np.minimum(of["confidence"], stop), of["variation"]
         beside = {title: variation_when(other, confidence) for title, other in others.items()}
         rows[ASCENTS[name].title] = {
-            "confidence (%)": percent(float(np.median(confidence))),
+            "confidence (%)": median(confidence),
             "total variation": float(np.median(variation)),
             **{title: median_of(there) for title, there in beside.items()},
             **{
@@ -82,11 +82,10 @@ def equally_sure(found: lab.Records, stop: float) -> lab.Table:
 def variation_when(of: lab.Records, confidence: Float[np.ndarray, " R"]) -> Float[np.ndarray, " R"]:
     """Total variation of the first image shown that is at least as confident as is asked for; of
     the last, if the ascent stopped at what is asked for; NaN where it did not come there."""
-    there = of["course"] >= confidence[:, None]
-    first = of["variation"][np.arange(len(of)), there.argmax(axis=1)]
-    came = there.any(axis=1)
+    there = of["notes.confidence"] >= confidence[:, None]
+    first = of["notes.variation"][np.arange(len(of)), there.argmax(axis=1)]
     stopped = of["stopped"] & ~np.isnan(confidence)
-    return np.where(came, first, np.where(stopped, last_variation(of), np.nan))
+    return np.where(there.any(axis=1), first, np.where(stopped, of["variation"], np.nan))
 
 
 def median_of(values: Float[np.ndarray, " R"]) -> float | None:

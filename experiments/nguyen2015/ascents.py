@@ -54,11 +54,6 @@ ASCENTS = MappingProxyType(
 )
 
 
-def last_variation(of: lab.Records) -> Float[np.ndarray, " R"]:
-    """Total variation of the last images."""
-    return of["variation"][np.arange(len(of)), of["num_steps"]]
-
-
 def attack_of(ascent: Ascent, victim: lab.Victim, most_steps: int) -> WatchedAscent:
     """The attack of an ascent."""
     gains = np.array([ascent.early, ascent.late], np.float32)

@@ -11,7 +11,12 @@ from experiments import lab
 
 def percent(confidence: float) -> str:
     """With two digits, rounded down: a figure of 99.99 is at least that."""
-    return f"{np.floor(1e4 * confidence + 1e-6) / 100:.2f}"
+    return f"{np.floor(1e4 * float(confidence) + 1e-6) / 100:.2f}"
+
+
+def median(confidence: np.ndarray) -> str | None:
+    """In percent; None of nothing."""
+    return percent(float(np.median(confidence))) if confidence.size else None
 
 
 def caption(confidence: float) -> str:

@@ -4,12 +4,11 @@ Only what leads to an output is drawn; connections that join the same two neuron
 weights add up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch
 
 from experiments import lab
 from jfool.encodings.cppn import FUNCTIONS, INPUTS, Genome
@@ -18,14 +17,13 @@ from jfool.encodings.cppn.genome import MAX_WEIGHT
 Edges = dict[tuple[int, int], float]
 Places = dict[int, tuple[float, float]]
 
-OUTPUTS: Mapping[str, tuple[str, ...]] = {
-    "grey": ("grey",),
-    "hls": ("hue", "lightness", "saturation"),
-    "hsv": ("hue", "saturation", "value"),
-    "rgb": ("red", "green", "blue"),
+HLS = ("hue", "lightness", "saturation")
+_LOOKS = {
+    "sine": ("sin", "#dbe7fb"),
+    "sigmoid": ("sigm", "#fbe3d1"),
+    "gaussian": ("gauss", "#d9f2e3"),
+    "linear": ("lin", "#eeeeee"),
 }
-_SHOWN = dict(zip(FUNCTIONS, ("sin", "sigm", "gauss", "lin"), strict=True))
-_COLORS = {"sine": "#dbe7fb", "sigmoid": "#fbe3d1", "gaussian": "#d9f2e3", "linear": "#eeeeee"}
 _MORE, _LESS, _INK = "#1f4e9c", "#b3441e", "#1a1a1a"
 
 
@@ -74,15 +72,15 @@ def places(of: Edges, num_outputs: int) -> Places:
     return found
 
 
-def draw_genome(path: Path, genome: Genome, colors: str, title: str) -> None:
+def draw_genome(path: Path, genome: Genome, outputs: Sequence[str], title: str) -> None:
     """Writes a PNG.
 
     Args:
+      path: of the picture; replaced whole.
       genome: one, as NumPy arrays.
-      colors: what the outputs mean; see `jfool.CPPN`.
+      outputs: what they mean.
       title: one line.
     """
-    outputs = OUTPUTS[colors]
     drawn = edges(genome, len(outputs))
     where = places(drawn, len(outputs))
     columns = [x for x, _ in where.values()]
@@ -92,30 +90,20 @@ def draw_genome(path: Path, genome: Genome, colors: str, title: str) -> None:
     for (source, target), weight in sorted(drawn.items(), key=lambda edge: abs(edge[1])):
         _draw_edge(axes, where[source], where[target], weight)
     for node, (x, y) in where.items():
-        _draw_node(axes, x, y, *_text_and_color(node, genome, outputs))
-        if len(INPUTS) <= node < len(INPUTS) + len(outputs):
-            label = outputs[node - len(INPUTS)]
-            offset = {"textcoords": "offset points", "xytext": (24, 0), "va": "center"}
-            axes.annotate(label, (x, y), fontsize=9, weight="bold", color=_INK, **offset)
-    axes.set(xlim=(-0.6, max(columns) + 1.3), ylim=(-0.06, 1.06), title=title)
-    axes.title.set_fontsize(10)
+        is_input, function = node < len(INPUTS), FUNCTIONS[int(genome.function[node])]
+        text, color = (INPUTS[node], "#ffffff") if is_input else _LOOKS[function]
+        box = {"boxstyle": "round,pad=0.35", "fc": color, "ec": _INK, "lw": 0.8}
+        axes.text(x, y, text, ha="center", va="center", fontsize=8, color=_INK, bbox=box, zorder=3)
+    for node, label in enumerate(outputs, start=len(INPUTS)):
+        beside = {"textcoords": "offset points", "xytext": (24, 0), "va": "center"}
+        axes.annotate(label, where[node], fontsize=9, weight="bold", color=_INK, **beside)
+    axes.set(xlim=(-0.6, max(columns) + 1.3), ylim=(-0.06, 1.06))
+    axes.set_title(title, fontsize=10)
     axes.axis("off")
     for color, text in ((_MORE, "positive weight"), (_LESS, "negative weight")):
         axes.plot([], [], color=color, lw=1.8, label=f"{text}, the wider the larger")
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     lab.save_figure(figure, path)
-
-
-def _text_and_color(node: int, genome: Genome, outputs: tuple[str, ...]) -> tuple[str, str]:
-    if node < len(INPUTS):
-        return INPUTS[node], "#ffffff"
-    function = FUNCTIONS[int(genome.function[node])]
-    return _SHOWN[function], _COLORS[function]
-
-
-def _draw_node(axes: Axes, x: float, y: float, text: str, color: str) -> None:
-    box = {"boxstyle": "round,pad=0.35", "fc": color, "ec": _INK, "lw": 0.8}
-    axes.text(x, y, text, ha="center", va="center", fontsize=8, color=_INK, bbox=box, zorder=3)
 
 
 def _draw_edge(
@@ -124,18 +112,14 @@ def _draw_edge(
     """Bent where it passes over a column, so that the neurons there do not hide it."""
     bend = 0.0 if end[0] - start[0] <= 1 else 0.12 if start[1] >= end[1] else -0.12
     share = min(abs(weight) / MAX_WEIGHT, 1.0)
-    axes.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=7,
-            connectionstyle=f"arc3,rad={bend}",
-            shrinkA=12,
-            shrinkB=15,
-            lw=0.4 + 2.2 * share,
-            color=_MORE if weight >= 0 else _LESS,
-            alpha=0.35 + 0.6 * share,
-            zorder=1,
-        )
-    )
+    style = {
+        "arrowstyle": "-|>",
+        "mutation_scale": 7,
+        "connectionstyle": f"arc3,rad={bend}",
+        "shrinkA": 12,
+        "shrinkB": 15,
+        "lw": 0.4 + 2.2 * share,
+        "color": _MORE if weight >= 0 else _LESS,
+        "alpha": 0.35 + 0.6 * share,
+    }
+    axes.annotate("", end, start, arrowprops=style, zorder=1)

@@ -31,7 +31,7 @@ from experiments.lab.imagenet import (
 from experiments.nguyen2015 import imagenet_figures as figures
 from experiments.nguyen2015.ablation import ablated, ablation_table, draw_ablated, draw_courses
 from experiments.nguyen2015.figures import caption
-from experiments.nguyen2015.genome_graph import draw_genome
+from experiments.nguyen2015.genome_graph import HLS, draw_genome
 from experiments.nguyen2015.imagenet_tables import comparison, dip, medians
 from experiments.nguyen2015.methods import METHODS, ArchiveEvolution, evolve
 
@@ -127,81 +127,65 @@ def tables(s: Settings, found: Mapping[str, Any]) -> list[lab.Table]:
 
 def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.Picture]:
     """The figures of both encodings, and of the CPPNs alone."""
-    archives, left = found["archives"], found["ablated"]
-    whole_names, cppn = imagenet_names(s.class_names), archives["cppn"]
+    archives, left, whole_names = found["archives"], found["ablated"], imagenet_names(s.class_names)
     names = [textwrap.shorten(name, LETTERS, placeholder="...") for name in whole_names]
+    cppn = archives["cppn"]
     run, cell = map(int, np.unravel_index(cppn.confidence.argmax(), cppn.confidence.shape))
-    figures.draw_heat_map(out / "heat_map.png", archives)
-    yield lab.Picture(
-        "heat_map.png",
-        "Figures 6 and 7: confidence of the champions over the classes, a row for each run, and "
-        "the runs' median; the band of dogs and cats is shaded.",
-    )
-    figures.draw_growth(out / "growth.png", archives)
-    yield lab.Picture("growth.png", "Confidence over the images that a run was shown.")
-    figures.draw_best(out / "best.png", archives, names, s.shown)
-    yield lab.Picture("best.png", "Figure 1: the most confident champions, each class once.")
-    diverse = figures.diverse_cells(cppn, s.shown)
-    figures.draw_runs(out / "diversity.png", cppn, diverse, names)
-    yield lab.Picture(
-        "diversity.png",
-        "Figure 8: the champions of several runs (down) for the classes (across) of which the "
-        "least sure run is surest.",
-    )
     relatives = np.searchsorted(cppn.targets[0], s.relatives).tolist()
-    figures.draw_runs(out / "relatives.png", cppn, relatives, names)
-    text = "Figure 9: champions for related classes (across), by run (down)."
-    yield lab.Picture("relatives.png", text)
-    figures.draw_kin(out / "kin.png", cppn, run, names, s.shown)
-    yield lab.Picture(
-        "kin.png",
-        f"Of run {run + 1}: champions of which each descends from the one before it (in between "
-        "may lie others, beaten since), then champions whose common ancestor is young, with the "
-        "generation in which they won their class.",
-    )
     genome = jax.tree.map(lambda leaf: leaf[0], cppn.genotypes(run, [cell]))
     title = f"{names[cppn.targets[0, cell]]}, {caption(cppn.confidence[run, cell])}"
-    draw_genome(out / "genome.png", genome, cppn.attack.encoding.colors, title)
-    yield lab.Picture("genome.png", "The network that paints the most confident champion.")
+
+    figures.draw_heat_map(out / "heat_map.png", archives)
+    figures.draw_growth(out / "growth.png", archives)
+    figures.draw_best(out / "best.png", archives, names, s.shown)
+    diverse = figures.diverse_cells(cppn, s.shown)
+    figures.draw_runs(out / "diversity.png", cppn, diverse, names)
+    figures.draw_runs(out / "relatives.png", cppn, relatives, names)
+    figures.draw_kin(out / "kin.png", cppn, run, names, s.shown)
+    draw_genome(out / "genome.png", genome, HLS, title)
     draw_ablated(out / "ablated.png", left, names)
-    yield lab.Picture(
-        "ablated.png",
-        "Figure 10: champions before and after the loss of tiles, of which the next is always that "
-        f"which costs the least, as long as {100 * s.hold:.0f} % of the confidence hold.",
-    )
     draw_courses(out / "ablation.png", left, whole_names)
-    yield lab.Picture("ablation.png", "Their confidence as tiles are removed.")
+    captions = {
+        "heat_map": "Figures 6 and 7: confidence of the champions over the classes, a row for each "
+        "run, and the runs' median; the band of dogs and cats is shaded.",
+        "growth": "Confidence over the images that a run was shown.",
+        "best": "Figure 1: the most confident champions, each class once.",
+        "diversity": "Figure 8: the champions of several runs (down) for the classes (across) of "
+        "which the least sure run is surest.",
+        "relatives": "Figure 9: champions for related classes (across), by run (down).",
+        "kin": f"Of run {run + 1}: champions of which each descends from the one before it (in "
+        "between may lie others, beaten since), then champions whose common ancestor is young, "
+        "with the generation in which they won their class.",
+        "genome": "The network that paints the most confident champion.",
+        "ablated": "Figure 10: champions before and after the loss of tiles, of which the next is "
+        f"always that which costs the least, as long as {100 * s.hold:.0f} % of the confidence "
+        "hold.",
+        "ablation": "Their confidence as tiles are removed.",
+    }
+    yield from (lab.Picture(f"{name}.png", text) for name, text in captions.items())
 
 
-def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
+def notes(s: Settings, found: Mapping[str, Any]) -> list[str]:
     cppn = found["archives"]["cppn"]
-    yield found["victim"].note
-    yield (
+    told = [
+        found["victim"].note,
         "A generation is a batch of children of pairs of champions, as in the paper's code; its "
-        "text varies one image at a time."
-    )
-    yield (
+        "text varies one image at a time.",
         "Genes of the direct encoding are bytes, not floats: children are rounded to whole grey "
         "levels, so that 1 000 champions take a quarter of the memory. Pixels mutate at a rate of "
         "0.1 by polynomial steps (eta 15), half of the pairs cross, colors are hue, lightness and "
-        "saturation, all as in the code."
-    )
-    yield (
-        "Medians by generation, the test and the curve show the search's own confidences. Those at "
-        "the end and in the galleries are recomputed from the images, which have 8 bits."
-    )
-    yield (
+        "saturation, all as in the code.",
+        "Medians by generation, the test and the curve show the search's own confidences. Those "
+        "at the end and in the galleries are recomputed from the images, which have 8 bits.",
         "The test takes champions as independent, as the paper's does; those of one run descend "
-        "from each other."
-    )
-    yield (
+        "from each other.",
         "The paper removes repeated elements by hand; here tiles are removed greedily, each "
-        "painted in the image's mean color."
-    )
-    count = f"{cppn.num_full} of {cppn.confidence.size} champions' networks"
-    yield f"{count} are full and can grow no more."
-    if s.whole is None:
-        yield "The network sees each image once, whole; the paper's saw ten crops."
+        "painted in the image's mean color.",
+        f"{cppn.num_full} of {cppn.confidence.size} champions' networks are full and can grow no "
+        "more.",
+    ]
+    ten_crops = "The network sees each image once, whole; the paper's saw ten crops."
+    return told if s.whole is not None else [*told, ten_crops]
 
 
 EXPERIMENT = lab.Experiment(

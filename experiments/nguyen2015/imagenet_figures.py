@@ -131,4 +131,4 @@ def tiles_of(
 
 
 def name_cells(of: Archives, cells: Sequence[int], names: Sequence[str]) -> list[str]:
-    return [names[label] for label in of.targets[0, cells]]
+    return [str(names[label]) for label in of.targets[0, cells]]

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Int
 from scipy import stats
 
 from experiments import lab
-from experiments.nguyen2015.figures import percent
-from experiments.nguyen2015.methods import TITLES, Archives
+from experiments.nguyen2015.figures import median, percent
+from experiments.nguyen2015.methods import TITLES, Archives, beside_paper
 from jfool.metrics import auroc
 
 PAPER = lab.published(__file__)["imagenet"]
@@ -20,20 +20,19 @@ Found = Mapping[str, Archives]
 
 def medians(found: Found, marks: Sequence[int]) -> lab.Table:
     """How the confidence grows, and where it ends."""
-    rows: dict[str, dict[str, lab.Cell]] = {}
+    rows = {}
     for method, of in found.items():
         sure = of.confidence >= SURE
         rows[TITLES[method]] = {
             **{f"median after {mark}": median(of.fitness[:, mark : mark + 1]) for mark in marks},
-            "mean at the end": percent(float(of.confidence.mean())),
+            "mean at the end": percent(of.confidence.mean()),
             "classes at 99 % in some run": int(sure.any(0).sum()),
             "in a run": f"{sure.sum(1).mean():.1f}",
             "images shown to a run": int(of.num_queries.max()),
         }
     (num_classes,) = {of.targets.shape[1] for of in found.values()}
     title = f"Confidence of the champions of {num_classes} classes (%)"
-    paper = {TITLES[method]: PAPER["medians"][method] for method in found}
-    return lab.table(title, rows, paper, columns=[*next(iter(rows.values()))])
+    return beside_paper(title, rows, PAPER["medians"])
 
 
 def at_equal_cost(found: Found) -> tuple[int, dict[str, Float[np.ndarray, "R cells"]]]:
@@ -85,10 +84,6 @@ def dip(found: Found) -> lab.Table:
     first, last = DOGS_AND_CATS
     title = f"Dogs and cats, classes {first} to {last}, which the paper finds to resist"
     return lab.table(title, rows)
-
-
-def median(confidence: np.ndarray) -> str | None:
-    return percent(float(np.median(confidence))) if confidence.size else None
 
 
 def share_sure(confidence: np.ndarray) -> int | None:

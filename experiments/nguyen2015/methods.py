@@ -6,7 +6,6 @@
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Annotated, Any
 
 import jax
@@ -26,26 +25,18 @@ def _colors(shape: Shape) -> str:
     return "grey" if shape[2] == 1 else "hls"
 
 
-def _direct(shape: Shape) -> Encoding:
-    return jfool.DirectPixels(shape, _colors(shape))
-
-
 def _direct_grey(shape: Shape) -> Encoding:
     crossover = jfool.SimulatedBinaryCrossover(equal_genes=0.5)
     return jfool.DirectPixels(shape, _colors(shape), crossover=crossover)
 
 
-def _cppn(shape: Shape) -> Encoding:
-    return jfool.CPPN(shape, _colors(shape))
-
-
 # By name: of the shape of an image, the encoding with its operators.
-METHODS: Mapping[str, Callable[[Shape], Encoding]] = MappingProxyType(
-    {"direct": _direct, "direct_grey": _direct_grey, "cppn": _cppn}
-)
-TITLES = MappingProxyType(
-    {"direct": "direct", "direct_grey": "direct, equal genes turn grey", "cppn": "CPPN"}
-)
+METHODS: Mapping[str, Callable[[Shape], Encoding]] = {
+    "direct": lambda shape: jfool.DirectPixels(shape, _colors(shape)),
+    "direct_grey": _direct_grey,
+    "cppn": lambda shape: jfool.CPPN(shape, _colors(shape)),
+}
+TITLES = {"direct": "direct", "direct_grey": "direct, equal genes turn grey", "cppn": "CPPN"}
 Methods = Annotated[tuple[Annotated[str, lab.one_of(METHODS)], ...], lab.distinct]
 
 
@@ -101,15 +92,14 @@ class Archives:
     @property
     def records(self) -> lab.Records:
         """A record for each run and class: the last champion, without its image."""
-        run = np.arange(len(self.targets))[:, None]
-        columns = {
-            "run": np.broadcast_to(run, self.targets.shape),
-            "target": self.targets,
-            "confidence": self.confidence,
-            "prediction": self.prediction,
-            "fooled": self.fooled,
-        }
-        return lab.Records.of(**{name: column.ravel() for name, column in columns.items()})
+        runs, cells = self.targets.shape
+        return lab.Records.of(
+            run=np.repeat(np.arange(runs), cells),
+            target=self.targets.ravel(),
+            confidence=self.confidence.ravel(),
+            prediction=self.prediction.ravel(),
+            fooled=self.fooled.ravel(),
+        )
 
     @functools.cached_property
     def champions(self) -> lab.Records:
@@ -119,7 +109,8 @@ class Archives:
 
     def genotypes(self, run: int, cells: Any) -> Any:
         """Of some champions of a run."""
-        return jax.tree.map(lambda leaf: leaf[np.asarray(cells)], self._genotypes(run))
+        genotypes = self.results.genotypes(self.attack, jfool.EvolutionJob, [run])
+        return jax.tree.map(lambda leaf: leaf[0][np.asarray(cells)], genotypes)
 
     def images(self, run: int, cells: Any) -> Float[np.ndarray, "n H W C"]:
         """Of some champions of a run."""
@@ -130,12 +121,8 @@ class Archives:
         """Champions whose CPPNs can grow no more."""
         if not isinstance(self.attack.encoding, jfool.CPPN):
             return 0
-        full = jax.vmap(is_full)
-        return sum(int(full(self._genotypes(run)).sum()) for run in range(len(self.targets)))
-
-    def _genotypes(self, run: int) -> Any:
-        genotypes = self.results.genotypes(self.attack, jfool.EvolutionJob, [run])
-        return jax.tree.map(lambda leaf: leaf[0], genotypes)
+        runs, cells = map(range, self.targets.shape)
+        return sum(int(jax.vmap(is_full)(self.genotypes(run, cells)).sum()) for run in runs)
 
 
 @jax.jit
@@ -195,3 +182,11 @@ def evolve(
         results=results,
         attack=attack,
     )
+
+
+def beside_paper(
+    title: str, rows: Mapping[str, Mapping[str, lab.Cell]], paper: Mapping[str, Any]
+) -> lab.Table:
+    """A table whose rows are methods by their titles, beside the paper's by their names."""
+    of_paper = {TITLES[name]: cells for name, cells in paper.items() if TITLES[name] in rows}
+    return lab.table(title, rows, of_paper, columns=list(next(iter(rows.values()))))

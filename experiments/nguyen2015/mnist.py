@@ -17,13 +17,14 @@ import numpy as np
 
 import models
 from experiments import lab
-from experiments.nguyen2015.figures import draw_champions, percent
+from experiments.nguyen2015.figures import draw_champions, median, percent
 from experiments.nguyen2015.methods import (
     METHODS,
     TITLES,
     ArchiveEvolution,
     Archives,
     Methods,
+    beside_paper,
     every_class,
     evolve,
 )
@@ -101,32 +102,28 @@ def tables(s: Settings, found: Mapping[str, Any]) -> list[lab.Table]:
 
 def medians_table(marks: Sequence[int], archives: Found) -> lab.Table:
     """How sure the network is after some generations."""
-    rows, paper = {}, {}
-    for method, of in archives.items():
-        rows[TITLES[method]] = {
+    rows = {
+        TITLES[method]: {
             **{f"after {mark}": median(of.fitness[:, mark]) for mark in marks},
-            "lowest at the end": percent(float(of.confidence.min())),
+            "lowest at the end": percent(of.confidence.min()),
             "runs": len(of.confidence),
         }
-        at = f"after {PAPER['median_generation']}"
-        paper[TITLES[method]] = {at: PAPER["median"][method], "runs": PAPER["runs"]}
-    columns = [*(f"after {mark}" for mark in marks), "lowest at the end", "runs"]
+        for method, of in archives.items()
+    }
     title = "Median confidence of all champions of all runs (%)"
-    return lab.table(title, rows, paper, columns=columns)
+    return beside_paper(title, rows, PAPER["medians"])
 
 
 def sure_table(marks: Sequence[int], archives: Found) -> lab.Table:
     """When a run is sure of every digit."""
-    rows, paper, when = {}, {}, "champions that get there: median generation"
+    rows, when = {}, "champions that get there: median generation"
     for method, of in archives.items():
         sure = of.fitness >= SURE  # [R, G, cells]
         first = sure.argmax(axis=1)[sure.any(axis=1)]
         counts = {f"after {mark}": f"{sure[:, mark].all(1).sum()} of {len(sure)}" for mark in marks}
         rows[TITLES[method]] = {**counts, when: float(np.median(first)) if first.size else None}
-        late = [mark for mark in marks if mark >= PAPER["sure_generation"]]
-        paper[TITLES[method]] = {f"after {mark}": PAPER["sure"].get(method) for mark in late}
     title = "Runs in which every champion is at 99.99 %, and when a champion gets there"
-    return lab.table(title, rows, paper)
+    return beside_paper(title, rows, PAPER["sure"])
 
 
 def alone_table(archives: Found, alone: Found, generations: int) -> lab.Table:
@@ -145,10 +142,6 @@ def alone_table(archives: Found, alone: Found, generations: int) -> lab.Table:
         }
     title = "Median confidence (%) in an archive, and where every class evolves by itself"
     return lab.table(title, rows)
-
-
-def median(confidence: np.ndarray) -> str:
-    return percent(float(np.median(confidence)))
 
 
 def pictures(s: Settings, found: Mapping[str, Any], out: Path) -> Iterator[lab.Picture]:
@@ -180,30 +173,27 @@ def draw_course(path: Path, archives: Found) -> None:
     lab.save_figure(figure, path)
 
 
-def notes(s: Settings, found: Mapping[str, Any]) -> Iterator[str]:
-    yield (
+def notes(s: Settings, found: Mapping[str, Any]) -> list[str]:
+    told = [
         "The paper's text varies one image at a time; as in its code, a generation is "
         f"{s.search.population} children of pairs of champions, all evaluated at once, and each "
-        "may take any cell."
-    )
-    yield (
+        "may take any cell.",
         "Pixels mutate at a rate of 0.1 by polynomial steps (eta 15). Half of the pairs cross by "
-        "simulated binary crossover (eta 10), which is in the paper's code but not in its text."
-    )
-    yield "Our LeNet sees pixels in [0, 1]; the paper's subtracted a mean image."
-    yield (
+        "simulated binary crossover (eta 10), which is in the paper's code but not in its text.",
+        "Our LeNet sees pixels in [0, 1]; the paper's subtracted a mean image.",
         "Tables and curve show the search's own confidences. The lowest at the end and the "
-        "galleries are recomputed from the images, which have 8 bits."
-    )
+        "galleries are recomputed from the images, which have 8 bits.",
+    ]
     for method, of in found["archives"].items():
         if of.num_full:
             count = f"{of.num_full} of {of.confidence.size} champions' networks"
-            yield f"{method}: {count} are full and can grow no more."
+            told.append(f"{method}: {count} are full and can grow no more.")
     if s.alone:
-        yield (
+        told.append(
             "Where every class evolves by itself, all children of a run serve one class. That the "
             'result is the same is said in section 2.2 of the paper ("data not shown").'
         )
+    return told
 
 
 EXPERIMENT = lab.Experiment(

@@ -1,4 +1,4 @@
-"""Gradient ascent on a linear network: its course, the section, and what is refused."""
+"""Gradient ascent on a linear network: the section, its course, and what is refused."""
 
 import dataclasses
 
@@ -14,15 +14,13 @@ import models
 from experiments import lab
 from experiments.lab.imagenet import as_victim
 from experiments.nguyen2015 import ascent
-from experiments.nguyen2015.ascent_figures import enlarged, few_classes
-from experiments.nguyen2015.ascent_tables import equally_sure, variation_when
 from experiments.nguyen2015.ascents import ASCENTS, MEAN, attack_of
 from experiments.nguyen2015.watched_ascent import WatchedAscent
 from tests.experiments.helpers import run
 
 COMMAND = "nguyen2015 ascent"
 SHAPE, NUM_CLASSES = (6, 6, 3), 1000
-TINY = {"classes": (207, 3, 999), "starts": 2, "most_steps": 150, "share": 0.02, "lanes": 4}
+TINY = {"classes": (999, 207, 3), "starts": 2, "most_steps": 150, "share": 0.02, "lanes": 4}
 
 
 class Linear(models.Network):
@@ -70,7 +68,7 @@ def few(network, tmp_path_factory):
 
 def few_steps(out):
     return climb(
-        out, classes=(207, 3), starts=1, most_steps=4, lanes=1, ascents=("fig13",), galleries=()
+        out, classes=(3, 207), starts=1, most_steps=4, lanes=1, ascents=("fig13",), galleries=()
     )
 
 
@@ -115,7 +113,7 @@ def test_the_section_tells_how_the_ascents_ended(whole, network):
     assert columns["8 bits: at 99.99 %"] == f"{(rounded >= 0.9999).sum()} of 6"
     assert columns["gradients"] == (steps + 1).sum()  # the last image's, too
     assert certain.paper[0][:3] == ["20 of 20", None, "20 of 20"]
-    assert records(out)["fig13"]["target"].tolist() == [207, 3, 999] * 2
+    assert records(out)["fig13"]["target"].tolist() == [3, 207, 999] * 2
     assert not any("not at 99.99 %" in note for note in section.notes)
 
     for row, (name, of) in zip(ends.measured, records(out).items(), strict=True):
@@ -148,7 +146,7 @@ def test_the_section_has_pictures_and_owns_up_to_what_is_smaller(whole):
     assert "UNTRAINED" in notes
     assert "share 0.02 (1.0)" in notes
     assert "starts 2 (5)" in notes
-    assert "classes 207 3 999 (" in notes
+    assert "classes 999 207 3 (" in notes
 
 
 def test_who_fails_is_named_and_nothing_is_climbed_again(few):
@@ -157,8 +155,8 @@ def test_who_fails_is_named_and_nothing_is_climbed_again(few):
     assert section.tables[0].measured[0][:2] == ["0 of 2", "0 of 2"]
     assert len(section.tables) == 2  # nothing is regularized
     (failures,) = [note for note in section.notes if "not at 99.99 %" in note]
-    assert failures.startswith("Figure 13: not at 99.99 % within 4 steps: class 207 (")
-    assert failures.count("class 3 (") == 1
+    assert failures.startswith("Figure 13: not at 99.99 % within 4 steps: class 3 (")
+    assert failures.count("class 207 (") == 1
 
     seconds = jfool.read_sweep(out / "fig13").column("seconds")
     assert few_steps(out) == section
@@ -167,21 +165,21 @@ def test_who_fails_is_named_and_nothing_is_climbed_again(few):
 
 def test_a_class_climbs_the_same_way_whatever_is_beside_it(whole, few):
     beside, alone = (records(out)["fig13"] for _, out in (whole, few))
-    for name in ("course", "variation"):
+    for name in ("notes.confidence", "notes.variation"):
         np.testing.assert_allclose(alone[name], beside[name][:2, :5], rtol=1e-5)
-    first, second = beside["course"].reshape(2, 3, -1)[..., 0]
+    first, second = beside["notes.confidence"].reshape(2, 3, -1)[..., 0]
     assert (abs(first / second - 1) > 1e-4).all()  # another draw of noise
 
 
 def test_only_ascents_without_a_regularizer_end_at_a_confidence(network, out):
     climb(out, ascents=("fig13", "s3"), galleries=(), stop=0.05)
     plain, regularized = records(out)["fig13"], records(out)["s3"]
-    first = (plain["course"] >= 0.05).argmax(axis=1)
+    first = (plain["notes.confidence"] >= 0.05).argmax(axis=1)
     assert (first < 150).all()
     np.testing.assert_array_equal(plain["num_steps"], first)
     np.testing.assert_array_equal(plain["num_gradients"], first + 1)
     np.testing.assert_array_equal(regularized["num_steps"], 30)
-    assert (regularized["course"][:, 29] > 0.05).all()
+    assert (regularized["notes.confidence"][:, 29] > 0.05).all()
 
 
 @pytest.mark.parametrize(
@@ -247,62 +245,6 @@ def test_the_last_image_is_the_answer_where_it_is_not_the_best(network):
     highest = float(np.max(watched.notes["confidence"]))
     assert usual.confidence[0] == pytest.approx(highest, rel=1e-5)
     assert usual.confidence[0] > 2 * watched.confidence[0]
-
-
-def made_up(name, course, variations, confidence, stopped):
-    course, count = np.array(course), len(course)
-    steps = (~np.isnan(course)).sum(1) - 1
-    return lab.Records.of(
-        ascent=name,
-        target=np.arange(count),
-        confidence=np.array(confidence),
-        stopped=np.array(stopped),
-        num_steps=steps,
-        course=course,
-        variation=np.array(variations),
-    )
-
-
-def test_total_variations_are_compared_at_equal_confidence():
-    nan = np.nan
-    plain = made_up(
-        "fig13",
-        [[0.1, 0.4, 0.9], [0.2, 0.3, nan], [0.1, nan, nan], [0.1, 0.5, 0.9]],
-        [[2.0, 3.0, 4.0], [2.0, 5.0, nan], [2.0, nan, nan], [2.0, 3.0, 4.0]],
-        [0.9, 0.3, 0.1, 0.9],
-        [True, False, False, True],
-    )
-    asked = np.array([0.4, 0.31, 0.1, 0.91])
-    np.testing.assert_array_equal(variation_when(plain, asked), [3.0, nan, 2.0, 4.0])
-    np.testing.assert_array_equal(variation_when(plain, np.full(4, nan)), [nan] * 4)
-
-    course = np.stack([asked, *np.full((2, 4), nan)], axis=1)
-    last = np.array([1.0, 1.0, 2.5, 1.0])[:, None].repeat(3, axis=1)
-    regularized = made_up("s3", course, last, [0.4, 0.31, 0.1, 0.95], [False] * 4)
-    table = equally_sure(lab.Records.joined([plain, regularized]), 0.9)
-    assert table.rows == ["S3: decay"]
-    assert table.measured == [["35.50", 1.0, 3.0, "2 of 3"]]
-
-
-@pytest.mark.parametrize(
-    ("strong", "factor"), [(0.45, 1), (0.2, 2), (0.001, 200), (0.9, 0.5), (0.0, 1)]
-)
-def test_distances_are_enlarged_as_far_as_can_be_shown(strong, factor):
-    found, images = enlarged(np.full((2, 3, 3, 3), strong) + MEAN)
-    assert found == pytest.approx(factor)
-    np.testing.assert_allclose(images, 0.5 + factor * strong, atol=1e-4)
-
-
-def test_enlarged_images_are_grey_where_they_are_the_mean():
-    image = np.broadcast_to(MEAN, SHAPE) + np.array([0.08, 0, -0.2])
-    np.testing.assert_allclose(enlarged(image[None])[1][0, 0, 0], [0.66, 0.5, 0.1], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("classes", "rows"), [(20, [0, 4, 8, 12, 16]), (3, [0, 1, 2]), (6, [0, 2, 4])]
-)
-def test_the_classes_shown_are_spread_over_all(classes, rows):
-    assert few_classes(np.tile(np.arange(classes), 2)) == rows
 
 
 @pytest.mark.parametrize(

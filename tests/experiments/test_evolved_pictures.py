@@ -8,7 +8,14 @@ import pytest
 from PIL import Image
 
 import jfool
-from experiments.nguyen2015.pictures import check_pictures, read_pictures
+from experiments import lab
+from experiments.lab.settings import check
+from experiments.nguyen2015.pictures import PictureFolder, read_pictures
+
+
+@lab.settings
+class Settings:
+    pictures: PictureFolder | None
 
 
 @pytest.fixture(scope="module")
@@ -24,23 +31,29 @@ def save(folder, name, image):
     Image.fromarray(image).save(folder / name)
 
 
+def levels(found):
+    """Images in bytes."""
+    return np.rint(found["image"] * 255).astype(np.uint8)
+
+
 def test_pictures_are_read_by_name_and_their_middle_scaled(grown, tmp_path):
     for name, image in zip(("d.png", "b.PNG", "a.jpg", "c.jpeg"), grown, strict=True):
         save(tmp_path, name, image)
     found = read_pictures(tmp_path, (24, 24, 3))
-    assert found.names == ("a.jpg", "b.PNG", "c.jpeg", "d.png")
-    assert found.images.shape == (4, 24, 24, 3)
-    np.testing.assert_array_equal(found.images[3], grown[0][:, 6:30])
-    np.testing.assert_array_equal(found.images[1], grown[1][:, 6:30])
-    half = read_pictures(tmp_path, (12, 12, 3)).images[3].astype(float)
+    assert found["file"].tolist() == ["a.jpg", "b.PNG", "c.jpeg", "d.png"]
+    assert found["image"].shape == (4, 24, 24, 3)
+    np.testing.assert_array_equal(levels(found)[3], grown[0][:, 6:30])
+    np.testing.assert_array_equal(levels(found)[1], grown[1][:, 6:30])
+    half = read_pictures(tmp_path, (12, 12, 3))["image"][3]
     blocks = grown[0][:, 6:30].reshape(12, 2, 12, 2, 3).mean((1, 3))
     assert np.corrcoef(half.ravel(), blocks.ravel())[0, 1] > 0.97
-    check_pictures(tmp_path)
+    check(Settings(tmp_path))
+    check(Settings(None))
 
 
 def test_grey_networks_see_the_brightness(grown, tmp_path):
     save(tmp_path, "a.png", grown[0])
-    (image,) = read_pictures(tmp_path, (24, 36, 1)).images
+    (image,) = levels(read_pictures(tmp_path, (24, 36, 1)))
     weighed = grown[0] @ np.array([0.299, 0.587, 0.114])
     assert image.shape == (24, 36, 1)
     assert np.abs(image[..., 0] - weighed).max() <= 1
@@ -55,7 +68,7 @@ def test_transparent_parts_are_white_and_turned_photographs_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     turned.save(tmp_path / "b.jpg", exif=exif, quality=100)
-    first, second = read_pictures(tmp_path, (4, 4, 1)).images[..., 0]
+    first, second = levels(read_pictures(tmp_path, (4, 4, 1)))[..., 0]
     assert (first[:2] == 0).all()
     assert (first[2:] == 255).all()
     assert (second[0] < 20).all()
@@ -113,18 +126,21 @@ def test_what_is_no_picture_is_refused(make, sentence, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     make(folder)
-    for read in (check_pictures, lambda folder: read_pictures(folder, (4, 4, 3))):
+    for read in (
+        lambda folder: check(Settings(folder)),
+        lambda folder: read_pictures(folder, (4, 4, 3)),
+    ):
         with pytest.raises(ValueError, match=f"^pictures: {sentence}"):
             read(folder)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=re.escape(f"got none at {tmp_path / 'no'}")):
-        check_pictures(tmp_path / "no")
+        check(Settings(tmp_path / "no"))
 
 
 def test_links_inside_the_folder_are_pictures(grown, tmp_path):
     save(tmp_path, "b.png", grown[0])
     (tmp_path / "a.png").symlink_to("b.png")
-    first, second = read_pictures(tmp_path, (24, 36, 3)).images
+    first, second = read_pictures(tmp_path, (24, 36, 3))["image"]
     np.testing.assert_array_equal(first, second)

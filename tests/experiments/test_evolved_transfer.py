@@ -1,28 +1,19 @@
 """Evolved images on a network's twin: what counts, how it is shown, and the section."""
 
-import dataclasses
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
 import jfool
 import models
-from experiments.nguyen2015 import methods, transfer
-from experiments.nguyen2015.transfer_report import (
-    PAPER,
-    Shown,
-    draw_transferring,
-    pooled,
-    sure_table,
-    table_s1,
-)
+from experiments import lab
+from experiments.nguyen2015.transfer import EXPERIMENT, PAPER, compared, draw_sure, rates, table_s1
 from models import Dataset
+from tests.experiments.helpers import run
 from tests.experiments.tiny_encoding import Blocks
 from tests.experiments.tiny_network import TinyNetwork
 
-SMOKE = transfer.PRESETS["smoke"][1]
+COMMAND = "nguyen2015 transfer"
 SHAPE, NAMES = (6, 6, 1), ("low", "middle", "high")
 NAN = np.nan
 
@@ -32,78 +23,93 @@ OWN = [[0.995, 0.005, 0], [0, 0.99, 0.01], [0.99, 0.01, 0], [1, 0, 0], [NAN, 0, 
 OTHER = [[0.99, 0, 0.01], [0.01, 0.99, 0], [0.9, 0.1, 0], [0, 1, 0], [1, 0, 0], [0, 0.2, 0.8]]
 
 
-def shown(own=OWN, other=OTHER):
+def shown(rows=slice(None), network="A"):
+    own, other = np.array(OWN, float)[rows], np.array(OTHER, float)[rows]
     images = np.linspace(0, 1, len(own))[:, None, None, None] * np.ones((1, *SHAPE))
-    return Shown(images, np.array(own, float), np.array(other, float))
+    return lab.Records.of(image=images, network=network, **compared(own, other))
 
 
 def test_matches_are_of_the_same_label_and_sure_ones_have_99_percent_from_both():
-    them = shown()
-    assert them.match.tolist() == [True, True, True, False, False, True]
-    assert them.sure.tolist() == [True, True, False, False, False, False]
-    assert them.higher.tolist() == [True, False, True, False, False, False]
-    assert them.tied.tolist() == [False, True, False, False, False, False]
-    assert them.rates() == pytest.approx((400 / 6, 200 / 6, 50))
-    assert shown(OWN[3:5], OTHER[3:5]).rates() == (0, 0, None)
+    them = compared(np.array(OWN), np.array(OTHER))
+    assert them["match"].tolist() == [True, True, True, False, False, True]
+    assert them["sure"].tolist() == [True, True, False, False, False, False]
+    assert them["higher"].tolist() == [True, False, True, False, False, False]
+    assert them["tied"].tolist() == [False, True, False, False, False, False]
+    assert rates(shown()) == pytest.approx([4 / 6, 2 / 6, 1 / 2])
+    np.testing.assert_equal(rates(shown(slice(3, 5))), [0, 0, NAN])
 
 
 def test_the_table_is_of_both_directions_and_their_average():
-    of_b = shown(OWN[:2], OTHER[:2])
-    table = table_s1("them", shown(), of_b, beside_paper=True)
-    assert table.columns[0] == "A on B's images"
-    assert table.measured == [
+    of_b = shown(slice(2), "B")
+    table = table_s1(lab.Records.joined([shown(), of_b]))
+    assert [list(row.values()) for row in table.values()] == [
         ["100.0", "66.7", "83.3"],
         ["100.0", "33.3", "66.7"],
         ["50.0", "50.0", "50.0"],
     ]
-    assert table.paper[0] == ["43.3", "48.7", "46.0"]
-    none = table_s1("them", shown(OWN[3:5], OTHER[3:5]), of_b, beside_paper=False)
-    assert none.measured[2] == ["50.0", None, None]
-    assert none.paper is None
+    for row, cells in table.items():
+        assert list(cells) == list(PAPER[row]) == ["A on B's images", "B on A's images", "average"]
+    none = table_s1(lab.Records.joined([shown(slice(3, 5)), of_b]))
+    assert list(none["matches scoring higher on the original"].values()) == ["50.0", None, None]
 
 
 def test_the_papers_averages_are_those_of_its_directions():
-    for first, second, average in PAPER:
+    for row in PAPER.values():
+        first, second, average = map(float, row.values())
         assert average == pytest.approx((first + second) / 2, abs=0.0501)
+    assert PAPER["top-1 matches"]["average"] == "46.0"
 
 
-def test_images_of_several_kinds_are_counted_together():
-    both = pooled([shown(), shown(OWN[:2], OTHER[:2])])
-    assert both.match.sum() == 6
-    assert len(both.images) == 8
-    table = sure_table({"a": (shown(), shown(OWN[:1], OTHER[:1]))}, NAMES)
-    assert table.measured == [[2, 1, 0]]
+@pytest.mark.parametrize(("mnist", "expected"), [(True, [None, PAPER]), (False, [None, None])])
+def test_the_papers_numbers_stand_beside_those_of_networks_on_mnist(mnist, expected):
+    found = [shown().plus(method=method) for method in ("direct", "cppn")]
+    champions = lab.Records.joined([of.plus(network=n) for of in found for n in ("A", "B")])
+    settings = lab.changed(EXPERIMENT.settings, dataset="mnist" if mnist else "digits")
+    tables = list(EXPERIMENT.tables(settings, {"champions": champions}))
+    for table, paper in zip(tables, [*expected, None], strict=False):
+        rows = None if paper is None else [list(row.values()) for row in paper.values()]
+        assert table.paper == rows
+    assert tables[-1].rows == ["direct", "CPPN", "all of them"]
+    assert [row[:3] for row in tables[-1].measured] == [[2, 2, 0], [2, 2, 0], [4, 4, 0]]
 
 
 def test_the_gallery_has_a_column_for_each_class_with_sure_images(tmp_path):
-    picture = draw_transferring(tmp_path / "g.png", shown(), shown(OWN[:1], OTHER[:1]), NAMES)
-    assert picture.file == "g.png"
-    with Image.open(tmp_path / "g.png") as image:
-        two_by_two = image.size
-    draw_transferring(tmp_path / "h.png", shown(), shown(OWN[3:], OTHER[3:]), NAMES)
-    with Image.open(tmp_path / "h.png") as image:
-        assert image.size[0] == two_by_two[0]
-        assert image.size[1] < two_by_two[1]
-    none = shown(OWN[3:], OTHER[3:])
-    assert draw_transferring(tmp_path / "n.png", none, none, NAMES) is None
+    sizes = []
+    for rows in ([0, 1, 0], [0, 1], [1]):
+        of = shown(rows)
+        draw_sure(tmp_path / "g.png", of.rows(of["sure"]), NAMES)
+        with Image.open(tmp_path / "g.png") as image:
+            sizes.append(image.size)
+    (width, height), (same_width, less_height), (less_width, _) = sizes
+    assert same_width == width
+    assert less_height < height
+    assert less_width < width
 
 
-@pytest.fixture
-def twins(monkeypatch):
+@pytest.fixture(scope="module")
+def twins(module_patch, quick_compiler):
     """Two networks of three classes for 6 x 6 grey images."""
     networks = {seed: TinyNetwork(SHAPE, 3, seed=seed) for seed in (0, 1)}
     for network in networks.values():
         network.eval()
     images, labels = np.zeros((3, *SHAPE), np.uint8), np.arange(3, dtype=np.int32)
     dataset = Dataset("digits", images, labels, images, labels, NAMES)
-    monkeypatch.setattr(methods, "METHODS", {"direct": Blocks, "cppn": Blocks})
-    monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
-    monkeypatch.setattr(
+    blocks = {"direct": Blocks, "cppn": Blocks}
+    module_patch.setattr("experiments.nguyen2015.transfer.METHODS", blocks)
+    module_patch.setattr(models, "load_dataset", lambda name: dataset)
+    module_patch.setattr(models, "class_names", lambda name: NAMES)
+    module_patch.setattr(
         models,
         "trained",
         lambda name, dataset, seed, *_: (networks[seed], {"accuracy": 0.5 + 0.25 * seed}),
     )
     return networks
+
+
+@pytest.fixture(scope="module")
+def done(twins, tmp_path_factory):
+    out = tmp_path_factory.mktemp("transfer") / "run"
+    return out, run(EXPERIMENT, COMMAND, out, generations=40)
 
 
 def softmax(network, images):
@@ -114,18 +120,15 @@ def softmax(network, images):
     return exponentials / exponentials.sum(1, keepdims=True)
 
 
-def test_the_section_counts_what_the_runs_left(twins, tmp_path):
-    config = dataclasses.replace(SMOKE, out=tmp_path, generations=40)
-    transfer.main(config)
-    section = json.loads((tmp_path / "section.json").read_text())
-    direct, cppn, everything, sure = section["tables"]
-    assert [table["paper"] for table in (direct, cppn, everything)] == [None] * 3  # of MNIST
+def test_the_section_counts_what_the_runs_left(twins, done):
+    out, section = done
+    direct, cppn, everything, sure = section.tables
     # Here both methods are the same, and so are their draws.
-    assert direct["measured"] == cppn["measured"] == everything["measured"]
+    assert direct.measured == cppn.measured == everything.measured
     attack = jfool.EvolvedFooling(Blocks(SHAPE), 3)
     of, num_sure = {}, 0
     for column, name, own, other in ((1, "A", 0, 1), (0, "B", 1, 0)):
-        results = jfool.read_sweep(tmp_path / "runs" / f"{name}_direct")
+        results = jfool.read_sweep(out / f"{name}_direct")
         of[name] = set(results.column("job_id"))
         images = results.images(attack, jfool.EvolutionJob).reshape(-1, *SHAPE)
         assert len(images) == 6
@@ -134,24 +137,32 @@ def test_the_section_counts_what_the_runs_left(twins, tmp_path):
         both = match & (p.max(1) >= 0.99) & (q.max(1) >= 0.99)
         higher = (p.max(1) > q.max(1))[match]
         for row, expected in enumerate((match, both, higher)):
-            assert direct["measured"][row][column] == f"{100 * expected.mean():.1f}"
+            assert direct.measured[row][column] == f"{100 * expected.mean():.1f}"
         num_sure += int(both.sum())
-    assert [sum(row) for row in sure["measured"]] == [num_sure, num_sure, 2 * num_sure]
+    assert [sum(row) for row in sure.measured] == [num_sure, num_sure, 2 * num_sure]
     assert num_sure > 0
     assert of == {"A": {0, 1}, "B": {2, 3}}  # no draws in common
-    assert "A 50.00 %, B 75.00 %" in section["notes"][0]
-    assert any("Smaller than in the paper: 2 of 30 runs" in note for note in section["notes"])
-    transfer.main(config)
-    assert json.loads((tmp_path / "section.json").read_text()) == section
+    assert "A 50.00 %, B 75.00 %" in section.notes[0]
+    assert "runs 2 (30)" in section.notes[-1]
+    assert {p.file for p in section.pictures} == {path.name for path in out.glob("*.png")}
+
+
+def test_nothing_is_evolved_again(done):
+    out, _ = done
+    before = (out / "section.json").read_bytes(), sorted(out.rglob("parts/*"))
+    run(EXPERIMENT, COMMAND, out, generations=40)
+    assert ((out / "section.json").read_bytes(), sorted(out.rglob("parts/*"))) == before
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"training_seeds": (3, 3)}, "training_seeds: expected two different ones, got 3 and 3"),
+        ({"training_seeds": (3, 3)}, "training_seeds: expected one or more different ones, got 3"),
         ({"training_seeds": (0, -1)}, "training_seeds: expected a whole number"),
         ({"network": "vgg"}, "network: expected one of .*, got 'vgg'"),
-        ({"methods": ("cppn", "cppn")}, "methods: expected some of .*, each once"),
+        ({"network": "lenet=my.safetensors"}, "network: expected one of .*, got 'lenet=my"),
+        ({"methods": ("cppn", "cppn")}, "methods: expected one or more different ones, got cppn"),
+        ({"methods": ("indirect",)}, "methods: expected one of direct.*, got 'indirect'"),
         ({"population": 5}, "population: expected an even number, got 5"),
         ({"generations": 0}, "generations: expected a number of at least 1, got 0"),
         ({"lanes": 0}, "lanes: expected a number of at least 1, got 0"),
@@ -163,5 +174,5 @@ def test_what_cannot_work_is_refused_before_anything_is_read(
 ):
     monkeypatch.setattr(models, "load_dataset", lambda name: pytest.fail("read"))
     with pytest.raises(ValueError, match=sentence):
-        transfer.main(dataclasses.replace(SMOKE, out=tmp_path / "out", **changes))
-    assert not (tmp_path / "out").exists()
+        run(EXPERIMENT, COMMAND, tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import jfool
-from experiments.nguyen2015.genome_graph import draw_genome, edges, places
+from experiments.nguyen2015.genome_graph import HLS, draw_genome, edges, places
 from jfool.encodings.cppn.rendering import grid, paint
 
 ENCODING = jfool.CPPN((6, 7, 3), "hls", max_nodes=20, max_connections=50)
@@ -74,7 +74,7 @@ def test_the_picture_grows_with_the_network(grown, tmp_path):
     large = max(grown, key=lambda genome: len(edges(genome, 3)))
     sizes = []
     for name, genome in (("start", start), ("large", large)):
-        draw_genome(tmp_path / f"{name}.png", genome, "hls", name)
+        draw_genome(tmp_path / f"{name}.png", genome, HLS, name)
         with Image.open(tmp_path / f"{name}.png") as image:
             sizes.append(image.size)
             assert np.ptp(np.asarray(image)[..., :3]) > 100

@@ -1,8 +1,6 @@
 """The theory's experiment: its models, its exact search beside brute force, all of it at once."""
 
-import dataclasses
 import itertools
-import json
 
 import jax
 import numpy as np
@@ -10,17 +8,18 @@ import optax
 import pytest
 from PIL import Image
 
-from experiments.kumano2020 import theory
-from experiments.kumano2020.theory_growth import exponent
+import models
+from experiments import lab
+from experiments.kumano2020.theory import EXPERIMENT
+from experiments.kumano2020.theory_exact import exact_smallest_k
 from experiments.kumano2020.theory_models import KernelMachine, Linear, only, start, trained
-from experiments.kumano2020.theory_search import WHITE, Crossed, exact_smallest_k, fewest
-from experiments.lab.colors import NAMED
-from experiments.lab.found import Found, Row
-from experiments.lab.section import SECTION
+from experiments.kumano2020.theory_report import exponent, of_evolution
+from experiments.kumano2020.theory_study import SEARCHES, fewest
 from models import Dataset
+from tests.experiments.helpers import run, smoke
 
+COMMAND = "kumano2020 theory"
 pytestmark = pytest.mark.usefixtures("standard_promotion")  # optax.adam mixes dtypes
-SMOKE = theory.PRESETS["smoke"][1]
 
 
 def dataset(num_classes=3, count=24, side=3):
@@ -31,7 +30,7 @@ def dataset(num_classes=3, count=24, side=3):
     return Dataset("digits", images, labels, images, labels, names)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def standard_promotion():
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
@@ -117,28 +116,43 @@ def test_two_classes_are_picked_and_renamed():
     assert np.array_equal(pair.train_images[0], dataset().train_images[0])
 
 
-def row(label, k, confidence, success):
-    return Row(0, "black", label, k, 0, "confidence", confidence, 0, success, 0, False, False, 0, 0)
-
-
 def test_the_fewest_pixels_are_those_of_the_searches_that_succeeded():
-    rows = [row(0, 1, 0.5, False), row(0, 3, 0.91, True), row(0, 2, 0.8, False)]
-    rows += [row(0, 3, 0.95, True), row(0, 4, 0.99, True), row(1, 1, 0.9, True)]
-    images = np.arange(6.0).reshape(6, 1, 1, 1)
-    found = Found(rows, images, images)
-    plain, bases = np.array([0.1, 0.2]), [np.full((1, 1, 1), 7.0), np.full((1, 1, 1), 8.0)]
-    best = fewest(found, 0, plain, bases, 0.9)
-    assert (best.k, best.confidence, best.image.item()) == (3, 0.95, 3)
-    none = fewest(Found(rows[:1], images[:1], images[:1]), 0, plain, bases, 0.9)
-    assert (none.k, none.confidence) == (-1, 0.5)
-    colour = fewest(found, 0, np.array([0.1, 0.93]), bases, 0.9)
-    assert (colour.k, colour.confidence, colour.image.item()) == (0, 0.93, 8)
+    found = lab.Records.of(
+        target=[0, 0, 0, 0, 0, 1],
+        k=[1, 3, 2, 3, 4, 1],
+        confidence=[0.5, 0.91, 0.8, 0.95, 0.99, 0.9],
+        success=[False, True, False, True, True, True],
+        plain=[0.1, 0.1, 0.2, 0.1, 0.1, 0.1],
+        base=np.full((6, 1), 8.0),
+        image=np.arange(6.0).reshape(6, 1, 1, 1),
+    )
+    best = fewest(found, 0, 0.9)
+    assert (best["k"], best["confidence"], best["image"].item()) == (3, 0.95, 3)
+    none = fewest(found.rows(slice(1)), 0, 0.9)
+    assert (none["k"], none["confidence"]) == (-1, 0.5)
+    plain = found.plus(plain=[0.1, 0.1, 0.93, 0.1, 0.1, 0.1])
+    color = fewest(plain, 0, 0.9)
+    assert (color["k"], color["confidence"], color["image"].item()) == (0, 0.93, 8)
 
 
-def test_crossover_is_in_the_attack_and_white_is_white():
-    search = Crossed(k=3, population=7).attack((4, 4, 1), 2).search
-    assert (search.population_size, search.mutant, search.crossover_rate) == (7, "best", 0.2)
-    assert (WHITE.name, WHITE.rgb) == ("white", NAMED["white"])
+def test_crossover_is_in_the_search():
+    search = smoke(EXPERIMENT).search.search(**SEARCHES["evolution"])
+    assert (search.population_size, search.mutant, search.crossover_rate) == (8, "best", 0.2)
+    assert SEARCHES["evolution of sec. 3.1"] == {}
+
+
+def test_evolution_is_told_from_certificates_and_bounds():
+    by = ["certificate", "lower bound", "evolution"]
+    found = lab.Records.of(
+        data="d",
+        num_classes=3,
+        target=np.repeat([0, 1, 2, 3], 3),
+        by=by * 4,
+        k=[4, 2, 5, 4, 3, 2, 4, 2, 6, -1, -1, 3],  # 5 is the next tried after 4; 2 is below 3
+    )
+    (said,) = of_evolution("linear", found, (1, 5, 6))
+    assert said.startswith("Linear, 3 classes: evolution succeeds")
+    assert said.endswith("for 3 of 4 classes, and fewer than the lower bound for 2.")
 
 
 def test_the_exponent_is_that_of_powers():
@@ -146,6 +160,7 @@ def test_the_exponent_is_that_of_powers():
     assert exponent(3 * k, 4) == pytest.approx(1)
     assert exponent(k**2, 5) == pytest.approx(2)
     assert np.isnan(exponent(0 * k, 3))
+    assert exponent(k, 10) is None
 
 
 def test_models_of_two_classes_have_the_papers_certificates_and_of_more_the_greedy_ones():
@@ -159,50 +174,52 @@ def test_models_of_two_classes_have_the_papers_certificates_and_of_more_the_gree
 
 
 @pytest.mark.slow
-def test_the_smoke_preset_runs(out, capsys, monkeypatch):
-    monkeypatch.setattr(theory.models, "load_dataset", lambda name: dataset(10, 200, 4))
-    config = dataclasses.replace(SMOKE, out=out, hidden=4, widths=(2,), num_steps=50)
-    jax.config.update("jax_disable_most_optimizations", True)
-    try:
-        theory.main(config)
-    finally:
-        jax.config.update("jax_disable_most_optimizations", False)
-    section = json.loads((out / SECTION).read_text())
-    assert section["title"].startswith("Where sparse fooling images exist")
-    pairs, classes, growth = section["tables"]
-    assert pairs["rows"] == ["d, not i", "i, not d"]
-    for measured in pairs["measured"]:  # Theorem 1 and the integer program agree
+def test_the_smoke_preset_runs(out, monkeypatch, quick_compiler):
+    monkeypatch.setattr(models, "load_dataset", lambda name: dataset(10, 200, 4))
+    section = run(EXPERIMENT, COMMAND, out, hidden=4, widths=(2,), num_steps=50)
+    assert section.title.startswith("Where sparse fooling images exist")
+    pairs, classes, growth = section.tables
+    assert pairs.rows == ["d, not i", "i, not d"]
+    for measured in pairs.measured:  # Theorem 1 and the integer program agree
         assert measured[1] == measured[2]
-    assert classes["columns"] == ["a", "b"]
-    assert growth["columns"] == ["k = 1", "k = 2"]
-    assert any("printed rule" in note for note in section["notes"])
-    for picture in section["pictures"]:
-        assert Image.open(out / picture["file"]).size[0] > 300
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["experiment"] == "theory"
+    assert classes.columns == ["a", "b"]
+    assert growth.columns == ["k = 1", "k = 2"]
+    assert any("printed rule" in note for note in section.notes)
+    (errors,) = (note for note in section.notes if "certificates were painted" in note)
+    assert errors.startswith(f"{17 * 3 * (2 + 2)} certificates")
+    for picture in section.pictures:
+        assert Image.open(out / picture.file).size[0] > 300
+    curves = lab.Records.read(out / "curves.parquet")
+    labels = [label for label, _ in curves.groups("label")]
+    assert labels == ["linear", "4 hidden units", "2 hidden units", "kernel machine"]
+    assert len(lab.Records.read(out / "all.parquet").where(by="certificate")) == 3 * 2
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"dataset": "cifar10"}, "dataset: expected one of digits, mnist"),
-        ({"searched": ("lenet",)}, "searched: expected linear, hidden, kernel, got 'lenet'"),
-        ({"classes": (10,)}, "classes: expected numbers from 0 to 9"),
-        ({"classes": ()}, "classes: expected numbers from 0 to 9"),
-        ({"confidence": 1.0}, r"confidence: expected a number in \(0, 1\), got 1.0"),
-        ({"ks": (1, 1)}, "ks: expected different numbers from 1 to 784"),
-        ({"growth_ks": (785,)}, "growth_ks: expected different numbers from 1 to 784"),
-        ({"kernel_ks": ()}, "kernel_ks: expected different numbers from 1 to 784"),
+        ({"searched": ("lenet",)}, "searched: expected one of linear, hidden, kernel, got"),
+        ({"classes": (10,)}, "classes: expected numbers from 0 to 9, got 10"),
+        ({"classes": ()}, "classes: expected one or more different ones, got none"),
+        ({"until": 1.0}, r"until: expected a number in \(0, 1\), got 1.0"),
+        ({"until": None}, r"until: expected a number in \(0, 1\), got None"),
+        ({"ks": (1, 1)}, "ks: expected one or more ascending numbers, got 1 1"),
+        ({"growth_ks": (785,)}, "growth_ks: expected at most the 784 pixels of digits, got 785"),
+        ({"kernel_ks": ()}, "kernel_ks: expected one or more ascending numbers, got none"),
         ({"hidden": 0}, "hidden: expected a number of at least 1, got 0"),
         ({"population": 3}, "population: expected a number of at least 4, got 3"),
-        ({"widths": (16, 0)}, "widths: expected numbers of at least 1"),
+        ({"widths": (16, 0)}, "widths: expected a number of at least 1, got 0"),
         ({"kernel_rate": float("nan")}, "kernel_rate: expected a number above 0, got nan"),
         ({"seed": -1}, "seed: expected a whole number"),
         ({"pairs": ()}, "pairs: expected one or more different ones"),
+        ({"pairs": ("3-8", "8-3")}, "pairs: expected one or more different ones, got 3-8 8-3"),
+        ({"widths": (4, 8)}, "widths: expected different ones other than 8, got 4 8"),
         ({"pairs": ("3-3",)}, "pairs: expected two different classes such as 3-8, got '3-3'"),
         ({"pairs": ("3",)}, "pairs: expected two different classes such as 3-8, got '3'"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes, message, out):
     with pytest.raises(ValueError, match=message):
-        theory.main(dataclasses.replace(SMOKE, out=out, **changes))
+        run(EXPERIMENT, COMMAND, out, **changes)
     assert not out.exists()
