@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from experiments import lab
-from experiments.lab.agenda import items
+from experiments.agenda import items
 from experiments.lab.command import FORMER, run_experiment, run_main
 from experiments.lab.section import Section, heading, publish, read_section
 

@@ -70,7 +70,7 @@ def test_percent_is_rounded_down_as_in_the_paper(confidence, percent):
     assert floored(confidence) == percent
 
 
-def published(folder, tables) -> str:
+def published(folder, tables) -> None:
     publish(Section("of/mine", "A title", "", "reduced", "", {}, tables), folder)
 
 
