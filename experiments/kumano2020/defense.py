@@ -12,14 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import UInt8
-
 import jfool
 import models
 from experiments import lab
 from experiments.lab.colors import MAX_COLORS
-from experiments.lab.retraining import as_bytes, filled, measure, train_with
+from experiments.lab.retraining import filled, measure, split, train_with
 
 PAPER = lab.published(__file__)["defense"]
 COLUMNS = ("combined", "natural", "defense", "re-attack")
@@ -64,7 +61,7 @@ def records(s: Settings, run: lab.Run) -> dict[str, Any]:
     dataset = models.load_dataset(s.dataset)
     sets, measured = [], []
     for number in range(s.rounds + 1):
-        shown = [images(of, held_out=False) for of in sets]
+        shown = [split(of, held_out=False) for of in sets]
         model = train_with(
             run.folder / "networks" / f"M{number}.safetensors",
             s.network,
@@ -74,7 +71,7 @@ def records(s: Settings, run: lab.Run) -> dict[str, Any]:
             num_steps=s.num_steps,
             seed=s.training_seed,
         )
-        measured.append(measure(model, dataset, [images(of, held_out=True) for of in sets]))
+        measured.append(measure(model, dataset, [split(of, held_out=True) for of in sets]))
         for color in ("black",) if number < s.rounds else ("black", "white"):
             sets.append(attacked(s, run, model, dataset, number, color))
     return {"measured": measured, "searches": lab.Records.joined(sets)}
@@ -105,10 +102,6 @@ def attacked(
     search = s.search.search()
     attack = jfool.SparseFooling(shape, model.num_classes, max_k=s.max_k, search=search)
     return lab.search(run, f"searches/{color}_{number}", attack, model, wanted, s.search)
-
-
-def images(of: lab.Records, *, held_out: bool) -> UInt8[np.ndarray, "N H W C"]:
-    return as_bytes(of.rows(of["held_out"] == held_out)["image"])
 
 
 def tables(s: Settings, found: Mapping[str, Any]) -> Iterator[lab.Table]:

@@ -90,9 +90,9 @@ def _network(name: str, spec: str, others: Any) -> None:
 
 @_check
 def _trained_network(name: str, network: str, others: Any) -> None:
-    check_network(network, others.dataset, name)
     if "=" in network:
         raise ValueError(f"{name}: expected a network to train here, got {network!r}")
+    check_network(network, others.dataset, name)
 
 
 @_check

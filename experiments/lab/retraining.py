@@ -13,12 +13,18 @@ from jaxtyping import Float, UInt8
 
 import models
 from experiments.lab.progress import say
+from experiments.lab.records import Records
 from experiments.lab.victims import say_epoch
 
 
 def as_bytes(images: Float[np.ndarray, "N H W C"]) -> UInt8[np.ndarray, "N H W C"]:
     """Images as they would be stored: 256 levels, rounded."""
     return np.rint(np.asarray(images, np.float64) * 255).astype(np.uint8)
+
+
+def split(found: Records, *, held_out: bool) -> UInt8[np.ndarray, "N H W C"]:
+    """The images of records that are held out, or those that are trained on."""
+    return as_bytes(found.rows(found["held_out"] == held_out)["image"])
 
 
 def filled(images: UInt8[np.ndarray, "N H W C"], count: int) -> UInt8[np.ndarray, "M H W C"]:

@@ -99,11 +99,6 @@ def joined(found: Sequence[tuple[Any, lab.Records, lab.Records]]) -> dict[str, l
     return {"networks": lab.Records.joined(networks), "champions": lab.Records.joined(champions)}
 
 
-def split(of: lab.Records, *, held_out: bool) -> Images:
-    """The images that are trained on, or those that are held out."""
-    return as_bytes(of.rows(of["held_out"] == held_out)["image"])
-
-
 def num_distinct(of: lab.Records) -> int:
     """Images that differ in a byte."""
     return len({image.tobytes() for image in as_bytes(of["image"])})

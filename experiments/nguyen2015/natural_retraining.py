@@ -21,7 +21,7 @@ import models
 from experiments import lab
 from experiments.lab.figures import COLORS
 from experiments.lab.predict import probabilities
-from experiments.lab.retraining import filled
+from experiments.lab.retraining import filled, split
 from experiments.nguyen2015 import fooling_images
 from experiments.nguyen2015.figures import percent, share
 from experiments.nguyen2015.methods import ArchiveEvolution
@@ -66,7 +66,7 @@ def records(s: Settings, run: lab.Run) -> dict[str, lab.Records]:
     shown = s.pictures and read_pictures(s.pictures, dataset.image_shape)
     parts = [fooling_images.retrain(s, run, "DNN_1", dataset, runs=s.runs, held_out=s.held_out)]
     evolved, num_classes = parts[0][2], len(dataset.class_names)
-    known, new = (fooling_images.split(evolved, held_out=held_out) for held_out in (False, True))
+    known, new = (split(evolved, held_out=held_out) for held_out in (False, True))
     runs = {"runs": s.probes, "first_run": s.runs + s.held_out}
     for fold in s.folds:
         name, count = f"DNN_2, {fold:g}-fold", round(fold * len(dataset.train_images) / num_classes)

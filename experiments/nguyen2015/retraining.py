@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 import models
 from experiments import lab
 from experiments.lab.figures import COLORS
-from experiments.lab.retraining import filled
+from experiments.lab.retraining import filled, split
 from experiments.nguyen2015 import fooling_images
 from experiments.nguyen2015.figures import share
 
@@ -65,8 +65,8 @@ def records(s: Settings, run: lab.Run) -> dict[str, lab.Records]:
     parts, champions, first_run = [], [], 0
     for number in range(s.rounds + 1):
         past = zip(champions, s.counts, strict=False)
-        known = [filled(fooling_images.split(of, held_out=False), count) for of, count in past]
-        new = [fooling_images.split(of, held_out=True) for of in champions]
+        known = [filled(split(of, held_out=False), count) for of, count in past]
+        new = [split(of, held_out=True) for of in champions]
         runs, held_out = (s.runs, s.held_out) if number else (s.first_runs, s.first_held_out)
         counts = {"runs": runs, "held_out": held_out, "first_run": first_run}
         name = f"DNN_{number + 1}"
@@ -142,7 +142,7 @@ def notes(s: Settings, found: Mapping[str, lab.Records]) -> list[str]:
         f"Our {s.network} sees pixels in [0, 1]; the paper's subtracted a mean image.",
     ]
     past = zip(rounds, s.counts, strict=False)
-    if any(len(fooling_images.split(of, held_out=False)) < count for of, count in past):
+    if any(len(split(of, held_out=False)) < count for of, count in past):
         texts.append(
             "Assumption: where there are fewer images than the paper's, they are repeated until "
             f"the new class has as many, {s.first_images} of those against DNN_1 and {s.images} of "

@@ -11,7 +11,7 @@ import jfool
 import models
 from experiments import lab
 from experiments.lab.predict import probabilities
-from experiments.lab.retraining import as_bytes
+from experiments.lab.retraining import as_bytes, split
 from experiments.nguyen2015 import fooling_images, natural_retraining, retraining
 from models import SGD, Dataset, Recipe
 from tests.experiments.helpers import run, smoke
@@ -78,11 +78,8 @@ FOUND = champions(
 
 
 def test_images_are_split_by_runs_and_counted_once():
-    def split(held_out):
-        return fooling_images.split(FOUND, held_out=held_out)[:, 0, 0, 0].tolist()
-
-    assert split(False) == [0, 1, 2, 3, 10, 11, 12, 13]
-    assert split(True) == [20, 20, 20, 23]
+    assert split(FOUND, held_out=False)[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 10, 11, 12, 13]
+    assert split(FOUND, held_out=True)[:, 0, 0, 0].tolist() == [20, 20, 20, 23]
     assert fooling_images.num_distinct(FOUND) == 10
 
 

@@ -98,11 +98,11 @@ def twins(module_patch, quick_compiler):
     module_patch.setattr("experiments.nguyen2015.transfer.METHODS", blocks)
     module_patch.setattr(models, "load_dataset", lambda name: dataset)
     module_patch.setattr(models, "class_names", lambda name: NAMES)
-    module_patch.setattr(
-        models,
-        "trained",
-        lambda name, dataset, seed, *_: (networks[seed], {"accuracy": 0.5 + 0.25 * seed}),
-    )
+
+    def trained(name, dataset, seed, *_):
+        return networks[seed], {"accuracy": 0.5 + 0.25 * seed, "num_test_images": 3}
+
+    module_patch.setattr(models, "trained", trained)
     return networks
 
 
@@ -160,7 +160,7 @@ def test_nothing_is_evolved_again(done):
         ({"training_seeds": (3, 3)}, "training_seeds: expected one or more different ones, got 3"),
         ({"training_seeds": (0, -1)}, "training_seeds: expected a whole number"),
         ({"network": "vgg"}, "network: expected one of .*, got 'vgg'"),
-        ({"network": "lenet=my.safetensors"}, "network: expected one of .*, got 'lenet=my"),
+        ({"network": "lenet=my.safetensors"}, "network: expected a network to train here, got 'le"),
         ({"methods": ("cppn", "cppn")}, "methods: expected one or more different ones, got cppn"),
         ({"methods": ("indirect",)}, "methods: expected one of direct.*, got 'indirect'"),
         ({"population": 5}, "population: expected an even number, got 5"),
