@@ -11,12 +11,16 @@ from experiments.lab.experiment import PAPER, Experiment
 from experiments.lab.settings import check, leaves
 
 FORMER = {  # options of earlier versions
+    "confidence": "until",
+    "groups": "penalty",
     "k": "ks",
     "label": "target",
     "learning_rate": "step_size",
     "model": "network",
     "models": "networks",
     "overwrite": "out with another folder",
+    "settings": "ascents",
+    "steps": "num_steps",
     "weights": "network NAME=FILE",
 }
 _OUT = tyro.conf.arg(help="folder of the section and of what a run keeps; below runs/ by default")

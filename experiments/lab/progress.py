@@ -49,7 +49,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def sweep_progress(title: str) -> Iterator[Callable[[Progress], None]]:
-    """Lends what a sweep calls behind each segment: jobs done, success rate, images per second,
+    """Lends what a sweep calls after each segment: jobs done, success rate, images per second,
     time left."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     said = -_SECONDS_BETWEEN_LINES

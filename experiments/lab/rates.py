@@ -10,7 +10,7 @@ def rate(name: str, share: float, trials: int) -> dict[str, Cell]:
     Args:
       name: head of the column.
       share: in [0, 1].
-      trials: independent units behind it.
+      trials: independent units that were counted.
     """
     low, high = wilson(float(share), trials)
     return {name: 100 * float(share), f"{name}, 95 %": f"{100 * low:.1f} to {100 * high:.1f}"}

@@ -1,6 +1,6 @@
 """Networks trained on natural images and on fooling images, which are a class of their own.
 
-The class of the fooling images comes behind the `K` natural ones: its label is K.
+The class of the fooling images comes after the `K` natural ones: its label is K.
 """
 
 import dataclasses

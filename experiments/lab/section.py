@@ -81,7 +81,7 @@ class Section:
     settings: in JSON types.
     tables, pictures: in the order of their display.
     notes: sentences: assumptions, and what differs from the paper.
-    data: raw figures behind the tables, in JSON types.
+    data: raw numbers of the tables, in JSON types.
     """
 
     name: str

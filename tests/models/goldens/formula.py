@@ -46,7 +46,7 @@ def images(image_shape: tuple[int, int, int], batch: int = 2) -> np.ndarray:
 
 
 def samples(activation: np.ndarray) -> np.ndarray:
-    """Evenly spaced values of `[B, H, W, C]` or `[B, N]`, and the largest magnitude behind them."""
+    """Evenly spaced values of `[B, H, W, C]` or `[B, N]`, and the largest magnitude among them."""
     flat = np.asarray(activation, np.float32).ravel()
     picked = flat[np.linspace(0, len(flat) - 1, SAMPLES).astype(int)]
     return np.append(picked, abs(flat).max())

@@ -140,7 +140,7 @@ def allconv() -> nn.Module:
 
 
 def mobilenet_v2_tf() -> nn.Module:
-    """TensorFlow's variant: convolutions with a bias and nothing behind it, padded "SAME"."""
+    """TensorFlow's variant: convolutions with a bias and nothing after it, padded "SAME"."""
     model = torchvision.models.mobilenet_v2(norm_layer=nn.Identity)
     for module in list(model.modules()):
         if isinstance(module, nn.Conv2d):
@@ -151,7 +151,7 @@ def mobilenet_v2_tf() -> nn.Module:
 
 
 def pad_same(module: nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor:
-    """As many outputs as inputs by stride, rounded up; an odd zero goes behind."""
+    """As many outputs as inputs by stride, rounded up; an odd zero goes last."""
     pads = []
     for length, size, stride in zip(
         inputs[0].shape[:1:-1], module.kernel_size[::-1], module.stride[::-1], strict=True
