@@ -1,4 +1,4 @@
-"""Says what a sweep of sparse fooling images needs, and takes at best, on TPUs one need not own.
+"""Memory and best time of a sweep of sparse fooling images, on TPUs that you need not own.
 
     python -m experiments plan --network resnet50 --topology v5e:16x16 --jobs 3000 --lanes 4
 
@@ -89,7 +89,7 @@ def _attack(settings: Settings, model: models.Network, population: int) -> jfool
 
 
 def _jobs(count: int, channels: int) -> jfool.SparseJob:
-    """Their shapes are what counts."""
+    """Jobs of the right shapes; their values do not matter."""
     numbers, base = np.zeros(count, np.int32), np.zeros((count, channels), np.float32)
     return jfool.SparseJob(target=numbers, base=base, k=numbers)
 

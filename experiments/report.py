@@ -1,4 +1,4 @@
-"""One HTML page of all reproductions that were run: tables beside the paper's, figures, settings.
+"""One HTML page of everything that was run: tables with the papers' numbers, figures, settings.
 
     python -m experiments report --out report.html
 

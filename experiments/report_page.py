@@ -100,7 +100,7 @@ def _entry(entry: Entry) -> Html:
 
 
 def _id(section: Section) -> str:
-    """What links lead to: of letters, digits, underscores and hyphens."""
+    """The HTML id of a section: letters, digits, underscores and hyphens."""
     return section.name.replace("/", "-")
 
 
@@ -138,7 +138,7 @@ def _picture(png: bytes, caption: str) -> Html:
 
 
 def _origin(section: Section, made_with: Mapping[str, Any]) -> Html:
-    """The command, and folded away what it ran with."""
+    """The command, and in a fold the settings and versions it ran with."""
     rows = [*_flat(section.settings), *_flat(made_with)]
     lines = [tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in rows]
     return tag(

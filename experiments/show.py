@@ -1,4 +1,4 @@
-"""The tables and galleries of a sweep, also while it runs.
+"""Tables and galleries of a sweep, finished or still running.
 
     python -m experiments show runs/sweep
 

@@ -1,4 +1,4 @@
-"""Sparse fooling images by the thousand: a sweep that goes on when the same command starts again.
+"""Sparse fooling images by the thousand: a sweep that resumes when started again.
 
     python -m experiments sweep --dataset mnist --network cnn --ks 1 5 --repeats 10 --out runs/mnist
 
@@ -71,7 +71,7 @@ class Settings:
 
 
 def main(settings: Settings) -> None:
-    """Runs, or goes on with, the sweep; the last line on standard output is JSON."""
+    """Runs or resumes the sweep; the last line on standard output is JSON."""
     joined = join_processes()  # before JAX looks for devices
     if settings.processes > 1 and not joined:
         sys.exit(launch(settings.processes, settings.process, settings.coordinator))

@@ -1,4 +1,4 @@
-"""Several processes for one command, each a child of a small parent that says how it ended.
+"""Several processes for one command, started by a small parent that reports how each one ended.
 
 The runtime of JAX kills the processes that are left when one of them dies; the parent turns that
 into a sentence.
@@ -21,7 +21,7 @@ STOPPED = 75  # the exit code of a sweep that saved everything before it ended e
 
 
 def join_processes() -> bool:
-    """Joins the others if this process is a child of `launch`; before JAX is used otherwise."""
+    """Joins the other processes if this one is a child of `launch`. Call it before using JAX."""
     if (place := os.environ.get(_CHILD)) is None:
         return False
     coordinator, count, index = place.split()
@@ -66,7 +66,7 @@ def launch(count: int, index: int | None, coordinator: str | None) -> int:
 
 
 def _wait(children: dict[int, subprocess.Popen], count: int) -> int:
-    """Until all have ended; those that are stuck long after another one died are killed."""
+    """Waits until all have ended. Kills those that are still stuck long after another one died."""
     died: tuple[int, int] | None = None
     deadline = float("inf")
     while any(child.poll() is None for child in children.values()):
@@ -93,7 +93,7 @@ def _wait(children: dict[int, subprocess.Popen], count: int) -> int:
 
 @contextmanager
 def one_after_another() -> Iterator[None]:
-    """The first process goes before the others, which then find what it has made."""
+    """Runs the block in the first process, then in the others, which find what it made."""
     if jax.process_count() == 1:
         yield
         return

@@ -1,4 +1,4 @@
-"""How far one long search has come, from the checkpoints of its sweep.
+"""The progress of one long search, from the checkpoints of its sweep.
 
 A sweep tells of finished searches only. The checkpoints of one that takes days hold its population
 with the fitness.
@@ -44,7 +44,7 @@ def at_checkpoint(folder: Path) -> tuple[int, float] | None:
 
 
 def follow(folder: Path, search: Evolution, seconds: float) -> Callable[[Progress], None]:
-    """What a sweep of job 0 alone calls after each segment: notes and says how it stands.
+    """Callback for a sweep of job 0 alone: records and prints its progress after each segment.
 
     Args:
       folder: of the sweep.

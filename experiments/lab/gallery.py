@@ -1,4 +1,4 @@
-"""Galleries: labelled images side by side, every image pixel a block of one colour.
+"""Galleries: labelled images side by side, every image pixel a block of one color.
 
 Images are copied into the canvas block by block, not drawn to scale, so nothing blurs them.
 """
@@ -182,7 +182,7 @@ def _fitting(figure: Figure, texts: Sequence[str], most: float, room: float) -> 
 
 
 def _width(figure: Figure, texts: Sequence[str], size: float) -> int:
-    """Of the widest text, in bold, in pixels of the canvas."""
+    """Width of the widest text, in bold, in pixels of the canvas."""
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     style: dict[str, Any] = {"fontsize": size, "family": _FONT, "weight": "bold", "figure": figure}

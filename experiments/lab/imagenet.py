@@ -36,7 +36,7 @@ def imagenet_victim(spec: str, side: int | None = None, seed: int = 0) -> Victim
 
 
 def title_of(spec: str) -> str:
-    """As titles call a network, before it is there."""
+    """What titles call a network."""
     name, file = split_spec(spec)
     return name if file else f"{name}, UNTRAINED"
 
@@ -57,7 +57,7 @@ def as_victim(
 
 
 def check_network(spec: str, side: int | None, setting: str = "network") -> None:
-    """Refuses what cannot be had, before anything is read.
+    """Refuses a network that does not exist, before anything is read.
 
     Args:
       spec, side: see `imagenet_victim`.

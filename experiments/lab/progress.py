@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, now and then a plain line elsewhere."""
+"""Progress on standard error: a bar on a terminal, an occasional plain line elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _SECONDS_BETWEEN_LINES = 20.0
 
 
 def say(text: str) -> None:
-    """One line."""
+    """Prints one line to standard error."""
     Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(text)
 
 

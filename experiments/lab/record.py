@@ -20,7 +20,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def versions() -> dict[str, Any]:
-    """Of everything that figures depend on: packages, git commit (None outside a clone), device."""
+    """Versions of packages, the git commit (None outside a clone), and the device."""
     packages = {"python": platform.python_version(), "jfool": jfool.__version__}
     for name in _PACKAGES:
         try:
@@ -67,7 +67,7 @@ def print_json(record: Mapping[str, Any]) -> None:
 
 
 def claim_file(path: Path | None) -> None:
-    """Sees that a record can be written, before the work begins; None is no record.
+    """Checks before the work begins that a record can be written; None means no record.
 
     Raises:
       ValueError: the path is a folder, or its folder cannot be made or written to.

@@ -1,4 +1,4 @@
-"""What an experiment hands to the report: tables beside the paper's, figures, settings.
+"""What an experiment hands to the report: tables with the paper's numbers, figures, settings.
 
 A section is a folder with `section.json` and the PNG files it names; `python -m experiments report`
 gathers them. All that it shows was computed.
