@@ -23,7 +23,8 @@ from models import CNN, LeNet
 class Settings:
     pairs: lab.Count = 15  # paired runs for each ratio; the median is reported
     generations: lab.Count = 10  # of a timed run
-    population: Annotated[int, lab.at_least(4)] = 500  # candidates of a generation, as in the paper
+    # candidates of a generation, as in Kumano et al. (2020)
+    population: Annotated[int, lab.at_least(4)] = 500
     k: lab.Count = 5  # altered pixels
 
 

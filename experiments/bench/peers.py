@@ -8,9 +8,9 @@ generation (`population` candidates evaluated) and image. The ratios are medians
 a peer's time over jfool's time beside it: the machine may be shared, absolute times mean little.
 
 What the peers cannot do, and how their evaluations are counted, stands in `peer_attacks`. The
-variants of differential evolution differ (jfool: the paper's rand/1; the peers: best/1, dither),
-which costs neither side time. The peers' overhead per candidate does not depend on the network, so
-the ratios fall as the network grows: `width` shows it.
+variants of differential evolution differ (jfool: rand/1, as in Su et al. (2019); the peers: best/1,
+dither), which costs neither side time. The peers' overhead per candidate does not depend on the
+network, so the ratios fall as the network grows: `width` shows it.
 
 Use an idle machine: PyTorch's threads wait for each other, and beside other work (`load_average` in
 the record) its forward pass takes 10 to 50 times as long, which has nothing to do with the attack.
