@@ -76,7 +76,7 @@ def test_it_is_a_model_to_attack(model):
     ten.eval()
     search = jfool.DifferentialEvolution(population_size=4)
     attack = jfool.SparseFooling(ten.image_shape, ten.num_classes, max_k=2, search=search)
-    jobs = jfool.grid(jfool.SparseJob, base=[[0.0]], label=range(4), k=2)
+    jobs = jfool.grid(jfool.SparseJob, base=[[0.0]], target=range(4), k=2)
     result = jfool.run(jax.random.key(0), attack, ten, jobs, num_steps=2)
     confidence = np.diag(softmax(logits_of(ten, result.images), axis=1))
     np.testing.assert_allclose(result.confidence, confidence, rtol=1e-4)
