@@ -58,9 +58,11 @@ def _unknown(known: Mapping[str, Module], arguments: Sequence[str]) -> str:
     first = arguments[0]
     got = " ".join(arguments[:2]) if any(c.startswith(f"{first} ") for c in known) else first
     meant = [command for command in known if command.split()[-1] == first]
-    if not meant and first in FORMER:
-        meant, got = [FORMER[first]], first
-    meant = meant or difflib.get_close_matches(got, known, n=3, cutoff=0.5)
+    former = next((word for word in arguments[:2] if word in FORMER), None)
+    if not meant and former:
+        meant, got = [FORMER[former]], former
+    meant = meant or [command for command in known if command.split()[0] == got]
+    meant = meant or difflib.get_close_matches(got, known, n=1, cutoff=0.6)
     expected = " or ".join(meant) or f"one of {', '.join(known)}"
     return f"experiment: expected {expected}, got {got}"
 

@@ -41,7 +41,7 @@ class Settings:
     classes: lab.Classes | None = None  # to be reached; all by default
     repeats: lab.Count = 1  # searches for each color and class
     search: lab.Evolution = lab.Evolution(until=0.995)
-    stop_at_success: bool = False  # no more repeats of a cell after a search that ended by `until`
+    stop_at_success: bool = False  # stop repeating a cell once a search has reached `until`
     objective: lab.Objective = "confidence"  # what is maximized
     boundary: lab.Boundary = "clip"  # what happens to pixels that leave the image
     retry_log_confidence: bool = False  # search cells below 1 % again, for the log-confidence

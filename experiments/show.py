@@ -31,9 +31,13 @@ class Settings:
 
 def main(settings: Settings) -> None:
     """Prints tables, writes galleries; the last line on standard output is JSON."""
+    try:
+        results = jfool.read_sweep(settings.run)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"run: {str(error).removeprefix('folder: ')}") from error
     out = settings.out or folder_of(settings.run)
     out.mkdir(parents=True, exist_ok=True)
-    show(jfool.read_sweep(settings.run), folder_of(settings.run).name, out)
+    show(results, folder_of(settings.run).name, out)
 
 
 def folder_of(run: str) -> Path:

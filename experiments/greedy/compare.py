@@ -8,7 +8,7 @@ evolution never found. Here six variants of it are tried on twelve cells, each a
 class. The best one and jfool's own greedy search then run on every base color and class of CIFAR-10
 with k = 5, and on twenty classes of ImageNet and the centipede with ten pixels on gray. Expected:
 the greedy search brings 41 of 60 cells to 90 % confidence, differential evolution 21, and blue
-becomes a car. `reduced` takes two hours on two cores; an interrupted run goes on where it was.
+becomes a car. `reduced` takes two hours on two cores; an interrupted run resumes.
 """
 
 import dataclasses

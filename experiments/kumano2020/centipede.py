@@ -6,7 +6,7 @@ One search of 1 000 candidates over 30 000 generations, on grey; the paper reach
 torchvision's ResNet50. `reduced` takes 30 minutes on two cores; an interrupted run goes on from its
 last checkpoint. What the search costs on accelerators one need not own:
 
-    python -m experiments plan --model resnet50 --k 10 --population 1000 --generations 30000 \
+    python -m experiments plan --network resnet50 --k 10 --population 1000 --generations 30000 \
         --jobs 1 --lanes 1 --split 8 --topology v5e:2x4
 """
 

@@ -4,8 +4,8 @@
 
 One network a run. For each k, base color and class: the mean confidence of the sparse fooling
 images (SFIs) found, and that of the color alone; figures 4 and 5; and the orderings that the paper
-reads off its tables. `reduced` takes an hour on two cores for ResNet20; an interrupted run goes on
-where it was.
+reads off its tables. `reduced` takes an hour on two cores for ResNet20; an interrupted run
+resumes.
 """
 
 from collections.abc import Iterator, Mapping

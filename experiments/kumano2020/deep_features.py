@@ -5,7 +5,7 @@
 50 natural images and 50 sparse fooling images (SFIs) on black for each class, and the black and the
 blue image, at the second-to-last layer of VGG16. In the paper natural images and SFIs of a class
 lie near each other, so near that detectors of foreign images cannot tell them apart. `reduced`
-takes half an hour on two cores; an interrupted run goes on where it was.
+takes half an hour on two cores; an interrupted run resumes.
 """
 
 from collections.abc import Iterator, Mapping

@@ -5,7 +5,7 @@
 One search for a sparse fooling image (SFI) for each class, on torchvision's ResNet50. In the paper
 almost all fail, those for the classes 151 to 287, dogs and cats, most of all: whatever raises one
 of these classes also raises its many neighbors, and the softmax shares the confidence among them.
-`reduced` takes 40 minutes on two cores; an interrupted run goes on where it was.
+`reduced` takes 40 minutes on two cores; an interrupted run resumes.
 """
 
 from collections.abc import Iterator, Mapping

@@ -5,7 +5,7 @@
 Sparse fooling images (SFIs) for every base color and class are made against each network and shown
 to all of them. One transfers when both networks take it for its class with more than 90 %
 confidence. In the paper 45 % of ResNet50's SFIs fool VGG16, and 9 % of VGG16's fool ResNet50.
-`reduced` takes an hour on two cores; an interrupted run goes on where it was.
+`reduced` takes an hour on two cores; an interrupted run resumes.
 """
 
 from collections.abc import Iterator, Mapping

@@ -32,7 +32,7 @@ def join_processes() -> bool:
 
 
 def launch(count: int, index: int | None, coordinator: str | None) -> int:
-    """Starts this very command as one child, or as all of them, and waits.
+    """Starts the same command as one child, or as all of them, and waits.
 
     Args:
       count: processes altogether.

@@ -54,8 +54,10 @@ def parse_colors(
         known = next((i for i, named in enumerate(NAMED.values()) if named == rgb), None)
         slot = len(NAMED) + num_custom if known is None else known
         num_custom += known is None
-        if rgb in [color.rgb for color in colors]:
-            raise ValueError(f"{setting}: expected different ones, got {text!r} twice")
+        if same := [other for other, color in zip(texts, colors, strict=False) if color.rgb == rgb]:
+            raise ValueError(
+                f"{setting}: expected different ones, got {same[0]!r} and {text!r}, the same color"
+            )
         colors.append(Color(name if known is None else list(NAMED)[known], rgb, slot))
     if len(NAMED) + num_custom > MAX_COLORS:
         raise ValueError(

@@ -18,7 +18,7 @@ FORMER = {  # options of earlier versions
     "learning_rate": "step_size",
     "model": "network",
     "models": "networks",
-    "overwrite": "out with another folder",
+    "overwrite": "out FOLDER, another one",
     "settings": "ascents",
     "steps": "num_steps",
     "weights": "network NAME=FILE",
@@ -84,8 +84,8 @@ def _refuse_former(words: Sequence[str], settings: Any) -> None:
     """Refuses options of earlier versions with the ones that replace them."""
     known = {leaf.name for leaf in leaves(settings)}
     for word in words:
-        name = word.removeprefix("--").replace("-", "_")
+        option = word.partition("=")[0]
+        name = option.removeprefix("--").replace("-", "_")
         new = FORMER.get(name, "")
-        if word.startswith("--") and name not in known and (new.split(" ")[0] in {*known, "out"}):
-            option = new.replace("_", "-")
-            raise ValueError(f"option: expected --{option}, got {word}")
+        if option.startswith("--") and name not in known and new.split(" ")[0] in {*known, "out"}:
+            raise ValueError(f"option: expected --{new.replace('_', '-')}, got {option}")

@@ -217,8 +217,8 @@ class Evolution:
     """Searches by differential evolution."""
 
     population: Annotated[int, at_least(4)] = 500  # candidates of a generation
-    generations: Number = 1000  # of a search, at most
-    until: Confidence | None = None  # a search ends at this confidence; None runs all generations
+    generations: Number = 1000  # generations of a search, at most
+    until: Confidence | None = None  # a search ends at this confidence; None: run all generations
     seed: Seed = 0  # of the searches
     lanes: Lanes = 10  # searches side by side
     chunk: Chunk | None = None  # images per call of the network; by default `population`

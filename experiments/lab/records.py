@@ -80,11 +80,12 @@ class Records:
         yield from ((value, self.rows(np.array(rows))) for value, rows in found.items())
 
     def best(self, *names: str, by: str = "confidence") -> "Records":
-        """Of each group the row with the highest value, the first of equals; NaN comes last."""
-        value = np.nan_to_num(self[by], nan=-np.inf)
+        """Of each group the row with the highest value, the first of equal ones; NaN comes last."""
+        value = self[by]
         best: dict[tuple[Any, ...], int] = {}
         for i, group in enumerate(self.columns(*names)):
-            if value[i] > value[best.setdefault(group, i)]:
+            held = value[best.setdefault(group, i)]
+            if value[i] > held or (np.isnan(held) and not np.isnan(value[i])):
                 best[group] = i
         return self.rows(np.array(list(best.values()), int))
 
@@ -126,9 +127,14 @@ class Records:
 
 def _to_arrow(array: np.ndarray) -> pa.Array:
     if array.ndim <= 1:
-        return pa.array(array.tolist() if array.dtype.kind in "OU" else array)
+        if array.dtype.kind == "U":
+            return pa.array(array.tolist(), pa.string())
+        return pa.array(array.tolist() if array.dtype.kind == "O" else array)
     if array.dtype == bool:
-        array = array.astype(np.uint8)
+        raise TypeError(f"columns: expected numbers in arrays [R, ...], got bool {array.shape}")
+    if not array.size:
+        kind = pa.fixed_shape_tensor(pa.from_numpy_dtype(array.dtype), array.shape[1:])
+        return pa.ExtensionArray.from_storage(kind, pa.array([], kind.storage_type))
     return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(array))
 
 

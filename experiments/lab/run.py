@@ -1,4 +1,4 @@
-"""A run of an experiment: its folder, its networks, and searches that go on where they stopped."""
+"""A run of an experiment: its folder, and sweeps that resume."""
 
 from dataclasses import dataclass
 from pathlib import Path

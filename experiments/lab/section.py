@@ -52,7 +52,7 @@ class Table:
             if cells is None:
                 continue
             shape = len(cells), {len(row) for row in cells}
-            if shape != (len(self.rows), {len(self.columns)}):
+            if shape != (len(self.rows), {len(self.columns)} if self.rows else set()):
                 raise ValueError(
                     f"{name}: expected {len(self.rows)} rows of {len(self.columns)} cells for "
                     f"{self.title!r}, got {shape[0]} of {sorted(shape[1])}"
@@ -174,7 +174,7 @@ def read_section(folder: Path) -> tuple[Section, dict[str, Any]]:
 
 def shown(cell: Cell) -> str:
     """A cell as text."""
-    if cell is None:
+    if cell is None or cell != cell:  # NaN is no number
         return "-"
     return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
 

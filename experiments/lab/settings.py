@@ -87,7 +87,8 @@ def check(settings: Any) -> None:
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
-    for leaf in leaves(settings):
+    # What is attacked first: a network is looked for by its data set.
+    for leaf in sorted(leaves(settings), key=lambda leaf: leaf.name != "dataset"):
         for found, value in _checks(leaf.hint, leaf.value):
             found.refuse(leaf.name, value, settings)
     if hasattr(settings, "check"):
@@ -148,7 +149,7 @@ def _marks(hint: Any) -> Iterator[Any]:
 
 
 def _checks(hint: Any, value: Any) -> Iterator[tuple[Check, Any]]:
-    """Checks of an annotation with the values that they concern; None is checked by nothing."""
+    """Checks of an annotation with the values that they concern; None is not checked."""
     origin, inside = get_origin(hint), get_args(hint)
     if origin is Annotated:
         yield from _checks(inside[0], value)

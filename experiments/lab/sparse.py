@@ -39,8 +39,8 @@ def cells(
 ) -> Records:
     """What is searched for: a record for each k, base color, class to reach, and repeat.
 
-    A record's `job_id` names the draws of its search. It does not depend on which other colors,
-    classes and repeats are asked for beside it.
+    A record's `job_id` names the draws of its search. It does not depend on which other colors and
+    classes are asked for; with one k, nor on the number of repeats.
 
     Args:
       ks: the most pixels that are altered.

@@ -116,7 +116,7 @@ def check_network(spec: str, dataset: str, setting: str = "network") -> None:
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
-    name, weights = split_spec(spec)
+    name, weights = split_spec(spec, setting)
     if name not in models.ARCHITECTURES:
         known = ", ".join(models.ARCHITECTURES)
         raise ValueError(f"{setting}: expected one of {known}, got {name!r}")
@@ -126,15 +126,15 @@ def check_network(spec: str, dataset: str, setting: str = "network") -> None:
         raise FileNotFoundError(f"{setting}: expected a file, got none at {weights}")
 
 
-def split_spec(spec: str) -> tuple[str, Path | None]:
+def split_spec(spec: str, setting: str = "network") -> tuple[str, Path | None]:
     """`NAME` or `NAME=FILE`.
 
     Raises:
-      ValueError: there is nothing after the equals sign.
+      ValueError: there is nothing before or after the equals sign.
     """
     name, equals, file = spec.partition("=")
-    if equals and not file:
-        raise ValueError(f"network: expected NAME or NAME=FILE, got {spec!r}")
+    if not name or (equals and not file):
+        raise ValueError(f"{setting}: expected NAME or NAME=FILE, got {spec!r}")
     return name, Path(file) if file else None
 
 

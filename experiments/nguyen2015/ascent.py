@@ -5,8 +5,8 @@
 From the mean color of ImageNet and noise of one grey level, images climb the confidence in each of
 the paper's twenty classes: without a regularizer until the network is certain, and with the paper's
 three sets of regularizers for its numbers of steps. The paper: 99.99 % in every class without, a
-mean of 98.59 % with decay. `reduced` takes 20 minutes on two cores; an interrupted run goes on
-where it was.
+mean of 98.59 % with decay. `reduced` takes 20 minutes on two cores; an interrupted run
+resumes.
 """
 
 from collections.abc import Iterator, Mapping

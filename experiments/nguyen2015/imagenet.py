@@ -6,7 +6,7 @@ One archive holds a champion for each of the 1 000 classes. Genes are bytes of p
 a small network that grows and paints ("cppn"). Their confidences are compared over the classes and
 at equal cost; relatives among the champions are shown, and parts of some are taken away while the
 network stays sure of them. The paper: medians of 21.59 % (direct) and 88.11 % (CPPN). `reduced`
-takes 25 minutes on two cores; an interrupted run goes on where it was.
+takes 25 minutes on two cores; an interrupted run resumes.
 """
 
 import dataclasses

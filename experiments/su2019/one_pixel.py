@@ -2,10 +2,10 @@
 
     python -m experiments su2019 one_pixel paper --networks nin allconv cifar_vgg16=FILE
 
-Test images that a network classifies correctly are driven to all nine other classes by
-differential evolution, until the target has 90 % confidence. An image counts as fooled untargeted
-when any of its nine attacks succeeds. The paper: 16 to 23 % targeted with one pixel, 44 % with
-five. `reduced` takes two hours on two cores; an interrupted run goes on where it was.
+Test images that a network classifies correctly are attacked toward each of the nine other classes
+by differential evolution, until the target has 90 % confidence. An image counts as fooled
+untargeted when any of its nine attacks succeeds. The paper: 16 to 23 % targeted with one pixel,
+44 % with five. `reduced` takes two hours on two cores; an interrupted run resumes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ class Settings:
     num_images: lab.Count = 500  # test images for each network, of those it classifies correctly
     ks: lab.Ks = (1, 3, 5)  # the most pixels that are altered
     search: lab.Evolution = lab.Evolution(population=400, generations=100, until=0.9, lanes=9)
-    show_natural: lab.Flag = True  # draw images before and after; both belong to the data set
+    show_natural: lab.Flag = True  # draw images before and after (they come from the data set)
 
 
 PRESETS = {
@@ -98,7 +98,7 @@ def pictures(s: Settings, found: lab.Records, out: Path) -> Iterator[lab.Picture
 
 
 def before_and_after(of: lab.Records, names: Sequence[str]) -> Iterator[lab.gallery.Row]:
-    """For each k, of each image the most confident attack, and the eight best of them."""
+    """For each k the eight most confident attacks, one for each image."""
     for k, of_k in of.groups("k"):
         best = of_k.ordered(-of_k["confidence"]).best("image_id").rows(slice(8))
         before = best.columns("base", "label", "clean_confidence")

@@ -34,7 +34,7 @@ def test_a_named_colour_has_its_slot_whatever_stands_beside_it():
         (["nan"], 3, "got 'nan'"),
         (["0,1"], 3, "got '0,1'"),
         (["red"], 1, "mnist has grey images, got 'red'"),
-        (["white", "1,1,1"], 3, "expected different ones, got '1,1,1' twice"),
+        (["white", "1,1,1"], 3, "got 'white' and '1,1,1', the same color"),
         ([str(i / 100) for i in range(1, 30)], 3, "at most 26 that have no name, got 29"),
     ],
 )

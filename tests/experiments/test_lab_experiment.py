@@ -201,7 +201,7 @@ def test_the_help_names_presets_and_settings(capsys):
         ("smoke --k 1", "option: expected --ks, got --k"),
         ("smoke --model mlp", "option: expected --network, got --model"),
         ("smoke --weights w", "option: expected --network NAME=FILE, got --weights"),
-        ("smoke --overwrite", "option: expected --out with another folder, got --overwrite"),
+        ("smoke --overwrite", "option: expected --out FOLDER, another one, got --overwrite"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_made(words, sentence):

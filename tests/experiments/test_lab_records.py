@@ -139,3 +139,23 @@ def test_parquet_holds_all_but_images(tmp_path):
     assert table.column_names == ["a", "confidence"]
     assert table.column("a").to_pylist() == [1, 2]
     assert [path.name for path in tmp_path.iterdir()] == ["r.parquet"]
+
+
+def test_records_without_rows_keep_their_shapes_and_join_others():
+    none = Records.of(name=np.zeros(0, str), image=np.zeros((0, 2, 3, 1), np.float32))
+    assert none["image"].shape == (0, 2, 3, 1)
+    one = Records.of(name=["a"], image=np.ones((1, 2, 3, 1), np.float32))
+    joined = Records.joined([none, one])
+    assert joined["name"].tolist() == ["a"]
+    assert joined["image"].shape == (1, 2, 3, 1)
+    assert none.plus(more=np.zeros((0, 4)))["more"].shape == (0, 4)
+
+
+def test_a_number_however_low_is_better_than_none():
+    found = Records.of(group=["a", "a"], confidence=[np.nan, -np.inf], place=[0, 1])
+    assert found.best("group")["place"].tolist() == [1]
+
+
+def test_arrays_of_truths_are_refused():
+    with pytest.raises(TypeError, match=r"columns: expected numbers .*, got bool \(2, 2\)"):
+        Records.of(mask=np.ones((2, 2), bool))

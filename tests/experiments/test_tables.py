@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import lab
-from experiments.lab.section import Section, Table, floored, publish
+from experiments.lab.section import Section, Table, floored, publish, shown
 from experiments.lab.sparse_tables import confidence_table, counts, gallery_of, tables_of
 
 NAN = math.nan
@@ -98,3 +98,9 @@ def test_many_classes_are_printed_in_blocks_of_ten(tmp_path, capsys):
 def test_a_table_of_other_sizes_than_its_heads_is_refused():
     with pytest.raises(ValueError, match="paper: expected 1 rows of 2 cells for 'T', got 1 of"):
         Table("T", ["a", "b"], ["r"], [[1, 2]], [[1]])
+
+
+def test_a_table_may_have_no_rows_and_nan_is_a_dash():
+    empty = Table("nothing", ["x"], [], [])
+    assert list(empty.measured) == []
+    assert [shown(cell) for cell in (NAN, None, 0.5)] == ["-", "-", "0.5"]
