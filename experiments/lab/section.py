@@ -7,7 +7,7 @@ gathers them. All that it shows was computed.
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,7 +203,6 @@ def table(
     paper: Mapping[str, Mapping[str, Cell]] | None = None,
     *,
     columns: Sequence[str] | None = None,
-    bold: Callable[[Cell], bool] | None = None,
 ) -> Table:
     """A table from cells by row and column, beside the paper's where it has some.
 
@@ -214,7 +213,6 @@ def table(
       measured: cells by head of the row and head of the column.
       paper: the same of the paper, or None where there is nothing to compare with.
       columns: heads, by default all measured ones and then the paper's others, as they appear.
-      bold: which measured cells are set off.
     """
     rows = list(dict.fromkeys([*measured, *(paper or ())]))
     if columns is None:
@@ -224,12 +222,5 @@ def table(
     def laid_out(table: Mapping[str, Mapping[str, Cell]]) -> list[list[Cell]]:
         return [[table.get(row, {}).get(column) for column in columns] for row in rows]
 
-    ours = laid_out(measured)
-    return Table(
-        title,
-        columns,
-        rows,
-        ours,
-        None if paper is None else laid_out(paper),
-        None if bold is None else [[bold(cell) for cell in row] for row in ours],
-    )
+    beside = None if paper is None else laid_out(paper)
+    return Table(title, columns, rows, laid_out(measured), beside)

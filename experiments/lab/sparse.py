@@ -53,10 +53,10 @@ def cells(
     """
     parsed = parse_colors(colors, shape[2], "the network")
     found = [
-        (_job_id(i, color, label, repeat, repeats, num_classes), k, color.name, label, repeat)
+        (_job_id(i, color, target, repeat, repeats, num_classes), k, color.name, target, repeat)
         for i, k in enumerate(ks)
         for color in parsed
-        for label in classes
+        for target in classes
         for repeat in range(repeats)
     ]
     ids, k, color, target, repeat = map(list, zip(*found, strict=True))
@@ -188,6 +188,6 @@ def plain(model: Any, colors: Sequence[Color], shape: Shape) -> Float[np.ndarray
 
 
 def _job_id(
-    k_number: int, color: Color, label: int, repeat: int, repeats: int, num_classes: int
+    k_number: int, color: Color, target: int, repeat: int, repeats: int, num_classes: int
 ) -> int:
-    return ((k_number * repeats + repeat) * num_classes + label) * MAX_COLORS + color.slot
+    return ((k_number * repeats + repeat) * num_classes + target) * MAX_COLORS + color.slot
