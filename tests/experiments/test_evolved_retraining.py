@@ -103,6 +103,7 @@ def untrained(monkeypatch):
     monkeypatch.setattr(fooling_images, "train_with", train_with)
 
 
+@pytest.mark.slow
 def test_the_first_generation_is_the_start_of_the_runs_that_go_on(stripes, untrained, tmp_path):
     settings = smoke(ROUNDS, population=6, generations=2)
     new = [as_bytes(FOUND["image"])]

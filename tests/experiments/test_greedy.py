@@ -56,6 +56,7 @@ def done(module_patch, tiny_module, quick_compiler, tmp_path_factory):
     return out, run(EXPERIMENT, COMMAND, out, **CHANGES)
 
 
+@pytest.mark.slow
 def test_the_recorded_search_is_the_search_itself(linear_model, out):
     s = smoke(EXPERIMENT, mutants=("rand",))
     victim, wanted = lab.Victim("linear", linear_model, {}, (6, 6, 1), 4), cells()

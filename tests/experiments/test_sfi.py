@@ -101,6 +101,7 @@ def test_the_same_settings_search_nothing_again_and_others_are_refused(ran):
         run(ran.out, classes=CLASSES, colors=COLORS, seed=1)
 
 
+@pytest.mark.slow
 def test_hopeless_cells_are_searched_again_and_reported_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(sfi, "RETRY_BELOW", 0.5)
     ran = run(tmp_path, retry_log_confidence=True)
@@ -144,6 +145,7 @@ def test_when_all_cells_are_done_nothing_more_is_searched(tmp_path):
     assert [row["stopped"] for row in ran.rows] == [True]
 
 
+@pytest.mark.slow
 def test_the_demo_sets_greedy_search_beside_evolution_with_one_budget(tmp_path):
     ran = run(tmp_path, demo, k=2, budget=100, population=8, until=None)
     by_method = {}

@@ -189,6 +189,7 @@ CODE
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "expected", "sentence"),
     [
