@@ -148,7 +148,7 @@ def test_the_folder_of_another_program_is_not_shown(tmp_path):
     jfool.sweep(jax.random.key(0), attack, model, jobs, num_steps=1, folder=tmp_path / "run")
     with pytest.raises(ValueError, match="run: expected the folder of `python -m experiments"):
         show.main(show.Settings(str(tmp_path / "run")))
-    with pytest.raises(FileNotFoundError, match="folder: expected the folder of a sweep"):
+    with pytest.raises(FileNotFoundError, match="run: expected the folder of a sweep"):
         show.main(show.Settings(str(tmp_path)))
 
 
