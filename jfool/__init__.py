@@ -20,6 +20,7 @@ from jfool.attacks.feature_inversion import InversionJob
 from jfool.attacks.gradient_fooling import AscentJob, NearBase, Uniform
 from jfool.base import Attack, Candidate
 from jfool.composition import Composition
+from jfool.counting import counted
 from jfool.criteria import confident, misclassified, suppressed
 from jfool.encodings import (
     CPPN,
@@ -92,6 +93,7 @@ __all__ = [
     "__version__",
     "confidence_steps",
     "confident",
+    "counted",
     "examples",
     "grid",
     "misclassified",

@@ -58,17 +58,19 @@ def reference_class(job: Any, targeted: bool) -> Any:
 
 @pytree
 class Candidate:
-    """The best answer of an attack so far; of an archive, the best in each cell.
+    """An answer of an attack; of an archive, the best in each cell.
 
     Every field has the axes of the job's class first (`reference_class`): none, or `[cells]` if the
     job has an answer for each of several classes.
 
     Attributes:
       image: `[H, W, C]`, in [0, 1].
-      logits: `[K]`, the model's for the image; NaN before any evaluation.
+      logits: `[K]`, the model's for the image; NaN if it was not shown to the model.
       fitness: `[]`, the objective's for the logits; larger is better.
       genotype: the image as the encoding represents it.
       notes: anything else that the attack reports, a pytree; None for nothing.
+      found: `[]` bool; False where there is no answer, as in an empty cell. What is not found has
+        no confidence and never succeeds.
     """
 
     image: Array
@@ -76,6 +78,18 @@ class Candidate:
     fitness: Array
     genotype: Any
     notes: Any = None
+    found: Any = True
+
+
+@pytree
+class Info:
+    """What a step tells those who watch; the next step does not need it.
+
+    Attributes:
+      fitness: `[]` or `[cells]`, the best so far.
+    """
+
+    fitness: Array
 
 
 @runtime_checkable
@@ -93,21 +107,29 @@ class Objective(Protocol):
 class Evaluator(Protocol):
     """`evaluate(encoding, job, genotypes [P, ...]) -> logits [P, K]` (see `jfool.Evaluate`)."""
 
-    def __call__(self, encoding: Any, job: Any, genotypes: Any) -> Logits: ...
+    def __call__(self, encoding: Any, job: Any, genotypes: Any, *, when: Any = True) -> Logits: ...
     def fittest(
-        self, encoding: Any, objective: Objective, job: Any, genotypes: Any
+        self, encoding: Any, objective: Objective, job: Any, genotypes: Any, *, when: Any = True
     ) -> tuple[Fitness, Float[Array, " K"]]: ...
     def gradient(
-        self, encoding: Any, score: Any, job: Any, genotypes: Any
+        self, encoding: Any, score: Any, job: Any, genotypes: Any, *, when: Any = True
     ) -> tuple[Fitness, Any, Logits]: ...
+    def pullback(
+        self, encoding: Any, directions: Any, job: Any, genotypes: Any, *, when: Any = True
+    ) -> tuple[Logits, Any]: ...
 
 
 @runtime_checkable
 class Attack(Protocol):
     """An attack, written for one job; `jfool.run` vmaps it over jobs and steps it.
 
-    `image_shape` (H, W, C), `num_classes` (K) and `targeted` (reach `job.target`, or leave
-    `job.label`) are fixed for the compiled program.
+    `image_shape` (H, W, C), `num_classes` (K), `targeted` (reach `job.target`, or leave
+    `job.label`) and `images_at_once` (the most images that a step shows in one call) are fixed for
+    the compiled program.
+
+    An attack may also have `last(job, state) -> Candidate`, the answer after its last step whether
+    or not it was shown to the model, and a `constraint` (`jfool.constraints`), outside of which
+    nothing is a success.
     """
 
     @property
@@ -116,6 +138,8 @@ class Attack(Protocol):
     def num_classes(self) -> int: ...
     @property
     def targeted(self) -> bool: ...
+    @property
+    def images_at_once(self) -> int: ...
 
     def check(self, jobs: Any) -> None:
         """Raises ValueError or TypeError if settings or jobs (leading axis N, NumPy leaves) cannot
@@ -124,8 +148,14 @@ class Attack(Protocol):
     def init(self, key: PRNGKey, job: Any) -> Any:
         """Draws the start, without evaluating it."""
 
-    def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> Any:
-        """One generation or gradient step; the first one evaluates what `init` drew."""
+    def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> tuple[Any, Any]:
+        """One generation or gradient step; the first one evaluates what `init` drew.
+
+        Returns:
+          The state, which is what the next step needs, and what a person wants to see, a pytree
+          such as `Info`.
+        """
+        ...
 
     def best(self, job: Any, state: Any) -> Candidate:
         """The best answer so far."""

@@ -1,20 +1,82 @@
-"""An attack as search x encoding x objective."""
+"""An attack as search x encoding x objective, inside a constraint."""
 
-from typing import Any
+import dataclasses
+from typing import Any, Protocol, runtime_checkable
 
 import jax
+from jax import Array
+from jaxtyping import Float
 
 from jfool.arguments import check_classes, check_num_classes
-from jfool.base import Candidate, Evaluator, PRNGKey, pytree, static
-from jfool.objectives import Objective
+from jfool.base import Candidate, Evaluator, Logits, Objective, PRNGKey, pytree, static
+from jfool.objectives import OfLogits
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What a search is to do for one job, with the parts of its attack.
+
+    Attributes:
+      encoding, objective, job: of the attack.
+      image_shape, num_classes: (H, W, C) and K.
+      constraint: where the answer may lie; None for anywhere in [0, 1].
+      start: `start(key, image)`, where a search for one image begins; None for the encoding's own.
+      evaluate: shows genotypes to the model; None before the first step.
+    """
+
+    encoding: Any
+    objective: Any
+    job: Any
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    constraint: Any = None
+    start: Any = None
+    evaluate: Any = None
+
+    def logits(self, genotypes: Any) -> Logits:
+        """`[P, K]`."""
+        return self._evaluate(self.encoding, self.job, genotypes)
+
+    def fittest(self, genotypes: Any) -> tuple[Float[Array, " P"], Float[Array, " K"]]:
+        """Fitness `[P]`, and the logits `[K]` of the fittest."""
+        return self._evaluate.fittest(self.encoding, self.objective, self.job, genotypes)
+
+    def gradient(self, genotype: Any) -> tuple[Float[Array, ""], Any, Float[Array, " K"]]:
+        """Of one genotype: its fitness, the gradient of that, and its logits `[K]`."""
+        objective = self.objective
+        score = objective if hasattr(objective, "show") else OfLogits(objective)
+        one = jax.tree.map(lambda leaf: leaf[None], genotype)
+        found = self._evaluate.gradient(self.encoding, score, self.job, one)
+        return jax.tree.map(lambda leaf: leaf[0], found)
+
+    @property
+    def _evaluate(self) -> Any:
+        if self.evaluate is None:
+            raise TypeError("evaluate: expected to be used in a step, got a call before the first")
+        return self.evaluate
+
+
+@runtime_checkable
+class Search(Protocol):
+    """How better answers are found; a pytree. It holds the settings, its state all that changes.
+
+    `images_at_once` is how many images a step shows in one call.
+    """
+
+    @property
+    def images_at_once(self) -> int: ...
+    def init(self, key: PRNGKey, task: Task) -> Any: ...
+    def step(self, key: PRNGKey, task: Task, state: Any) -> tuple[Any, Any]: ...
+    def best(self, task: Task, state: Any) -> Candidate: ...
+    def check(self) -> None: ...
 
 
 class Composed:
-    """The methods of every attack that has a `search`, an `encoding`, an `objective` and
-    `num_classes`.
+    """The methods of every attack that has a `search`, an `encoding`, an `objective`,
+    `image_shape` and `num_classes`, and perhaps a `constraint` and a `start`.
 
-    A named attack is a `pytree` with the settings of its paper as fields; its encoding is a
-    property, made from them.
+    A named attack is a `pytree` with the settings of its paper as fields; parts may be properties
+    made from them.
     """
 
     def __post_init__(self: Any) -> None:
@@ -24,21 +86,32 @@ class Composed:
     def targeted(self: Any) -> bool:
         return self.objective.targeted
 
+    @property
+    def images_at_once(self: Any) -> int:
+        return self.search.images_at_once
+
+    def task(self: Any, job: Any, evaluate: Evaluator | None = None) -> Task:
+        """What the search is to do for a job."""
+        constraint, start = (getattr(self, name, None) for name in ("constraint", "start"))
+        return Task(
+            self.encoding,
+            self.objective,
+            job,
+            self.image_shape,
+            self.num_classes,
+            constraint,
+            start,
+            evaluate,
+        )
+
     def init(self: Any, key: PRNGKey, job: Any) -> Any:
-        del job
-        return self.search.init(key, self.encoding, self.num_classes)
+        return self.search.init(key, self.task(job))
 
-    def step(self: Any, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> Any:
-        def score(genotypes):
-            return evaluate.fittest(self.encoding, self.objective, job, genotypes)
-
-        return self.search.step(key, self.encoding, score, state)
+    def step(self: Any, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> tuple[Any, Any]:
+        return self.search.step(key, self.task(job, evaluate), state)
 
     def best(self: Any, job: Any, state: Any) -> Candidate:
-        i = self.search.best(state.fitness)
-        genotype = jax.tree.map(lambda leaf: leaf[i], state.population)
-        image = self.encoding.decode(job, genotype)
-        return Candidate(image, state.logits, state.fitness[i], genotype)
+        return self.search.best(self.task(job), state)
 
     def check(self: Any, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""
@@ -61,7 +134,7 @@ class Composed:
 
 @pytree
 class Composition(Composed):
-    """A population search over genotypes, whose images an objective scores.
+    """A search over genotypes, whose images an objective scores.
 
     `jfool.SparseFooling` and `jfool.OnePixel` are compositions with the settings of their papers;
     any other combination of parts is an attack too.

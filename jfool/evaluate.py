@@ -1,62 +1,88 @@
-"""The one place that decodes genotypes, calls the model, and counts queries."""
+"""The one place that decodes genotypes, shows images to the model, and counts them."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.tree_util import Partial
 from jax.typing import ArrayLike
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from jfool.base import Fitness, Images, Logits, Model, Objective, pytree, reference_class, static
+from jfool.base import (
+    Fitness,
+    Images,
+    Logits,
+    Model,
+    Objective,
+    pytree,
+    reference_class,
+    static,
+)
+from jfool.batches import Rows, Show, in_batches
+from jfool.counting import Shown, note
 
-# From the logits [K] of one image, and its job, to a pytree of arrays.
-Readout = Callable[[Float[Array, " K"], Any], Any]
-# `show(model, jobs, genotypes [B, ...])`: one call of the model; a pytree of arrays [B, ...].
-Show = Callable[[Model, Any, Any], Any]
-# `score(model, images, jobs) -> (fitness [B], logits [B, K])`, differentiable in the images.
-Score = Callable[[Model, Images, Any], tuple[Fitness, Logits]]
+# `readout(logits [K], job, genotype)`, of one image: a pytree of arrays.
+Readout = Callable[[Float[Array, " K"], Any, Any], Any]
+# From the logits [K] of one image, and its job, to M linear functionals of the logits, [M, K].
+Directions = Callable[[Float[Array, " K"], Any], Float[Array, "M K"]]
+
+
+@runtime_checkable
+class Score(Protocol):
+    """What `evaluate.gradient` differentiates; a pytree.
+
+    `show(model, images [B, H, W, C])` is the model's answer, arrays `[B, ...]`. The score itself is
+    written for one image: `score(answer, job, genotype) -> (fitness [], logits [K])`.
+    """
+
+    def show(self, model: Model, images: Images, /) -> Any: ...
+    def __call__(self, answer: Any, job: Any, genotype: Any, /) -> tuple[Fitness, Logits]: ...
 
 
 @pytree
 class Evaluate:
-    """A model as attacks see it: `evaluate(encoding, job, genotypes [P, ...]) -> logits [P, K]`,
-    `evaluate.fittest(...)` for searches that need only fitness, and `evaluate.gradient(...)`.
+    """A model as attacks see it: `evaluate(encoding, job, genotypes [P, ...]) -> logits [P, K]`.
 
-    Images exist only inside a chunk: they are decoded, shown to the model and dropped. Under `vmap`
-    over jobs, the candidates of all lanes form one queue, those of live lanes first, and only the
-    chunks with live ones are computed. The last chunk is padded, so one body is compiled. Lanes
-    that are not live get NaN logits.
+    Under `vmap` over jobs the candidates of all lanes are evaluated together (`jfool.batches`).
+    Every call takes `when`, `[]` or `[P]` bool: other rows are not computed where a queue can skip
+    them, are not counted, and read NaN. `jfool.counted` tells how many images a function showed.
 
     Attributes:
-      model: `images [B, H, W, C] -> logits [B, K]`, any callable pytree.
-      live: `[]` bool; False once the lane's job is finished.
+      model: `images [B, H, W, C] -> logits [B, K]`, any callable pytree. If its attribute
+        `stochastic` is True it is called `model(images, keys [B])`.
+      live: `[]` bool; False once the lane's job is finished: then nothing is wanted.
+      key: of the draws of a stochastic model: row i draws from `fold_in(key, i)`.
       chunk: images per model call, over all lanes together; None for all at once.
       axis: mesh axis over whose devices each population is split; None for no split.
     """
 
     model: Model
-    live: Array | bool = True
+    live: Any = True
+    key: Any = None
     chunk: int | None = static(default=None)
     axis: str | None = static(default=None)
 
-    def __post_init__(self) -> None:
-        # Not fields: the calls made through this handle while a step is traced.
-        object.__setattr__(self, "_calls", [])
-        object.__setattr__(self, "_gradients", [])
-
-    def __call__(self, encoding: Any, job: Any, genotypes: Any) -> Logits:
-        logits = self._read(encoding, Partial(_logits), job, genotypes)
+    def __call__(
+        self, encoding: Any, job: Any, genotypes: Any, *, when: ArrayLike = True
+    ) -> Logits:
+        logits = self.read(encoding, Partial(_logits), job, genotypes, when=when)
         return logits if self.axis is None else lax.all_gather(logits, self.axis, tiled=True)
 
     def fittest(
-        self, encoding: Any, objective: Objective, job: Any, genotypes: Any
+        self,
+        encoding: Any,
+        objective: Objective,
+        job: Any,
+        genotypes: Any,
+        *,
+        when: ArrayLike = True,
     ) -> tuple[Float[Array, " P"], Float[Array, " K"]]:
         """Fitness `[P]` of all genotypes, and logits `[K]` of the fittest, the first of equals; NaN
         is never the fittest. When a population is split, only these leave a device."""
-        fitness, logits = self._read(encoding, _Judge(objective), job, genotypes)
+        fitness, logits = self.read(encoding, _Judge(objective), job, genotypes, when=when)
         best = _first_best(fitness)
         if self.axis is None:
             return fitness, logits[best]
@@ -64,102 +90,175 @@ class Evaluate:
         return of_all[0].reshape(-1), of_all[2][_first_best(of_all[1])]
 
     def gradient(
-        self, encoding: Any, score: Score, job: Any, genotypes: Any
+        self, encoding: Any, score: Score, job: Any, genotypes: Any, *, when: ArrayLike = True
     ) -> tuple[Float[Array, " P"], Any, Logits]:
         """Fitness `[P]`, its gradient with respect to the genotypes, and logits `[P, K]`.
 
-        With the encoding `Pixels` it is the gradient with respect to the image. Every device
-        computes the whole of a split population.
+        Leaves of the genotypes that are no floats have gradient 0. With the encoding `Pixels` it is
+        the gradient with respect to the image. Every device computes the whole of a split
+        population.
 
         Args:
-          score: of images, e.g. `jfool.objectives.OfLogits(objective)` or a `FeatureMatch`.
+          score: e.g. `jfool.objectives.OfLogits(objective)` or a `FeatureMatch`.
         """
-        self._count(self.gradient_calls, genotypes)
-        return self._show(_Differentiate(encoding, score), job, genotypes)
+        read, count = self._show(_gradient, (encoding, score), job, genotypes, when)
+        note(Shown(jnp.zeros_like(count), count))
+        return read
 
-    def _read(self, encoding: Any, readout: Readout, job: Any, genotypes: Any) -> Any:
-        """Evaluates this device's share of the population; without an axis, all of it."""
-        num_images = self._count(self.calls, genotypes)
+    def pullback(
+        self,
+        encoding: Any,
+        directions: Directions,
+        job: Any,
+        genotypes: Any,
+        *,
+        when: ArrayLike = True,
+    ) -> tuple[Logits, Any]:
+        """Logits `[P, K]`, and the gradients `[P, M, ...]` of M linear functionals of them, from
+        one forward pass. Counts M gradients an image.
+
+        Args:
+          directions: from logits `[K]` and job to the functionals `[M, K]`; a pytree.
+        """
+        read, count = self._show(_pullback, (encoding, directions), job, genotypes, when)
+        num_functionals = jax.tree.leaves(read[1])[0].shape[1]
+        note(Shown(jnp.zeros_like(count), num_functionals * count))
+        return read
+
+    def scan(self, body: Callable[..., Any], carry: Any, xs: Any = None, length: Any = None) -> Any:
+        """`lax.scan(body, carry, xs, length)` with `body(evaluate, carry, x)`, whose handle draws
+        anew in each iteration if the model is stochastic."""
+
+        def numbered(now: tuple[Any, Array], x: Any) -> tuple[tuple[Any, Array], Any]:
+            carry, y = body(self.fold_in(now[1]), now[0], x)
+            return (carry, now[1] + 1), y
+
+        (carry, _), ys = lax.scan(numbered, (carry, jnp.zeros((), jnp.int32)), xs, length)
+        return carry, ys
+
+    def fold_in(self, number: ArrayLike) -> "Evaluate":
+        """The same handle with other draws, for a further call in the same step."""
+        key = None if self.key is None else jax.random.fold_in(self.key, number)
+        return dataclasses.replace(self, key=key)
+
+    def read(
+        self,
+        encoding: Any,
+        readout: Readout,
+        job: Any,
+        genotypes: Any,
+        *,
+        when: ArrayLike = True,
+    ) -> Any:
+        """What `readout` reads out of the logits of each genotype, arrays `[P, ...]`, computed with
+        the model's call. Of a split population, this device's share."""
+        first: ArrayLike = 0
         if self.axis is not None:
-            share = num_images // lax.axis_size(self.axis)
-            start = lax.axis_index(self.axis) * share
-            genotypes = jax.tree.map(
-                lambda leaf: lax.dynamic_slice_in_dim(leaf, start, share), genotypes
-            )
-        return self._show(Read(encoding, readout), job, genotypes)
+            share = _num_rows(genotypes) // lax.axis_size(self.axis)
+            first = lax.axis_index(self.axis) * share
 
-    def _show(self, show: Show, job: Any, genotypes: Any) -> Any:
-        leaves, treedef = jax.tree.flatten(self.model)
-        return _lanes(treedef, self.chunk)(leaves, show, job, genotypes, jnp.asarray(self.live))
+            def part(leaf: Any) -> Array:
+                return lax.dynamic_slice_in_dim(leaf, first, share)
 
-    def _count(self, calls: list[tuple[int, Array]], genotypes: Any) -> int:
-        num_images = jax.tree.leaves(genotypes)[0].shape[0]
-        # An array, not an int: if an attack evaluates inside a loop of its own, where one traced
-        # call is many calls, JAX raises (a leaked tracer) instead of miscounting.
-        calls.append((num_images, lax.optimization_barrier(jnp.int32(num_images))))
-        return num_images
+            genotypes = jax.tree.map(part, genotypes)
+            when = part(when) if jnp.ndim(when) else when
+        read, count = self._show(_read, (encoding, readout), job, genotypes, when, first)
+        count = count if self.axis is None else lax.psum(count, self.axis)
+        note(Shown(count, jnp.zeros_like(count)))
+        return read
 
-    @property
-    def calls(self) -> list[tuple[int, Array]]:
-        """Images of each call without a gradient, as an int and as an array."""
-        return self.__dict__["_calls"]
-
-    @property
-    def gradient_calls(self) -> list[tuple[int, Array]]:
-        """The same for calls of `gradient`."""
-        return self.__dict__["_gradients"]
-
-    @property
-    def num_queries(self) -> Array:
-        """`[]`, images shown to the model without a gradient, padding excluded."""
-        return _sum(self.calls)
-
-    @property
-    def num_gradients(self) -> Array:
-        """`[]`, images differentiated, padding excluded."""
-        return _sum(self.gradient_calls)
-
-    @property
-    def images_per_call(self) -> int:
-        """The most images in one call through this handle."""
-        return max((count for count, _ in self.calls + self.gradient_calls), default=1)
+    def _show(
+        self,
+        show: Show,
+        parts: Any,
+        job: Any,
+        genotypes: Any,
+        when: ArrayLike,
+        first: ArrayLike = 0,
+    ) -> tuple[Any, Array]:
+        key = None
+        if is_stochastic(self.model):
+            if self.key is None:
+                raise ValueError(
+                    "key: expected jfool.Evaluate(model, key=...) for a stochastic model, got None"
+                )
+            key = jax.random.key_data(self.key)
+        all_wanted = self.live is True and when is True
+        wanted = None if all_wanted else jnp.logical_and(self.live, when)
+        return in_batches(
+            self.model, show, parts, job, genotypes, wanted, key, first, chunk=self.chunk
+        )
 
 
-def _sum(calls: list[tuple[int, Array]]) -> Array:
-    return sum((counted for _, counted in calls), start=jnp.zeros((), jnp.int32))
+def is_stochastic(model: Any) -> bool:
+    """Whether a model draws at random, and so takes keys."""
+    return getattr(model, "stochastic", False) is True
 
 
-@pytree
-class Read:
-    """Decodes genotypes, calls the model, and reads something out of the logits."""
-
-    encoding: Any
-    readout: Readout
-
-    def __call__(self, model: Model, jobs: Any, genotypes: Any) -> Any:
-        images = jax.vmap(self.encoding.decode)(jobs, genotypes)
-        return jax.vmap(self.readout)(model(images), jobs)
+def _images(rows: Rows, genotypes: Any) -> Images:
+    return rows.each(lambda parts, job, genotype: parts[0].decode(job, genotype), genotypes)
 
 
-@pytree
-class _Differentiate:
-    """Decodes genotypes, calls the model, and differentiates through both.
+def _read(model: Model, rows: Rows) -> Any:
+    logits = model(_images(rows, rows.genotypes))
+    return rows.each(
+        lambda parts, job, logits, genotype: parts[1](logits, job, genotype), logits, rows.genotypes
+    )
 
-    In inference mode the images of a batch do not interact, so the gradient of the sum of their
-    scores holds each image's own.
-    """
 
-    encoding: Any
-    score: Score
+def _gradient(model: Model, rows: Rows) -> tuple[Array, Any, Array]:
+    """In inference mode the images of a batch do not interact, so the gradient of the sum of their
+    scores holds each image's own; in training mode it also holds what they do to each other."""
+    floats, put = _floats_of(rows.genotypes)
 
-    def __call__(self, model: Model, jobs: Any, genotypes: Any) -> Any:
-        def total(genotypes):
-            images = jax.vmap(self.encoding.decode)(jobs, genotypes)
-            fitness, logits = self.score(model, images, jobs)
-            return fitness.sum(), (fitness, logits)
+    def total(floats: list[Any]) -> Any:
+        genotypes = put(floats, rows.genotypes)
+        answers = rows.parts[1].show(_fresh(model), _images(rows, genotypes))
+        fitness, logits = rows.each(
+            lambda parts, job, answer, genotype: parts[1](answer, job, genotype), answers, genotypes
+        )
+        return fitness.sum(), (fitness, logits)
 
-        (_, (fitness, logits)), gradient = jax.value_and_grad(total, has_aux=True)(genotypes)
-        return fitness, gradient, logits
+    gradient, (fitness, logits) = jax.grad(total, has_aux=True)(floats)
+    return fitness, put(gradient, jax.tree.map(jnp.zeros_like, rows.genotypes)), logits
+
+
+def _pullback(model: Model, rows: Rows) -> tuple[Array, Any]:
+    floats, put = _floats_of(rows.genotypes)
+
+    def logits_of(floats: list[Any]) -> Logits:
+        return _fresh(model)(_images(rows, put(floats, rows.genotypes)))
+
+    logits, pull = jax.vjp(logits_of, floats)
+    directions = rows.each(lambda parts, job, logits: parts[1](logits, job), logits)  # [B, M, K]
+    each = lax.map(lambda direction: pull(direction)[0], jnp.moveaxis(directions, 1, 0))
+    gradients = [jnp.moveaxis(leaf, 0, 1) for leaf in each]
+    num_functionals = directions.shape[1]
+
+    def nothing(leaf: Array) -> Array:
+        return jnp.zeros((len(leaf), num_functionals, *leaf.shape[1:]), leaf.dtype)
+
+    return logits, put(gradients, jax.tree.map(nothing, rows.genotypes))
+
+
+def _floats_of(genotypes: Any) -> tuple[list[Array], Callable[[list[Array], Any], Any]]:
+    """The leaves that are floats, and a function that puts others in their places."""
+    leaves, form = jax.tree.flatten(genotypes)
+    places = [i for i, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+
+    def put(floats: list[Array], others: Any) -> Any:
+        leaves = jax.tree.leaves(others)
+        for place, leaf in zip(places, floats, strict=True):
+            leaves[place] = leaf
+        return jax.tree.unflatten(form, leaves)
+
+    return [leaves[place] for place in places], put
+
+
+def _fresh(model: Any) -> Any:
+    """A copy for the innermost trace: a module in training mode writes to itself."""
+    leaves, form = jax.tree.flatten(model)
+    return jax.tree.unflatten(form, leaves)
 
 
 @pytree
@@ -168,110 +267,19 @@ class _Judge:
 
     objective: Objective
 
-    def __call__(self, logits: Float[Array, " K"], job: Any) -> tuple[Array, Array]:
+    def __call__(self, logits: Float[Array, " K"], job: Any, genotype: Any) -> tuple[Array, Array]:
+        del genotype
         return self.objective(logits, reference_class(job, self.objective.targeted)), logits
 
 
-def _logits(logits: Float[Array, " K"], job: Any) -> Array:
-    del job
+def _logits(logits: Float[Array, " K"], job: Any, genotype: Any) -> Array:
+    del job, genotype
     return logits
-
-
-def _lanes(treedef: Any, chunk: int | None) -> Callable[..., Any]:
-    """Evaluates one lane; `vmap` turns it into one queue for all lanes."""
-
-    def queue(leaves, show, jobs, genotypes, live):
-        model = jax.tree.unflatten(treedef, leaves)
-        num_lanes, population = jax.tree.leaves(genotypes)[0].shape[:2]
-        batch = batch_size(num_lanes * population, chunk)
-        return evaluate_lanes(model, show, jobs, genotypes, live, batch)
-
-    def one(leaves, show, job, genotypes, live):
-        job, genotypes, live = jax.tree.map(lambda leaf: leaf[None], (job, genotypes, live))
-        read = queue(leaves, show, job, genotypes, live)
-        return jax.tree.map(lambda leaf: leaf[0], read)
-
-    def many(axis_size, in_batched, leaves, show, job, genotypes, live):
-        if any(jax.tree.leaves(in_batched[:2])):  # stacked models: nothing to share between lanes
-            axes = jax.tree.map(lambda batched: 0 if batched else None, tuple(in_batched))
-            read = jax.vmap(one, axes)(leaves, show, job, genotypes, live)
-        else:
-            job, genotypes, live = jax.tree.map(
-                lambda leaf, batched: (
-                    leaf if batched else jnp.broadcast_to(leaf, (axis_size, *jnp.shape(leaf)))
-                ),
-                (job, genotypes, live),
-                tuple(in_batched[2:]),
-            )
-            read = queue(leaves, show, job, genotypes, live)
-        return read, jax.tree.map(lambda _: True, read)
-
-    lane = jax.custom_batching.custom_vmap(one)
-    lane.def_vmap(many)
-    return lane
 
 
 def _first_best(fitness: Fitness) -> Array:
     return jnp.argmax(jnp.where(jnp.isnan(fitness), -jnp.inf, fitness))
 
 
-def batch_size(num_images: int, chunk: int | None) -> int:
-    """Images per model call for a queue of `num_images`: calls of even size, at most `chunk`."""
-    num_calls = 1 if chunk is None else -(-num_images // chunk)
-    return -(-num_images // num_calls)
-
-
-def evaluate_lanes(
-    model: Model,
-    show: Show,
-    jobs: Any,
-    genotypes: Any,
-    live: Bool[Array, " L"],
-    batch: int,
-) -> Any:
-    """Applies `show` to genotypes `[L, P, ...]`: arrays `[L, P, ...]`, NaN (or 0) in lanes that are
-    not live. Each model call takes `batch` images; the last one is padded.
-
-    Decoding, model and readout are one call, so the result's bits depend on the batch shape alone,
-    not on the number of lanes.
-    """
-    num_lanes, population = jax.tree.leaves(genotypes)[0].shape[:2]
-    total = num_lanes * population
-
-    order = jnp.argsort(~live, stable=True)  # live lanes first
-    num_live = live.sum() * population
-
-    def read_chunk(start: Array) -> Any:
-        index = jnp.minimum(start + jnp.arange(batch), total - 1)  # a remainder repeats the last
-        lane, row = order[index // population], index % population
-        job = jax.tree.map(lambda leaf: leaf[lane], jobs)
-        genotype = jax.tree.map(lambda leaf: leaf[lane, row], genotypes)
-        return show(model, job, genotype)
-
-    def compute(i: ArrayLike, read: Any) -> Any:
-        start = jnp.asarray(i, jnp.int32) * batch
-        return jax.tree.map(
-            lambda all_, part: lax.dynamic_update_slice_in_dim(all_, part, start, 0),
-            read,
-            read_chunk(start),
-        )
-
-    def in_lanes(read: Array) -> Array:
-        nothing = _nothing(read.dtype)
-        is_live = (jnp.arange(total) < num_live).reshape(-1, *[1] * (read.ndim - 1))
-        read = jnp.where(is_live, read[:total], nothing)
-        return read.reshape(num_lanes, population, *read.shape[1:])[jnp.argsort(order)]
-
-    num_chunks = -(-total // batch)
-    shapes = jax.eval_shape(read_chunk, jnp.zeros((), jnp.int32))
-    read = jax.tree.map(
-        lambda out: jnp.full((num_chunks * batch, *out.shape[1:]), _nothing(out.dtype), out.dtype),
-        shapes,
-    )
-    read = lax.fori_loop(0, -(-num_live // batch), compute, read)
-    return jax.tree.map(in_lanes, read)
-
-
-def _nothing(dtype: Any) -> Array:
-    value = jnp.nan if jnp.issubdtype(dtype, jnp.floating) else 0
-    return jnp.asarray(value, dtype)
+def _num_rows(genotypes: Any) -> int:
+    return jax.tree.leaves(genotypes)[0].shape[0]

@@ -25,7 +25,7 @@ class FeatureMatch:
 
       -||Phi(x) - Phi(x0)||^2 / ||Phi(x0)||^2
 
-    A score of images, for `evaluate.gradient`.
+    A score, for `evaluate.gradient`, and the objective of `jfool.FeatureInversion`.
 
     Attributes:
       layer: Phi, a name that the model knows.
@@ -33,16 +33,25 @@ class FeatureMatch:
 
     layer: str = static()
 
-    def __call__(self, model: Model, images: Images, jobs: Any) -> tuple[Fitness, Logits]:
-        features, wanted = features_of(model, images, self.layer), jobs.features
-        if features.shape != wanted.shape:
+    @property
+    def targeted(self) -> bool:
+        return True
+
+    def show(self, model: Model, images: Images) -> tuple[Features, Logits]:
+        # Compiled, the layers that both need are computed once.
+        return features_of(model, images, self.layer), model(images)
+
+    def __call__(
+        self, answer: tuple[Array, Logits], job: Any, genotype: Any
+    ) -> tuple[Fitness, Logits]:
+        del genotype
+        features, logits = answer
+        if features.shape != job.features.shape:
             raise ValueError(
                 f"jobs.features: expected {features.shape[-1]} numbers, as layer {self.layer!r} of "
-                f"the model gives, got {wanted.shape[-1]}"
+                f"the model gives, got {job.features.shape[-1]}"
             )
-        return -relative_distance(features, wanted), model(
-            images
-        )  # compiled, the layers that both need are computed once
+        return -relative_distance(features, job.features), logits
 
 
 def features_of(model: Any, images: Images, layer: str) -> Float[Array, "B D"]:
@@ -59,7 +68,10 @@ def features_of(model: Any, images: Images, layer: str) -> Float[Array, "B D"]:
     return model.features(images, layer).reshape(len(images), -1).astype(jnp.float32)
 
 
-def relative_distance(features: Features, wanted: Features) -> Float[Array, " B"]:
+def relative_distance(
+    features: Float[Array, "*B D"] | Float[np.ndarray, "*B D"],
+    wanted: Float[Array, "*B D"] | Float[np.ndarray, "*B D"],
+) -> Float[Array, " *B"]:
     """`||f - w||^2 / ||w||^2`. (Kumano et al., 2020, eq. 1)"""
     features, wanted = jnp.asarray(features), jnp.asarray(wanted)
     return jnp.square(features - wanted).sum(-1) / jnp.square(wanted).sum(-1)

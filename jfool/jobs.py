@@ -5,6 +5,7 @@ import itertools
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jfool.arguments import is_whole
@@ -67,6 +68,14 @@ def _values(name: str, axis: Any) -> np.ndarray:
         return np.asarray(axis)
     except ValueError:
         raise ValueError(f"{name}: expected values of one shape, got {axis!r:.60}") from None
+
+
+def original(job: Any, image_shape: tuple[int, int, int]) -> Any:
+    """The image `[H, W, C]` that an attack of one job alters: `job.image`, or `job.base`, a color
+    or an image; None if it has neither."""
+    given = getattr(job, "image", None)
+    given = getattr(job, "base", None) if given is None else given
+    return None if given is None else jnp.broadcast_to(jnp.asarray(given, jnp.float32), image_shape)
 
 
 def num_jobs(jobs: Any) -> int:

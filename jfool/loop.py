@@ -5,15 +5,15 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.tree_util import Partial
-from jaxtyping import Bool, Float, Int, UInt32
+from jaxtyping import Bool, Int, UInt32
 
-from jfool import criteria
 from jfool.base import (
     KEY_TYPE,
     Attack,
@@ -23,14 +23,16 @@ from jfool.base import (
     PRNGKey,
     pytree,
     reference_class,
-    static,
 )
-from jfool.encodings.pixels import Pixels
-from jfool.evaluate import Evaluate, Read, batch_size, evaluate_lanes
+from jfool.counting import counted
+from jfool.evaluate import Evaluate, is_stochastic
 from jfool.result import AttackResult
+from jfool.truths import Judge
 
 GRADIENT_COST = 3  # in images: a forward pass, and a backward pass of about twice its cost
+KEEP = ("fittest", "last")
 _NO_LIMIT = 2**31 - 1
+_FOR_TRUTHS = 2**31 - 1  # folded into a job's key for the draws of a stochastic model
 
 
 @pytree
@@ -46,6 +48,7 @@ class Lanes:
       stopped: `[L]`, whether `until` ended the job.
       num_queries: `[L]`, images shown to the model without a gradient.
       num_gradients: `[L]`, images differentiated.
+      history: `[L, steps, ...]`, what each step told; None if it is not recorded.
     """
 
     key: Array
@@ -56,6 +59,7 @@ class Lanes:
     stopped: Array
     num_queries: Array
     num_gradients: Array
+    history: Any
 
 
 @pytree
@@ -74,22 +78,21 @@ class Limits:
     until: Criterion | None
 
 
-def enter(attack: Attack, key: PRNGKey, ids: Int[Array, " L"], jobs: Any) -> Lanes:
-    """Jobs at their start. A job's key is `fold_in(key, id)`, that of its step t a fold of it."""
-    count = ids.shape[0]
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, ids)
-    step = jnp.zeros(count, jnp.int32)
-    data = jax.random.key_data(keys)
-    return Lanes(
-        key=data,
-        job=jobs,
-        state=jax.vmap(attack.init)(_fold(data, step), jobs),
-        step=step,
-        live=jnp.ones(count, bool),
-        stopped=jnp.zeros(count, bool),
-        num_queries=jnp.zeros(count, jnp.int32),
-        num_gradients=jnp.zeros(count, jnp.int32),
-    )
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """The choices that shape a compiled program.
+
+    Attributes:
+      chunk: images per model call, over all lanes together; None for all at once.
+      keep: the answer of a job that `until` did not stop: its "fittest" candidate or the "last".
+      num_recorded: steps to record, the start's evaluation included; 0 for none.
+      num_draws: draws of a stochastic model over which final answers are judged.
+    """
+
+    chunk: int | None
+    keep: str = "fittest"
+    num_recorded: int = 0
+    num_draws: int = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,134 +102,172 @@ class Loop:
     Attributes:
       attack, model: as `run` takes them.
       limits: when jobs are done.
-      chunk: images per model call, over all lanes together; None for all at once.
+      program: the choices that shape it.
       axis: mesh axis over which populations are split; None for no split.
     """
 
     attack: Attack
     model: Model
     limits: Limits
-    chunk: int | None
+    program: Program
     axis: str | None = None
-    _calls: list[int] = dataclasses.field(default_factory=list, init=False)  # images of each
 
-    def advance(self, lanes: Lanes) -> tuple[Lanes, Candidate]:
-        """Takes one step of every live job; also returns the best answers after it."""
+    def enter(self, key: PRNGKey, ids: Int[Array, " L"], jobs: Any) -> Lanes:
+        """Jobs at their start. A job's key is `fold_in(key, id)`, that of its step t a fold of
+        it."""
+        count = ids.shape[0]
+        data = jax.random.key_data(jax.vmap(jax.random.fold_in, (None, 0))(key, ids))
+        step = jnp.zeros(count, jnp.int32)
+        state = jax.vmap(self.attack.init)(_fold(data, step), jobs)
+        live = jnp.ones(count, bool)
+        history = None
+        if self.program.num_recorded:
+            told = nothing_like(lambda *lanes: self._step(*lanes)[1], data, jobs, state, live)
+            num = self.program.num_recorded
+            history = jax.tree.map(lambda leaf: jnp.stack([leaf] * num, axis=1), told)
+        return Lanes(
+            key=data,
+            job=jobs,
+            state=state,
+            step=step,
+            live=live,
+            stopped=jnp.zeros(count, bool),
+            num_queries=jnp.zeros(count, jnp.int32),
+            num_gradients=jnp.zeros(count, jnp.int32),
+            history=history,
+        )
+
+    def advance(self, lanes: Lanes) -> Lanes:
+        """Takes one step of every live job."""
         attack, limits = self.attack, self.limits
-
-        def one_step(key, job, state, live):
-            evaluate = Evaluate(self.model, live, self.chunk, self.axis)
-            stepped = attack.step(key, evaluate, job, state)
-            self._calls.append(evaluate.images_per_call)
-            kept = jax.tree.map(lambda new, old: jnp.where(live, new, old), stepped, state)
-            return kept, (evaluate.num_queries, evaluate.num_gradients)
-
-        step_keys = _fold(lanes.key, lanes.step + 1)
-        state, shown = jax.vmap(one_step)(step_keys, lanes.job, lanes.state, lanes.live)
-        best = jax.vmap(attack.best)(lanes.job, state)
+        data = jax.random.key_data(_fold(lanes.key, lanes.step + 1))
+        state, told, shown = self._step(data, lanes.job, lanes.state, lanes.live)
         ended = jnp.zeros_like(lanes.live)
         if limits.until is not None:
+            best = jax.vmap(attack.best)(lanes.job, state)
             until = functools.partial(limits.until, targeted=attack.targeted)
             met = jnp.vectorize(until, signature="(K),()->()")(
                 best.logits, reference_class(lanes.job, attack.targeted)
             )
             ended = met.reshape(len(ended), -1).all(axis=1)
-        step = lanes.step + lanes.live.astype(jnp.int32)
-        queries, gradients = (jnp.where(lanes.live, count, 0) for count in shown)
-        num_queries, num_gradients = lanes.num_queries + queries, lanes.num_gradients + gradients
-        cost = num_queries + GRADIENT_COST * num_gradients
-        more = (step <= limits.num_steps) & (cost < limits.max_queries)
-        return (
-            Lanes(
-                key=lanes.key,
-                job=lanes.job,
-                state=state,
-                step=step,
-                live=lanes.live & ~ended & more,
-                stopped=lanes.stopped | (lanes.live & ended),
-                num_queries=num_queries,
-                num_gradients=num_gradients,
-            ),
-            best,
+        queries, gradients = (
+            jnp.where(lanes.live, count, 0) for count in (shown.queries, shown.gradients)
         )
+        stepped = dataclasses.replace(
+            lanes,
+            state=state,
+            step=lanes.step + lanes.live.astype(jnp.int32),
+            stopped=lanes.stopped | (lanes.live & ended),
+            num_queries=lanes.num_queries + queries,
+            num_gradients=lanes.num_gradients + gradients,
+            history=jax.tree.map(functools.partial(_record, lanes), lanes.history, told)
+            if self.program.num_recorded
+            else None,
+        )
+        live = lanes.live & ~ended & self._has_budget(stepped)
+        return dataclasses.replace(stepped, live=live)
 
     def results(
-        self, lanes: Lanes, asked: Bool[Array, " L"], history: Array | None = None
-    ) -> AttackResult:
-        """Results of the jobs that are `asked` for; those of others are undefined."""
-        best = jax.vmap(self.attack.best)(lanes.job, lanes.state)
-        return AttackResult(
-            images=best.image,
-            **self._truths(best, reference_class(lanes.job, self.attack.targeted), asked),
-            stopped=lanes.stopped,
+        self, lanes: Lanes, asked: Bool[Array, " L"]
+    ) -> tuple[Lanes, AttackResult, Bool[Array, " L"]]:
+        """Judges the jobs that are `asked` for, in float32 at the highest matmul precision.
+
+        Where `until` does not hold any more there, the job goes on if it has budget left.
+
+        Returns:
+          The lanes; the results of jobs that are done, undefined for others; and which those are.
+        """
+        program, split = self.program, 1 if self.axis is None else lax.axis_size(self.axis)
+        judge = Judge(
+            self.attack, self.model, self.limits.until, program.chunk, program.num_draws, split
+        )
+        keys = _fold(lanes.key, jnp.full_like(lanes.step, _FOR_TRUTHS))
+        truths, confirmed = judge(keys, lanes.job, self._answers(lanes), asked)
+        doubtful = asked & lanes.stopped & ~confirmed
+        goes_on = doubtful & self._has_budget(lanes)
+        stopped = lanes.stopped & ~doubtful
+        result = AttackResult(
+            **truths,
+            stopped=stopped,
             num_queries=lanes.num_queries,
             num_gradients=lanes.num_gradients,
-            num_steps=jnp.maximum(lanes.step - 1, 0),
-            genotype=best.genotype,
-            notes=best.notes,
-            history=history,
+            num_steps=jnp.maximum(lanes.step - self._first, 0),
+            history=lanes.history,
         )
+        lanes = dataclasses.replace(lanes, live=lanes.live | goes_on, stopped=stopped)
+        return lanes, result, asked & ~goes_on
 
-    def _truths(
-        self,
-        best: Candidate,
-        references: Int[Array, " lanes *cells"],
-        asked: Bool[Array, " lanes"],
-    ) -> dict[str, Array]:
-        """Evaluates the final images and their 8-bit roundings, at the loop's batch shape and the
-        highest matmul precision. An image that the search has no fitness for never counts."""
-        images: Float[Array, "lanes *cells H W C"] = best.image
-        split = 1 if self.axis is None else lax.axis_size(self.axis)
-        batch = batch_size(len(images) * max(self._calls) // split, self.chunk)
-        flat = images.reshape(references.size, *self.attack.image_shape)
-        both = jnp.stack([flat, jnp.round(flat * 255) / 255], axis=1)  # [A, 2, H, W, C]
-        asked = jnp.repeat(asked, references.size // len(references))
-        truth = _Truth(self.limits.until, self.attack.targeted)
-        with jax.default_matmul_precision("highest"):
-            truths = evaluate_lanes(
-                self.model, Read(Pixels(), truth), _Answer(references.ravel()), both, asked, batch
-            )
-        truths = {name: read.reshape(*references.shape, 2) for name, read in truths.items()}
-        judged = (best.fitness > -jnp.inf)[..., None]
-        nothing = {"confidence": jnp.nan, "prediction": -1, "success": False}
-        truths = {name: jnp.where(judged, truths[name], nothing[name]) for name in truths}
-        exact, rounded = ({name: truths[name][..., i] for name in truths} for i in range(2))
-        return {
-            **exact,
-            "confidence_uint8": rounded["confidence"],
-            "success_uint8": rounded["success"],
-        }
+    def _step(self, data: Array, jobs: Any, states: Any, live: Array) -> tuple[Any, Any, Any]:
+        """States, what the steps tell, and how many images they show, of all lanes."""
 
+        def of_lane(data: Array, job: Any, state: Any, live: Array) -> tuple[Any, Any, Any]:
+            key, draws = jax.random.wrap_key_data(data, impl=KEY_TYPE), None
+            if is_stochastic(self.model):
+                key, draws = jax.random.split(key)
+            evaluate = Evaluate(self.model, live, draws, self.program.chunk, self.axis)
+            (stepped, told), shown = counted(self.attack.step)(key, evaluate, job, state)
+            kept = jax.tree.map(lambda new, old: jnp.where(live, new, old), stepped, state)
+            return kept, told, shown
 
-@pytree
-class _Answer:
-    """What the truths need of the jobs: the class of each of `A` answers."""
+        return jax.vmap(of_lane)(data, jobs, states, live)
 
-    reference: Array
+    def _answers(self, lanes: Lanes) -> Candidate:
+        best = jax.vmap(self.attack.best)(lanes.job, lanes.state)
+        if self.program.keep == "fittest":
+            return best
+        last = jax.vmap(self.attack.last)(lanes.job, lanes.state)
+        return jax.tree.map(functools.partial(where, lanes.stopped), best, last)
+
+    def _has_budget(self, lanes: Lanes) -> Array:
+        cost = lanes.num_queries + GRADIENT_COST * lanes.num_gradients
+        steps_left = lanes.step - self._first < self.limits.num_steps
+        return steps_left & (cost < self.limits.max_queries)
+
+    @property
+    def _first(self) -> int:
+        return num_recorded(0, self.program.keep)
 
 
-@pytree
-class _Truth:
-    """Reads confidence, prediction and success out of logits."""
-
-    until: Criterion | None
-    targeted: bool = static()
-
-    def __call__(self, logits: Float[Array, " K"], job: Any) -> dict[str, Array]:
-        logits, targeted = logits.astype(jnp.float32), self.targeted
-        success = criteria.fooled(logits, job.reference, targeted)
-        if targeted and self.until is not None:
-            success &= self.until(logits, job.reference, targeted)
-        return {
-            "confidence": criteria.confidence(logits, job.reference, targeted),
-            "prediction": criteria.prediction(logits),
-            "success": success,
-        }
+def num_recorded(num_steps: int, keep: str) -> int:
+    """Calls of an attack's step: the first one evaluates the start, and the step after the last
+    candidate is left out if that is the answer."""
+    return num_steps + (1 if keep == "fittest" else 0)
 
 
 def _fold(data: UInt32[Array, "L 2"], numbers: Int[Array, " L"]) -> Array:
     keys = jax.random.wrap_key_data(data, impl=KEY_TYPE)
     return jax.vmap(jax.random.fold_in)(keys, numbers)
+
+
+def where(mask: Bool[Array, " L"], new: Array, old: Array) -> Array:
+    """`new` in the lanes of the mask, else `old`."""
+    return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - 1)), new, old)
+
+
+def _record(lanes: Lanes, history: Array, told: Array) -> Array:
+    """What a step told, in its place, unless the job was done."""
+
+    def of_lane(history: Array, told: Array, step: Array, live: Array) -> Array:
+        return history.at[step].set(jnp.where(live, told, history[step]))
+
+    return jax.vmap(of_lane)(history, told, lanes.step, lanes.live)
+
+
+def nothing_like(function: Callable[..., Any], *args: Any) -> Any:
+    """NaN (0 for integers) in the form of a function's result, which is not computed."""
+    form = []
+
+    def leaves(*args: Any) -> list[Any]:
+        leaves, structure = jax.tree.flatten(function(*args))
+        form.append(structure)
+        return leaves
+
+    def nothing(leaf: Any) -> Array:
+        is_float = jnp.issubdtype(leaf.dtype, jnp.floating)
+        return jnp.full(leaf.shape, jnp.nan if is_float else 0, leaf.dtype)
+
+    nothings = [nothing(leaf) for leaf in jax.eval_shape(leaves, *args)]
+    return jax.tree.unflatten(form[0], nothings)
 
 
 def limits_of(num_steps: int, max_queries: int | None, until: Criterion | None) -> Limits:

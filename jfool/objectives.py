@@ -7,7 +7,6 @@ walk. `LogConfidence` and `Margin` do not saturate. `Untargeted(objective)` mini
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from jfool.base import (
@@ -95,11 +94,13 @@ class Untargeted:
 
 @pytree
 class OfLogits:
-    """An objective as a score of images, for `evaluate.gradient`."""
+    """An objective as a score, for `evaluate.gradient`."""
 
     objective: Objective
 
-    def __call__(self, model: Model, images: Images, jobs: Any) -> tuple[Fitness, Logits]:
-        logits = model(images)
-        classes = reference_class(jobs, self.objective.targeted)
-        return jax.vmap(self.objective)(logits, classes), logits
+    def show(self, model: Model, images: Images) -> Logits:
+        return model(images)
+
+    def __call__(self, logits: Logits, job: Any, genotype: Any) -> tuple[Fitness, Logits]:
+        del genotype
+        return self.objective(logits, reference_class(job, self.objective.targeted)), logits

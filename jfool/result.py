@@ -21,26 +21,34 @@ class AttackResult:
     Attributes:
       images: `[N, H, W, C]` in [0, 1].
       confidence: `[N]`, softmax probability of the target, or untargeted, of the predicted class.
-        NaN if the logits are NaN, or were for every image of the search.
+        NaN if the logits are NaN.
       prediction: `[N]`, the predicted class; -1 if the confidence is NaN.
       success: `[N]`. Targeted: the target is predicted, and `until`, if given, holds.
-        Untargeted: the prediction is not the label. NaN logits never succeed.
+        Untargeted: the prediction is not the label, and that of the image before the attack was.
+        NaN logits never succeed.
+      success_rate: `[N]`, of a stochastic model the share of draws in which this holds; `success`
+        is more than half, the confidence a mean, the prediction the most frequent one. Of any other
+        model it is 0 or 1.
+      clean_prediction: `[N]`, the class predicted for the image (or plain color) before the attack;
+        None if the jobs have none.
       confidence_uint8, success_uint8: the same after rounding the images to 8 bits.
-      stopped: `[N]`, whether `until` ended the job, by the search's own logits.
+      stopped: `[N]`, whether `until` ended the job.
       num_queries: `[N]`, images that the search showed to the model without a gradient.
       num_gradients: `[N]`, images differentiated, not among the queries. In budgets a gradient
         counts as three images.
       num_steps: `[N]`, generations or gradient steps taken.
       genotype: the images as the encoding represents them.
       notes: anything else that the attack reports; None for nothing.
-      history: `[N, num_steps + 1]`, best fitness after each generation, the start population first,
-        NaN after the job ended; None unless asked for.
+      history: what each step told, such as `jfool.base.Info`, arrays `[N, num_steps + 1, ...]`, the
+        start population first; NaN (0 for integers) after the job ended. None unless asked for.
     """
 
     images: Array
     confidence: Array
     prediction: Array
     success: Array
+    success_rate: Array
+    clean_prediction: Array | None
     confidence_uint8: Array
     success_uint8: Array
     stopped: Array
@@ -49,4 +57,4 @@ class AttackResult:
     num_steps: Array
     genotype: Any
     notes: Any
-    history: Array | None
+    history: Any

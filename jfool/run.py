@@ -20,7 +20,18 @@ from jfool.arguments import (
 )
 from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
 from jfool.jobs import num_jobs
-from jfool.loop import Lanes, Limits, Loop, enter, limits_of, strong
+from jfool.loop import (
+    KEEP,
+    Lanes,
+    Limits,
+    Loop,
+    Program,
+    limits_of,
+    nothing_like,
+    num_recorded,
+    strong,
+    where,
+)
 from jfool.result import AttackResult
 
 
@@ -36,6 +47,8 @@ def run(
     chunk: int | None = 1024,
     job_ids: Any = None,
     history: bool = False,
+    keep: str = "fittest",
+    num_draws: int = 100,
 ) -> AttackResult:
     """Runs `attack` on `model` for all jobs, in one compiled call.
 
@@ -55,7 +68,10 @@ def run(
       max_queries: images; the step that reaches it is a job's last. A gradient counts as three.
       chunk: images per model call over all jobs together; bounds memory. None for one call.
       job_ids: `[N]` distinct whole numbers, by default 0..N-1.
-      history: also return the best fitness of each generation.
+      history: also return what each step told, such as the best fitness so far.
+      keep: the answer of a job that `until` did not stop: its "fittest" candidate, or the "last",
+        which needs no evaluation after the last step; gradient attacks have it.
+      num_draws: how often a stochastic model is shown each final image.
     Returns:
       An `AttackResult`.
     Raises:
@@ -68,15 +84,17 @@ def run(
       >>> jfool.run(jax.random.key(0), attack, model, jobs, num_steps=20).success.tolist()
       [True, True, True]
     """
-    check_run(key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids)
+    check_run(key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep)
+    if not is_whole(num_draws, 1):
+        raise ValueError(f"num_draws: expected a whole number of at least 1, got {num_draws!r}")
     ids = np.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     limits = limits_of(num_steps, max_queries, until)
     attack, jobs, ids = strong((attack, jobs, ids))
-    history_size = num_steps + 1 if history else 0
-    return _run(key, attack, model, jobs, ids, limits, chunk=chunk, history_size=history_size)
+    program = Program(chunk, keep, num_recorded(num_steps, keep) if history else 0, num_draws)
+    return _run(key, attack, model, jobs, ids, limits, program=program)
 
 
-@functools.partial(jax.jit, static_argnames=("chunk", "history_size"))
+@functools.partial(jax.jit, static_argnames="program")
 def _run(
     key: PRNGKey,
     attack: Attack,
@@ -85,25 +103,22 @@ def _run(
     ids: Int[Array, " N"],
     limits: Limits,
     *,
-    chunk: int | None,
-    history_size: int,
+    program: Program,
 ) -> AttackResult:
-    loop = Loop(attack, model, limits, chunk)
-    cells = reference_class(jobs, attack.targeted).shape[1:]
-    recorded = (len(ids), history_size, *cells)
-    history = jnp.full(recorded, jnp.nan, jnp.float32) if history_size else None
+    loop = Loop(attack, model, limits, program)
 
-    def generation(now: tuple[Array, Lanes, Array | None]) -> tuple[Array, Lanes, Array | None]:
-        t, lanes, history = now
-        stepped, best = loop.advance(lanes)
-        if history is not None:
-            live = lanes.live.reshape(-1, *(1 for _ in cells))
-            history = history.at[:, t].set(jnp.where(live, best.fitness, jnp.nan))
-        return t + 1, stepped, history
+    def until_judged(now: tuple[Lanes, AttackResult, Array]) -> tuple[Lanes, AttackResult, Array]:
+        lanes, results, judged = now
+        lanes = lax.while_loop(lambda lanes: lanes.live.any(), loop.advance, lanes)
+        lanes, found, done = loop.results(lanes, ~judged)
+        results = jax.tree.map(functools.partial(where, done), found, results)
+        return lanes, results, judged | done
 
-    start = (jnp.int32(0), enter(attack, key, ids, jobs), history)
-    _, lanes, history = lax.while_loop(lambda now: now[1].live.any(), generation, start)
-    return loop.results(lanes, jnp.ones_like(lanes.live), history)
+    lanes = loop.enter(key, ids, jobs)
+    nothing = nothing_like(lambda lanes: loop.results(lanes, lanes.live)[1], lanes)
+    start = (lanes, nothing, jnp.zeros(len(ids), bool))
+    # Once, but for jobs that `until` stopped at a lower precision and that failed when judged.
+    return lax.while_loop(lambda now: ~now[2].all(), until_judged, start)[1]
 
 
 def check_run(
@@ -116,13 +131,15 @@ def check_run(
     max_queries: Any,
     chunk: Any,
     job_ids: Any,
+    keep: Any = "fittest",
 ) -> None:
     """Raises TypeError or ValueError on the first argument that cannot work.
 
     Of traced arguments (`run` inside a user's `jit`) only shapes and types are checked.
     """
     check_key(key)
-    missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]
+    needed = ("init", "step", "best", "check", "images_at_once")
+    missing = [name for name in needed if not hasattr(attack, name)]
     if missing:
         raise TypeError(f"attack: expected an attack, got {kind_of(attack)} without {missing}")
     count = num_jobs(jobs)
@@ -139,4 +156,10 @@ def check_run(
         raise ValueError(f"chunk: expected None or a positive number of images, got {chunk!r}")
     if job_ids is not None:
         check_job_ids(job_ids, count)
+    if keep not in KEEP:
+        raise ValueError(f"keep: expected one of {list(KEEP)}, got {keep!r}")
+    if keep == "last" and not hasattr(attack, "last"):
+        raise ValueError(
+            f"keep: expected 'fittest' for {type(attack).__name__}, which has no last candidate"
+        )
     check_model(model, attack.image_shape, attack.num_classes)

@@ -24,7 +24,7 @@ import numpy as np
 import jfool
 import models
 from experiments import lab
-from experiments.bench.synthetic import Countdown, Wait
+from experiments.bench.synthetic import Countdown, Wait, answered
 from experiments.lab.record import claim_file, print_json, versions, write_json
 from experiments.lab.victims import load_victim
 
@@ -53,6 +53,7 @@ class Problem:
     model: Any
     jobs: Any
     num_steps: int
+    until: Any = jfool.confident(0.99)
 
 
 def main(settings: Settings) -> None:
@@ -96,7 +97,13 @@ def synthetic(settings: Settings) -> Problem:
     count = 30 * settings.repeats
     lengths = np.random.default_rng(0).geometric(1 / 30, count)
     jobs = Countdown(np.zeros(count, np.int32), lengths.astype(np.int32))
-    return Problem(Wait(model.image_shape, 10, 20), model, jobs, settings.generations)
+    return Problem(
+        Wait(model.image_shape, 10, 20),
+        model,
+        jobs,
+        settings.generations,
+        jax.tree_util.Partial(answered),
+    )
 
 
 def compare(problem: Problem, settings: Settings) -> dict[str, Any]:
@@ -146,7 +153,7 @@ def _time_sweep(problem: Problem, settings: Settings) -> tuple[float, Any, Any]:
     """After a warm-up that compiles."""
     few = jax.tree.map(lambda leaf: leaf[: settings.lanes], problem.jobs)
     options = {"lanes": settings.lanes, "segment": settings.segment}
-    until = jfool.confident(0.99)
+    until = problem.until
     _sweep(dataclasses.replace(problem, jobs=few, num_steps=1), until, **options)
     return _sweep(problem, until, **options)
 
@@ -183,7 +190,7 @@ def _time_lockstep(
                 problem.model,
                 jax.tree.map(lambda leaf, ids=ids: leaf[ids], jobs),
                 num_steps=num_steps,
-                until=jfool.confident(0.99),
+                until=problem.until,
                 chunk=chunk,
                 job_ids=ids,
             )

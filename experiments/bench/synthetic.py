@@ -34,7 +34,8 @@ class Waiting:
 
 @pytree
 class Wait:
-    """Shows the same random images until the job's length is over; then it claims its target.
+    """Shows the same random images until the job's length is over; then it has an answer, where
+    `until=answered` stops it.
 
     Attributes:
       population_size: P.
@@ -54,17 +55,26 @@ class Wait:
         logits = jnp.zeros(self.num_classes, jnp.float32)
         return Waiting(jnp.zeros((), jnp.int32), images, logits)
 
-    def step(self, key: Array, evaluate: Any, job: Countdown, state: Waiting) -> Waiting:
+    @property
+    def images_at_once(self) -> int:
+        return self.population_size
+
+    def step(
+        self, key: Array, evaluate: Any, job: Countdown, state: Waiting
+    ) -> tuple[Waiting, None]:
         del key
-        logits = evaluate(jfool.Pixels(), job, state.images)
-        over = state.step >= job.length
-        claimed = jnp.where(jnp.arange(self.num_classes) == job.target, 100.0, 0.0)
-        # The model's answer has to be waited for.
-        logits = jnp.where(over, claimed, jnp.minimum(logits[0], 0) * 0)
-        return Waiting(state.step + 1, state.images, logits)
+        logits = evaluate(jfool.Pixels(), job, state.images)[0]
+        known = jnp.where(state.step >= job.length, logits, jnp.nan)
+        return Waiting(state.step + 1, state.images, known), None
 
     def best(self, job: Countdown, state: Waiting) -> jfool.Candidate:
         del job
         return jfool.Candidate(
             state.images[0], state.logits, state.logits[0], jnp.zeros((), jnp.int32)
         )
+
+
+def answered(logits: Array, reference: Any, /, targeted: bool) -> Array:
+    """The criterion that stops `Wait`."""
+    del reference, targeted
+    return jnp.isfinite(logits).all()

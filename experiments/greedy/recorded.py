@@ -63,10 +63,17 @@ class Recorded:
         history = jnp.full(self.num_steps, jnp.nan, jnp.float32)
         return RecordedState(self.attack.init(key, job), jnp.zeros((), jnp.int32), history)
 
-    def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: RecordedState) -> Any:
-        stepped = self.attack.step(key, evaluate, job, state.state)
+    @property
+    def images_at_once(self) -> int:
+        return self.attack.images_at_once
+
+    def step(
+        self, key: PRNGKey, evaluate: Evaluator, job: Any, state: RecordedState
+    ) -> tuple[RecordedState, Any]:
+        stepped, info = self.attack.step(key, evaluate, job, state.state)
         confidence = jfool.Confidence()(self.attack.best(job, stepped).logits, job.target)
-        return RecordedState(stepped, state.step + 1, state.history.at[state.step].set(confidence))
+        history = state.history.at[state.step].set(confidence)
+        return RecordedState(stepped, state.step + 1, history), info
 
     def best(self, job: Any, state: RecordedState) -> Candidate:
         best = self.attack.best(job, state.state)

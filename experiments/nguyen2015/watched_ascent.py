@@ -56,6 +56,10 @@ class WatchedAscent:
         return True
 
     @property
+    def images_at_once(self) -> int:
+        return self.fooling.images_at_once
+
+    @property
     def encoding(self) -> Pixels:
         return self.fooling.encoding
 
@@ -70,15 +74,15 @@ class WatchedAscent:
 
     def step(
         self, key: PRNGKey, evaluate: Evaluator, job: jfool.AscentJob, state: WatchedState
-    ) -> WatchedState:
+    ) -> tuple[WatchedState, Any]:
         # Any image is better than none: whichever is shown becomes the best. A NaN does not.
         nothing = jnp.full_like(state.ascent.fitness, -jnp.inf)
         forgotten = dataclasses.replace(state.ascent, fitness=nothing)
-        ascent = self.fooling.step(key, evaluate, job, forgotten)
+        ascent, info = self.fooling.step(key, evaluate, job, forgotten)
         shown = {"confidence": ascent.fitness, "variation": total_variation(state.ascent.image)}
         step = state.ascent.step
         course = {name: state.course[name].at[step].set(of) for name, of in shown.items()}
-        return WatchedState(ascent, course)
+        return WatchedState(ascent, course), info
 
     def best(self, job: jfool.AscentJob, state: WatchedState) -> Candidate:
         return dataclasses.replace(self.fooling.best(job, state.ascent), notes=state.course)

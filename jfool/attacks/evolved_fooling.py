@@ -3,17 +3,15 @@ fooled")"""
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.arguments import check_classes, check_num_classes, check_part, check_targeted
-from jfool.base import Candidate, Evaluator, Objective, PRNGKey, pytree, static
+from jfool.base import Objective, pytree, static
+from jfool.composition import Composed
 from jfool.objectives import Confidence
 from jfool.renamed import renamed
-from jfool.search.map_elites import Archive, EvolvableEncoding, MAPElites
+from jfool.search.map_elites import EvolvableEncoding, MAPElites
 
 
 @renamed(label="target")
@@ -30,7 +28,7 @@ class EvolutionJob:
 
 
 @pytree
-class EvolvedFooling:
+class EvolvedFooling(Composed):
     """An archive that keeps the best image for each class.
 
     Results have an axis of cells, as in `confidence [N, cells]`; a run stops when `until` holds in
@@ -62,26 +60,6 @@ class EvolvedFooling:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.encoding.image_shape
-
-    @property
-    def targeted(self) -> bool:
-        return True
-
-    def init(self, key: PRNGKey, job: EvolutionJob) -> Archive:
-        return self.search.init(key, self.encoding, np.shape(job.target)[0], self.num_classes)
-
-    def step(self, key: PRNGKey, evaluate: Evaluator, job: EvolutionJob, state: Archive) -> Archive:
-        def judge(children: Any) -> tuple[Array, Array]:
-            logits = evaluate(self.encoding, job, children)
-            targets = jnp.asarray(job.target)
-            scores = jax.vmap(self.objective, in_axes=(None, 0), out_axes=1)(logits, targets)
-            return scores, logits
-
-        return self.search.step(key, self.encoding, judge, state)
-
-    def best(self, job: EvolutionJob, state: Archive) -> Candidate:
-        images = jax.vmap(self.encoding.decode, (None, 0))(job, state.genotypes)
-        return Candidate(images, state.logits, state.fitness, state.genotypes, state.lineage)
 
     def check(self, jobs: EvolutionJob) -> None:
         """Raises on settings or jobs that cannot work."""

@@ -1,9 +1,7 @@
 """Sparse fooling images by deep feature inversion. (Kumano et al., 2020, sec. 3.2, equation 1)"""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.arguments import (
@@ -13,12 +11,13 @@ from jfool.arguments import (
     check_num_classes,
     check_part,
 )
-from jfool.base import Candidate, Evaluator, Image, PRNGKey, pytree, static
+from jfool.base import pytree, static
+from jfool.composition import Composed
 from jfool.encodings.pixels import Pixels
 from jfool.features import FeatureMatch
 from jfool.penalties import L1
 from jfool.renamed import renamed
-from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
+from jfool.search.gradient_ascent import GradientAscent, Penalty
 
 
 @renamed(label="target")
@@ -40,7 +39,7 @@ class InversionJob:
 
 
 @pytree
-class FeatureInversion:
+class FeatureInversion(Composed):
     """A plain color with few altered pixels and the deep features of a natural image.
 
       argmin over alpha of ||Phi(z_b + alpha) - Phi(x0)||^2 / ||Phi(x0)||^2 + lambda ||alpha||_1
@@ -71,28 +70,16 @@ class FeatureInversion:
     encoding: Pixels = Pixels()
 
     @property
-    def targeted(self) -> bool:
-        return True
+    def search(self) -> GradientAscent:
+        return self.ascent
 
-    def init(self, key: PRNGKey, job: InversionJob) -> AscentState:
-        del key
-        image = jnp.broadcast_to(jnp.asarray(job.base, jnp.float32), self.image_shape)
-        return self.ascent.init(image, self.num_classes)
+    @property
+    def constraint(self) -> Penalty:
+        return self.penalty
 
-    def step(
-        self, key: PRNGKey, evaluate: Evaluator, job: InversionJob, state: AscentState
-    ) -> AscentState:
-        del key
-
-        def differentiate(image: Image) -> tuple[Array, Image, Array]:
-            of_one = evaluate.gradient(self.encoding, FeatureMatch(self.layer), job, image[None])
-            return jax.tree.map(lambda leaf: leaf[0], of_one)
-
-        return self.ascent.step(differentiate, self.penalty, job, state)
-
-    def best(self, job: InversionJob, state: AscentState) -> Candidate:
-        del job
-        return Candidate(state.best, state.logits, state.fitness, state.best)
+    @property
+    def objective(self) -> FeatureMatch:
+        return FeatureMatch(self.layer)
 
     def check(self, jobs: InversionJob) -> None:
         """Raises on settings or jobs that cannot work."""

@@ -5,7 +5,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.arguments import (
@@ -17,13 +16,14 @@ from jfool.arguments import (
     check_targeted,
     is_number,
 )
-from jfool.base import Candidate, Evaluator, Image, Objective, PRNGKey, pytree, static
+from jfool.base import Image, Objective, PRNGKey, pytree, static
+from jfool.composition import Composed
 from jfool.encodings.pixels import Pixels
-from jfool.objectives import Confidence, OfLogits
+from jfool.objectives import Confidence
 from jfool.regularizers import Regularizers
 from jfool.renamed import renamed
 from jfool.search.confidence_steps import confidence_steps
-from jfool.search.gradient_ascent import AscentState, GradientAscent, Penalty
+from jfool.search.gradient_ascent import GradientAscent, Penalty
 
 
 @renamed(label="target")
@@ -72,7 +72,7 @@ class Uniform:
 
 
 @pytree
-class GradientFooling:
+class GradientFooling(Composed):
     """Gradient ascent on the confidence in a class, from the mean image plus noise.
 
     The defaults are those of the paper's figure 13: no regularizer, and steps that each aim to
@@ -102,27 +102,12 @@ class GradientFooling:
     encoding: Pixels = Pixels()
 
     @property
-    def targeted(self) -> bool:
-        return True
+    def search(self) -> GradientAscent:
+        return self.ascent
 
-    def init(self, key: PRNGKey, job: AscentJob) -> AscentState:
-        base = jnp.broadcast_to(jnp.asarray(job.base, jnp.float32), self.image_shape)
-        return self.ascent.init(self.start(key, base), self.num_classes)
-
-    def step(
-        self, key: PRNGKey, evaluate: Evaluator, job: AscentJob, state: AscentState
-    ) -> AscentState:
-        del key
-
-        def differentiate(image: Image) -> tuple[Array, Image, Array]:
-            of_one = evaluate.gradient(self.encoding, OfLogits(self.objective), job, image[None])
-            return jax.tree.map(lambda leaf: leaf[0], of_one)
-
-        return self.ascent.step(differentiate, self.regularizers, job, state)
-
-    def best(self, job: AscentJob, state: AscentState) -> Candidate:
-        del job
-        return Candidate(state.best, state.logits, state.fitness, state.best)
+    @property
+    def constraint(self) -> Penalty:
+        return self.regularizers
 
     def check(self, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""

@@ -8,7 +8,6 @@ Each generation, for every member i at once:
 The last two use no crossover (the whole vector is replaced), F = 0.5, and no "best" term.
 """
 
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import jax
@@ -18,12 +17,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
 from jfool.arguments import is_number, is_whole
-from jfool.base import Logits, PRNGKey, pytree, static
+from jfool.base import Candidate, Info, PRNGKey, pytree, static
+from jfool.composition import Task
 from jfool.search.sampling import STARTS, donors
 
 Population = Float[Array, "P ..."]
-# Fitness of every member, and the logits [K] of the fittest.
-Score = Callable[[Population], tuple[Float[Array, " P"], Logits]]
 
 
 @runtime_checkable
@@ -82,24 +80,28 @@ class DifferentialEvolution:
         if self.start not in STARTS:
             raise ValueError(f"start: expected one of {list(STARTS)}, got {self.start!r}")
 
-    def init(self, key: PRNGKey, encoding: VectorEncoding, num_classes: int) -> DEState:
+    @property
+    def images_at_once(self) -> int:
+        return self.population_size
+
+    def init(self, key: PRNGKey, task: Task) -> DEState:
         size = self.population_size
-        u = STARTS[self.start](key, (size, *encoding.genotype_shape))
+        u = STARTS[self.start](key, (size, *task.encoding.genotype_shape))
         return DEState(
-            population=encoding.from_unit(u),
+            population=task.encoding.from_unit(u),
             fitness=jnp.full(size, -jnp.inf, jnp.float32),
-            logits=jnp.full(num_classes, jnp.nan, jnp.float32),
+            logits=jnp.full(task.num_classes, jnp.nan, jnp.float32),
             generation=jnp.zeros((), jnp.int32),
         )
 
-    def step(self, key: PRNGKey, encoding: VectorEncoding, score: Score, state: DEState) -> DEState:
+    def step(self, key: PRNGKey, task: Task, state: DEState) -> tuple[DEState, Info]:
         first = state.generation == 0
-        trial = jnp.where(first, state.population, self.trial(key, encoding, state))
-        fitness, logits = score(trial)
+        trial = jnp.where(first, state.population, self.trial(key, task.encoding, state))
+        fitness, logits = task.fittest(trial)
         better = fitness > state.fitness  # strictly; a NaN never wins
         fitness = jnp.where(better, fitness, state.fitness)
-        best = self.best(fitness)
-        return DEState(
+        best = jnp.argmax(fitness)  # the first of equals
+        stepped = DEState(
             population=jnp.where(_per_member(better, trial), trial, state.population),
             fitness=fitness,
             # The fittest member is either the fittest of this generation's trials, or the
@@ -107,21 +109,25 @@ class DifferentialEvolution:
             logits=jnp.where(better[best], logits.astype(jnp.float32), state.logits),
             generation=state.generation + 1,
         )
+        return stepped, Info(fitness[best])
+
+    def best(self, task: Task, state: DEState) -> Candidate:
+        """The fittest member, the first of equals."""
+        i = jnp.argmax(state.fitness)
+        genotype = state.population[i]
+        image = task.encoding.decode(task.job, genotype)
+        return Candidate(image, state.logits, state.fitness[i], genotype)
 
     def trial(self, key: PRNGKey, encoding: VectorEncoding, state: DEState) -> Population:
         """The trial vectors v."""
         donor_key, scale_key, cross_key, repair_key = jax.random.split(key, 4)
         x = state.population
         r1, r2, r3 = donors(donor_key, self.population_size)
-        origin = x[r1] if self.mutant == "rand" else x[self.best(state.fitness)][None]
+        origin = x[r1] if self.mutant == "rand" else x[jnp.argmax(state.fitness)][None]
         mutants = origin + self._scale(scale_key) * (x[r2] - x[r3])
         if self.crossover_rate is not None:
             mutants = binomial_crossover(cross_key, self.crossover_rate, x, mutants)
         return encoding.repair(repair_key, mutants)
-
-    def best(self, fitness: Float[Array, " P"]) -> Array:
-        """Index of the fittest member, the first of equals."""
-        return jnp.argmax(fitness)
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""

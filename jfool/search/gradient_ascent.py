@@ -11,13 +11,13 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.arguments import is_number
-from jfool.base import Fitness, Image, Logits, pytree, static
+from jfool.base import Candidate, Image, Info, PRNGKey, pytree, static
+from jfool.composition import Task
+from jfool.jobs import original
 from jfool.renamed import renamed
 from jfool.search.confidence_steps import confidence_steps
 
 Optimizer = Callable[..., optax.GradientTransformation]
-# Of one image: fitness [], its gradient [H, W, C], logits [K].
-Differentiate = Callable[[Image], tuple[Fitness, Image, Logits]]
 
 
 @runtime_checkable
@@ -65,22 +65,27 @@ class GradientAscent:
     step_size: ArrayLike
     optimizer: Optimizer = static(default=optax.adam)
 
-    def init(self, image: Image, num_classes: int) -> AscentState:
+    @property
+    def images_at_once(self) -> int:
+        return 1
+
+    def init(self, key: PRNGKey, task: Task) -> AscentState:
+        image = original(task.job, task.image_shape)
+        image = image if task.start is None else task.start(key, image)
         return AscentState(
             image=image,
             optimizer=self._optimizer().init(image),
             best=image,
             fitness=jnp.full((), -jnp.inf, jnp.float32),
-            logits=jnp.full(num_classes, jnp.nan, jnp.float32),
+            logits=jnp.full(task.num_classes, jnp.nan, jnp.float32),
             step=jnp.zeros((), jnp.int32),
         )
 
-    def step(
-        self, differentiate: Differentiate, penalty: Penalty, job: Any, state: AscentState
-    ) -> AscentState:
+    def step(self, key: PRNGKey, task: Task, state: AscentState) -> tuple[AscentState, Info]:
         """Evaluates the image, keeps it if it is the best, and takes a step from it."""
-        image = state.image
-        fitness, gradient, logits = differentiate(image)
+        del key
+        image, job, penalty = state.image, task.job, task.constraint
+        fitness, gradient, logits = task.gradient(image)
         fitness = fitness - penalty.penalty(job, image)
         better = fitness > state.fitness  # strictly; a NaN never wins
 
@@ -91,7 +96,7 @@ class GradientAscent:
                 -direction, state.optimizer, image, value=-fitness
             )
             moved = jnp.asarray(optax.apply_updates(image, updates))
-        return AscentState(
+        stepped = AscentState(
             image=jnp.clip(penalty.land(job, image, direction, moved, state.step), 0, 1),
             optimizer=optimizer,
             best=jnp.where(better, image, state.best),
@@ -99,6 +104,11 @@ class GradientAscent:
             logits=jnp.where(better, logits.astype(jnp.float32), state.logits),
             step=state.step + 1,
         )
+        return stepped, Info(stepped.fitness)
+
+    def best(self, task: Task, state: AscentState) -> Candidate:
+        del task
+        return Candidate(state.best, state.logits, state.fitness, state.best)
 
     def check(self) -> None:
         """Raises TypeError or ValueError on settings that cannot work."""

@@ -12,7 +12,6 @@ When a beam stops improving, a new one starts from some rows of the best image s
 rows. The best image of all is kept.
 """
 
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import jax
@@ -23,13 +22,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jfool.arguments import is_number, is_whole
-from jfool.base import Logits, PRNGKey, pytree, static
+from jfool.base import Candidate, Info, PRNGKey, pytree, static
+from jfool.composition import Task
 from jfool.search.pixel_moves import MOVES, anywhere, size_of
 
 Genotypes = Float[Array, "P k genes"]
 Beam = Float[Array, "beam k genes"]
-# Fitness of every genotype, and the logits [K] of the fittest.
-Score = Callable[[Genotypes], tuple[Float[Array, " P"], Logits]]
 SHARES = {"jump": 0.4, "near": 0.25, "flip": 0.15, "shade": 0.1, "borrow": 0.1}
 
 
@@ -92,22 +90,24 @@ class GreedySearch:
                 f"beam: expected at most the {self.num_proposals} proposals, got {self.beam}"
             )
 
-    def init(self, key: PRNGKey, encoding: PixelEncoding, num_classes: int) -> GreedyState:
-        start = self._random(key, encoding)
+    @property
+    def images_at_once(self) -> int:
+        return self.num_proposals
+
+    def init(self, key: PRNGKey, task: Task) -> GreedyState:
+        start = self._random(key, task.encoding)
         return GreedyState(
             population=start[jnp.arange(self.beam + 1) % self.num_proposals],
             fitness=jnp.full(self.beam + 1, -jnp.inf, jnp.float32),
-            logits=jnp.full(num_classes, jnp.nan, jnp.float32),
+            logits=jnp.full(task.num_classes, jnp.nan, jnp.float32),
             proposals=start,
             mark=jnp.full((), -jnp.inf, jnp.float32),
             stale=jnp.zeros((), jnp.int32),
         )
 
-    def step(
-        self, key: PRNGKey, encoding: PixelEncoding, score: Score, state: GreedyState
-    ) -> GreedyState:
+    def step(self, key: PRNGKey, task: Task, state: GreedyState) -> tuple[GreedyState, Info]:
         fresh_key, proposal_key = jax.random.split(key)
-        fitness, logits = score(state.proposals)
+        fitness, logits = task.fittest(state.proposals)
         fitness = jnp.where(jnp.isnan(fitness), -jnp.inf, fitness)
         population, of_beam = self._survivors(state, fitness)
         first = jnp.argmax(fitness)
@@ -119,24 +119,25 @@ class GreedySearch:
         given_up = stale >= self.patience
         proposals = jnp.where(
             given_up,
-            self._restart(fresh_key, encoding, best),
-            self._proposals(proposal_key, encoding, population),
+            self._restart(fresh_key, task.encoding, best),
+            self._proposals(proposal_key, task.encoding, population),
         )
-        return GreedyState(
+        highest = jnp.maximum(fitness[first], state.fitness[-1])
+        stepped = GreedyState(
             population=jnp.concatenate([population, best[None]]),
-            fitness=jnp.append(
-                jnp.where(given_up, -jnp.inf, of_beam),
-                jnp.maximum(fitness[first], state.fitness[-1]),
-            ),
+            fitness=jnp.append(jnp.where(given_up, -jnp.inf, of_beam), highest),
             logits=jnp.where(record, logits.astype(jnp.float32), state.logits),
             proposals=proposals,
             mark=jnp.where(given_up, -jnp.inf, jnp.where(gained, of_beam[0], state.mark)),
             stale=jnp.where(given_up, 0, stale),
         )
+        return stepped, Info(highest)
 
-    def best(self, fitness: Float[Array, " M"]) -> Array:
-        """Index of the best image of all, the last."""
-        return jnp.asarray(fitness.shape[0] - 1)
+    def best(self, task: Task, state: GreedyState) -> Candidate:
+        """The best image of all, the last."""
+        genotype = state.population[-1]
+        image = task.encoding.decode(task.job, genotype)
+        return Candidate(image, state.logits, state.fitness[-1], genotype)
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""

@@ -11,7 +11,6 @@ and a tie keeps the champion. The text of Nguyen et al. varies one organizm at a
 works in batches, as here.
 """
 
-from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -21,12 +20,10 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from jfool.arguments import is_whole
-from jfool.base import PRNGKey, pytree, static
+from jfool.base import Candidate, Info, PRNGKey, pytree, static
+from jfool.composition import Task
 
 NOT_WON = -2  # in the record: the cell kept its champion in that generation
-
-# Of P genotypes: scores in every cell [P, cells], logits [P, K].
-Judge = Callable[[Any], tuple[Float[Array, "P cells"], Float[Array, "P K"]]]
 
 
 @runtime_checkable
@@ -99,15 +96,18 @@ class MAPElites:
         if not is_whole(self.record, 0):
             raise ValueError(f"record: expected a number of generations, got {self.record!r}")
 
-    def init(
-        self, key: PRNGKey, encoding: EvolvableEncoding, num_cells: int, num_classes: int
-    ) -> Archive:
-        children = encoding.start(key, self.population_size)
+    @property
+    def images_at_once(self) -> int:
+        return self.population_size
+
+    def init(self, key: PRNGKey, task: Task) -> Archive:
+        children = task.encoding.start(key, self.population_size)
+        (num_cells,) = np.shape(task.job.target)
         none = jnp.full(num_cells, -1, jnp.int32)
         return Archive(
             genotypes=_take(children, jnp.arange(num_cells) % self.population_size),
             fitness=jnp.full(num_cells, -jnp.inf, jnp.float32),
-            logits=jnp.full((num_cells, num_classes), jnp.nan, jnp.float32),
+            logits=jnp.full((num_cells, task.num_classes), jnp.nan, jnp.float32),
             lineage=Lineage(
                 born=none,
                 parent=none,
@@ -119,11 +119,11 @@ class MAPElites:
             generation=jnp.zeros((), jnp.int32),
         )
 
-    def step(
-        self, key: PRNGKey, encoding: EvolvableEncoding, judge: Judge, state: Archive
-    ) -> Archive:
+    def step(self, key: PRNGKey, task: Task, state: Archive) -> tuple[Archive, Info]:
         """Evaluates the children, updates the champions, and makes the next children."""
-        scores, logits = judge(state.children)
+        logits = task.logits(state.children)
+        targets = jnp.asarray(task.job.target)
+        scores = jax.vmap(task.objective, in_axes=(None, 0), out_axes=1)(logits, targets)
         scores = jnp.where(jnp.isnan(scores), -jnp.inf, scores)
         winner = scores.argmax(axis=0)  # of each cell; the first of equals
         score = scores.max(axis=0)
@@ -136,17 +136,27 @@ class MAPElites:
         fitness = jnp.where(wins, score, state.fitness)
         pair_key, vary_key = jax.random.split(key)
         first, second = self._pairs(pair_key, jnp.isfinite(fitness))
-        return Archive(
+        stepped = Archive(
             genotypes=genotypes,
             fitness=fitness,
             logits=settle(logits.astype(jnp.float32), state.logits),
             lineage=self._remember(state, wins, state.parents[winner], fitness),
-            children=encoding.vary(
+            children=task.encoding.vary(
                 vary_key, _take(genotypes, first), _take(genotypes, second), state.generation + 1
             ),
             parents=jnp.where(jnp.isfinite(fitness).any(), jnp.concatenate([first, second]), -1),
             generation=state.generation + 1,
         )
+        return stepped, Info(fitness)
+
+    def best(self, task: Task, state: Archive) -> Candidate:
+        """The champions; of an empty cell, an image of the start population that is no answer."""
+        images = jax.vmap(task.encoding.decode, (None, 0))(task.job, state.genotypes)
+        found = state.lineage.born >= 0
+        return Candidate(images, state.logits, state.fitness, state.genotypes, state.lineage, found)
+
+    def check(self) -> None:
+        """Its settings were checked when it was made."""
 
     def _pairs(self, key: PRNGKey, occupied: Bool[Array, " cells"]) -> tuple[Array, Array]:
         """Two cells for each pair, drawn independently and uniformly from the occupied ones."""

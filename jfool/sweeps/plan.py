@@ -15,14 +15,14 @@ from jax.sharding import SingleDeviceSharding
 
 from jfool.arguments import is_whole
 from jfool.base import Attack, Criterion, Model
-from jfool.evaluate import batch_size
+from jfool.batches import batch_size
 from jfool.jobs import num_jobs
 from jfool.sweeps.ahead import ChipMemory, compile_sweep, on
 from jfool.sweeps.chips import chip_of
 from jfool.sweeps.operations import count_operations
 from jfool.sweeps.results import provenance
 from jfool.sweeps.segment import LANES, make_mesh
-from jfool.sweeps.sizes import CHUNK, images_per_step, memory_limit
+from jfool.sweeps.sizes import CHUNK, memory_limit
 
 ASSUMPTIONS = (
     "no job ends before its last generation: an `until` only shortens the sweep",
@@ -118,7 +118,7 @@ def plan(
     devices = jax.local_devices() if devices is None else devices
     mesh = make_mesh(devices, split)
     num_columns = mesh.shape[LANES]
-    count, images = num_jobs(jobs), images_per_step(attack, jobs)
+    count, images = num_jobs(jobs), attack.images_at_once
     if images % split:
         raise ValueError(f"split: expected a divisor of the {images} candidates, got {split}")
 

@@ -17,7 +17,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Bool, Int, UInt32
 
 from jfool.base import KEY_TYPE, Attack, Model, PRNGKey, pytree
-from jfool.loop import Lanes, Limits, Loop, enter
+from jfool.loop import Lanes, Limits, Loop, Program, limits_of, nothing_like, where
 
 LANES, POPULATION = "lanes", "population"
 # Fields of `AttackResult`; images follow from the genotypes.
@@ -25,6 +25,8 @@ FINDINGS = (
     "confidence",
     "prediction",
     "success",
+    "success_rate",
+    "clean_prediction",
     "confidence_uint8",
     "success_uint8",
     "stopped",
@@ -90,31 +92,30 @@ def segment(
 
     def on_device(key, attack, model, lanes, entering, limits, length):
         axis = POPULATION if mesh.shape[POPULATION] > 1 else None
-        loop = Loop(attack, model, limits, chunk, axis)
+        loop = Loop(attack, model, limits, Program(chunk), axis)
         key = jax.random.wrap_key_data(key, impl=KEY_TYPE)
-        fresh = enter(attack, key, entering.job_id, entering.job)
-        lanes = jax.tree.map(functools.partial(_where, entering.enters), fresh, lanes)
+        fresh = loop.enter(key, entering.job_id, entering.job)
+        lanes = jax.tree.map(functools.partial(where, entering.enters), fresh, lanes)
         began = lanes.live
 
         def more(now: tuple[Array, Lanes]) -> Array:
             return (now[0] < length) & now[1].live.any()
 
         def generation(now: tuple[Array, Lanes]) -> tuple[Array, Lanes]:
-            return now[0] + 1, loop.advance(now[1])[0]
+            return now[0] + 1, loop.advance(now[1])
 
         _, lanes = lax.while_loop(more, generation, (jnp.int32(0), lanes))
         ended = began & ~lanes.live
 
-        def findings(lanes: Lanes) -> dict[str, Any]:
-            results = loop.results(lanes, ended)
-            return {name: getattr(results, name) for name in FINDINGS}
+        def judged(lanes: Lanes) -> tuple[Lanes, dict[str, Any]]:
+            lanes, results, _ = loop.results(lanes, ended)
+            return lanes, {name: getattr(results, name) for name in FINDINGS}
 
-        def nothing(lanes: Lanes) -> dict[str, Any]:
-            form = jax.eval_shape(findings, lanes)
-            return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), form)
+        def unjudged(lanes: Lanes) -> tuple[Lanes, dict[str, Any]]:
+            return lanes, nothing_like(lambda lanes: judged(lanes)[1], lanes)
 
         # Skipped if no job ended: an archive of a thousand classes has as many images to decode.
-        return lanes, lax.cond(ended.any(), findings, nothing, lanes)
+        return lax.cond(ended.any(), judged, unjudged, lanes)
 
     everywhere, by_lane = PartitionSpec(), PartitionSpec(LANES)
     return jax.shard_map(
@@ -129,15 +130,12 @@ def segment(
 @jax.jit
 def free_lanes(key: PRNGKey, attack: Attack, entering: Entering) -> Lanes:
     """Free lanes, in the shape of those that `entering` would fill."""
-    lanes = enter(attack, key, entering.job_id, entering.job)
+    loop = Loop(attack, None, limits_of(0, None, None), Program(None))
+    lanes = loop.enter(key, entering.job_id, entering.job)
     return dataclasses.replace(lanes, live=jnp.zeros_like(lanes.live))
 
 
 @functools.partial(jax.jit, donate_argnames="lanes")
 def place(lanes: Lanes, others: Lanes, here: Bool[Array, " L"]) -> Lanes:
     """`others` where `here`, else `lanes`."""
-    return jax.tree.map(functools.partial(_where, here), others, lanes)
-
-
-def _where(mask: Array, new: Array, old: Array) -> Array:
-    return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - 1)), new, old)
+    return jax.tree.map(functools.partial(where, here), others, lanes)

@@ -4,14 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh
 
-from jfool.base import KEY_TYPE, Attack, Criterion, Model
+from jfool.base import Attack, Criterion, Model
 from jfool.jobs import num_jobs
-from jfool.loop import strong
 from jfool.sweeps.ahead import compile_sweep
 
 CHUNK = 1024
@@ -55,7 +51,7 @@ def choose_sizes(
       ValueError: `split` does not divide the population, or one image per call is too many.
     """
     num_columns, split = mesh.devices.shape
-    images = images_per_step(attack, jobs)
+    images = attack.images_at_once
     if images % split:
         raise ValueError(f"split: expected a divisor of the {images} candidates, got {split}")
     fill = -(-4 * (asked.chunk or CHUNK) * split // images)
@@ -77,40 +73,6 @@ def choose_sizes(
                 "lanes that do not, even with one image per call"
             )
         chunk //= 2
-
-
-def images_per_step(attack: Attack, jobs: Any) -> int:
-    """Images that one step of one job shows to the model."""
-    evaluate = _Counting(attack.num_classes, [])
-
-    def step(init_key: Any, step_key: Any, job: Any) -> None:
-        attack.step(step_key, evaluate, job, attack.init(init_key, job))
-
-    job = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), jobs)
-    keys = jax.random.split(jax.random.key(0, impl=KEY_TYPE))
-    jax.eval_shape(step, *keys, strong(job))
-    return sum(evaluate.seen)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Counting:
-    """Stands in for `Evaluate`, without a model, and counts images."""
-
-    num_classes: int
-    seen: list[int]
-
-    def __call__(self, encoding: Any, job: Any, genotypes: Any) -> jax.Array:
-        count = jax.tree.leaves(genotypes)[0].shape[0]
-        self.seen.append(count)
-        return jnp.zeros((count, self.num_classes), jnp.float32)
-
-    def fittest(self, encoding: Any, objective: Any, job: Any, genotypes: Any) -> Any:
-        logits = self(encoding, job, genotypes)
-        return logits[:, 0], logits[0]
-
-    def gradient(self, encoding: Any, score: Any, job: Any, genotypes: Any) -> Any:
-        logits = self(encoding, job, genotypes)
-        return logits[:, 0], jax.tree.map(jnp.zeros_like, genotypes), logits
 
 
 def memory_limit(device: Any) -> int | None:

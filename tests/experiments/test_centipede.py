@@ -63,7 +63,7 @@ def test_the_course_is_the_best_fitness_of_those_generations(network, done):
         chunk=8,
         history=True,
     )
-    history = np.asarray(result.history)[0]
+    history = np.asarray(result.history.fitness)[0]
     shown = lab.Records.read(out / "course.parquet")
     assert len(shown) > 3
     assert (np.diff(shown["generation"]) > 0).all()

@@ -1,6 +1,7 @@
 """Models and jobs small enough to be worked out by hand, and the tools to look into a run."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from jax import Array
 
 import jfool
 from jfool.base import pytree, static
+from jfool.composition import Task
 
 SHAPE = (4, 5, 3)  # different sizes, so that no axis can be taken for another
 NUM_CLASSES = 4
@@ -116,6 +118,33 @@ class Watched:
 
     def features(self, images: Array, layer: str) -> Array:
         return self.model.features(images, layer)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Stands in for `jfool.Evaluate` where a test gives fitness or logits of genotypes itself."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, encoding: Any, job: Any, genotypes: Any) -> Any:
+        return self.function(genotypes)
+
+    def fittest(self, encoding: Any, objective: Any, job: Any, genotypes: Any) -> Any:
+        return self.function(genotypes)
+
+
+def task(
+    encoding: Any,
+    num_classes: int,
+    score: Callable[[Any], Any] | None = None,
+    *,
+    job: Any = None,
+    objective: Any = None,
+) -> Task:
+    """A search's task without a model: `score` is (fitness [P], logits [K]) of the genotypes, or
+    their logits, whichever the search asks for."""
+    evaluate = None if score is None else Scored(score)
+    return Task(encoding, objective, job, SHAPE, num_classes, evaluate=evaluate)
 
 
 def weights(

@@ -9,7 +9,7 @@ import jfool
 from jfool.search.differential_evolution import DEState, binomial_crossover
 from jfool.search.sampling import donors
 from tests.jfool import oracle
-from tests.jfool.helpers import NUM_CLASSES, POPULATION, SHAPE, Linear, weights
+from tests.jfool.helpers import NUM_CLASSES, POPULATION, SHAPE, Linear, task, weights
 
 GENERATIONS = 10
 LABEL, K = 2, 2
@@ -71,11 +71,11 @@ VARIANTS = {
 def test_populations_are_those_of_numpy_generation_by_generation(options, rule):
     search = jfool.DifferentialEvolution(POPULATION, **options)
     encoding = jfool.SparsePixels(SHAPE, 3, rule)
-    state = search.init(jax.random.key(1), encoding, NUM_CLASSES)
+    state = search.init(jax.random.key(1), task(encoding, NUM_CLASSES))
 
     @jax.jit
     def step(key, state):
-        return search.step(key, encoding, lambda g: score(encoding, g), state)
+        return search.step(key, task(encoding, NUM_CLASSES, lambda g: score(encoding, g)), state)[0]
 
     start = population = np.asarray(state.population)
     fitness = np.full(POPULATION, -np.inf, np.float32)
@@ -105,15 +105,12 @@ def step_with(fitness_of_trials: list[float], before: list[float]) -> tuple[DESt
     """The state after a generation whose trials have the given fitness, and which members moved."""
     search = jfool.DifferentialEvolution(len(before))
     encoding = jfool.SparsePixels((2, 2, 1), 1)
-    state = search.init(jax.random.key(0), encoding, 2)
+    state = search.init(jax.random.key(0), task(encoding, 2))
     logits = jnp.stack([jnp.arange(len(before)), jnp.arange(len(before))], 1).astype(jnp.float32)
-    state = search.step(jax.random.key(1), encoding, lambda g: scored(before, logits), state)
-    after = search.step(
-        jax.random.key(2),
-        encoding,
-        lambda g: scored(fitness_of_trials, logits + 100),
-        state,
-    )
+    first = task(encoding, 2, lambda g: scored(before, logits))
+    state, _ = search.step(jax.random.key(1), first, state)
+    second = task(encoding, 2, lambda g: scored(fitness_of_trials, logits + 100))
+    after, _ = search.step(jax.random.key(2), second, state)
     moved = np.asarray((after.population != state.population).any((1, 2)))
     return after, moved
 

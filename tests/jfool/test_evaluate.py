@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import jfool
-from jfool.base import pytree
 from tests.jfool.helpers import (
     NUM_CLASSES,
     SHAPE,
@@ -18,7 +17,6 @@ from tests.jfool.helpers import (
     grey_jobs,
     photos,
     rows,
-    sparse_fooling,
     weights,
 )
 
@@ -31,7 +29,7 @@ def logits_of(
     model, chunk: int | None, live: np.ndarray, images: np.ndarray = IMAGES
 ) -> np.ndarray:
     def lane(live, genotypes):
-        return jfool.Evaluate(model, live, chunk)(jfool.Pixels(), None, genotypes)
+        return jfool.Evaluate(model, live, chunk=chunk)(jfool.Pixels(), None, genotypes)
 
     return np.asarray(jax.jit(jax.vmap(lane))(jnp.asarray(live), jnp.asarray(images)))
 
@@ -93,47 +91,6 @@ def test_stacked_models_are_an_ensemble_each_with_its_own_lane():
         alone = IMAGES[i].reshape(POPULATION, -1) @ weights(i)
         wanted = alone if LIVE[i] else np.full_like(alone, np.nan)
         np.testing.assert_allclose(logits[i], wanted, rtol=1e-4, atol=1e-4)
-
-
-def test_queries_are_the_images_of_all_calls_padding_excluded():
-    evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())), chunk=3)
-    assert evaluate.num_queries == 0
-    for images in (IMAGES[0], IMAGES[1, :2]):
-        evaluate(jfool.Pixels(), None, jnp.asarray(images))
-    assert evaluate.num_queries == POPULATION + 2
-    assert evaluate.images_per_call == POPULATION
-
-
-@pytree
-class ScansItsModel:
-    """An attack that evaluates inside a loop of its own, where the handle cannot count."""
-
-    inner: jfool.SparseFooling
-
-    image_shape = property(lambda self: self.inner.image_shape)
-    num_classes = property(lambda self: self.inner.num_classes)
-    targeted = property(lambda self: self.inner.targeted)
-
-    def check(self, jobs):
-        self.inner.check(jobs)
-
-    def init(self, key, job):
-        return self.inner.init(key, job)
-
-    def step(self, key, evaluate, job, state):
-        def body(state, key):
-            return self.inner.step(key, evaluate, job, state), None
-
-        return jax.lax.scan(body, state, jax.random.split(key, 2))[0]
-
-    def best(self, job, state):
-        return self.inner.best(job, state)
-
-
-def test_evaluating_inside_a_loop_of_the_attack_raises_rather_than_miscounts():
-    attack = ScansItsModel(sparse_fooling())
-    with jax.debug_key_reuse(False), pytest.raises(jax.errors.UnexpectedTracerError):
-        jfool.run(jax.random.key(0), attack, Linear(weights()), rows(grey_jobs(), [0]), num_steps=1)
 
 
 def test_the_logits_have_one_column_per_class():

@@ -10,6 +10,7 @@ from jax import Array
 
 import jfool
 from jfool.base import pytree, static
+from tests.jfool.helpers import task
 
 POPULATION, NUM_GENES, GENERATIONS, SEEDS = 30, 4, 80, 24
 LOW, HIGH = -2.0, 2.0
@@ -42,12 +43,12 @@ def ours(key: Array) -> Array:
         return -rosenbrock(x), jnp.zeros(1, jnp.float32)
 
     def generation(state, key):
-        state = search.step(key, box, score, state)
+        state = search.step(key, task(box, 1, score), state)[0]
         return state, -state.fitness.max()
 
     start, steps = jax.random.split(key)
     keys = jax.random.split(steps, GENERATIONS + 1)
-    return jax.lax.scan(generation, search.init(start, box, 1), keys)[1]
+    return jax.lax.scan(generation, search.init(start, task(box, 1)), keys)[1]
 
 
 def theirs(key: Array) -> Array:

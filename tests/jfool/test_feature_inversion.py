@@ -73,7 +73,7 @@ def test_the_fitness_is_equation_1_of_the_image_that_is_returned():
     features = np.maximum(images.reshape(6, -1) @ np.asarray(MODEL.U), 0)
     distance = np.square(features - WANTED).sum(1) / np.square(WANTED).sum(1)
     by_hand = -distance - 0.01 * np.abs(images - 0.5).sum((1, 2, 3))
-    np.testing.assert_allclose(result.history.max(1), by_hand, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(result.history.fitness.max(1), by_hand, rtol=1e-3, atol=1e-4)
 
 
 def test_a_larger_lambda_alters_fewer_pixels_and_ends_with_none():
@@ -82,7 +82,7 @@ def test_a_larger_lambda_alters_fewer_pixels_and_ends_with_none():
 
 
 def test_more_steps_never_worsen_the_answer():
-    history = np.asarray(invert(1e-3, steps=100).history)
+    history = np.asarray(invert(1e-3, steps=100).history.fitness)
     assert (np.diff(history, axis=1) >= 0).all()
 
 

@@ -30,7 +30,7 @@ def by_hand(images: np.ndarray, label: int) -> np.ndarray:
 @pytest.mark.parametrize("chunk", [None, 1, 5, 12])
 def test_the_gradient_of_a_linear_model_is_its_closed_form_whatever_the_chunk(chunk):
     def lane(job, images):
-        return jfool.Evaluate(Linear(weights()), True, chunk).gradient(
+        return jfool.Evaluate(Linear(weights()), chunk=chunk).gradient(
             jfool.Pixels(), SCORE, job, images
         )
 
@@ -60,7 +60,7 @@ def test_through_sparse_pixels_only_the_colors_of_visible_rows_have_a_gradient()
 
 def test_lanes_that_are_not_live_get_nan():
     def lane(job, images, live):
-        return jfool.Evaluate(Linear(weights()), live, 5).gradient(
+        return jfool.Evaluate(Linear(weights()), live, chunk=5).gradient(
             jfool.Pixels(), SCORE, job, images
         )
 
@@ -72,10 +72,13 @@ def test_lanes_that_are_not_live_get_nan():
 def test_a_gradient_is_counted_as_one_and_not_as_a_query():
     evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())))
     job = jax.tree.map(lambda leaf: leaf[0], jobs())
-    evaluate.gradient(jfool.Pixels(), SCORE, job, jnp.asarray(IMAGES[0]))
-    evaluate(jfool.Pixels(), job, jnp.asarray(IMAGES[0, :1]))
-    assert (evaluate.num_gradients, evaluate.num_queries) == (POPULATION, 1)
-    assert evaluate.images_per_call == POPULATION
+
+    def both():
+        evaluate.gradient(jfool.Pixels(), SCORE, job, jnp.asarray(IMAGES[0]))
+        return evaluate(jfool.Pixels(), job, jnp.asarray(IMAGES[0, :1]))
+
+    _, shown = jfool.counted(both)()
+    assert (shown.gradients, shown.queries) == (POPULATION, 1)
 
 
 @pytest.mark.parametrize(("max_queries", "steps"), [(1, 0), (3, 0), (4, 1), (12, 3)])

@@ -14,7 +14,7 @@ from jfool.base import pytree
 from jfool.search import GreedySearch
 from jfool.search.greedy_search import GreedyState
 from jfool.search.pixel_moves import MOVES, borrow, flip, jump, near, shade
-from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, Poisonable, assert_same, weights
+from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, Poisonable, assert_same, task, weights
 
 ENCODING = jfool.SparsePixels(SHAPE, 3)
 SIZE = jnp.array([SHAPE[1], SHAPE[0]], jnp.float32)
@@ -31,12 +31,12 @@ def score(genotypes: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 @functools.partial(jax.jit, static_argnames="score")
 def stepped(search: GreedySearch, key: jax.Array, state: GreedyState, score) -> GreedyState:
-    return search.step(key, ENCODING, score, state)
+    return search.step(key, task(ENCODING, 3, score), state)[0]
 
 
 @jax.jit
 def started(search: GreedySearch) -> GreedyState:
-    return search.init(jax.random.key(1), ENCODING, 3)
+    return search.init(jax.random.key(1), task(ENCODING, 3))
 
 
 def walk(search: GreedySearch, steps: int, score=score) -> list[GreedyState]:
@@ -65,7 +65,7 @@ def test_it_finds_the_optimum_of_theorem_1_on_every_base():
     for i, base in enumerate(bases):
         gains = np.maximum(delta * (1 - base), -delta * base).sum(-1).ravel()
         best = (delta * base).sum() + np.sort(gains)[::-1][: k[i]].sum()
-        np.testing.assert_allclose(np.nanmax(result.history[i]), best, rtol=1e-4)
+        np.testing.assert_allclose(np.nanmax(result.history.fitness[i]), best, rtol=1e-4)
 
 
 @pytree
@@ -97,7 +97,7 @@ def test_it_is_as_good_as_every_placement_of_two_pixels_in_corner_colors():
     )
     attack = jfool.GreedyFooling(shape, 2, max_k=2, search=SEARCH, objective=jfool.Margin())
     result = jfool.run(jax.random.key(0), attack, model, jobs, num_steps=100, history=True)
-    assert np.nanmax(result.history) >= best - 1e-4
+    assert np.nanmax(result.history.fitness) >= best - 1e-4
 
 
 def test_the_first_step_evaluates_what_init_drew_and_keeps_the_best_of_it():

@@ -10,7 +10,7 @@ import pytest
 import jfool
 from jfool.base import pytree
 from jfool.search.map_elites import MAPElites, ancestors
-from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, unchecked, weights
+from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, task, unchecked, weights
 
 CELLS, CLASSES = 6, 3
 
@@ -37,18 +37,23 @@ def random_scores(children):
     return scores, np.array(rows, np.float32)[:, CELLS:]
 
 
-def judge(children):
-    shapes = tuple(
-        jax.ShapeDtypeStruct((len(children), width), jnp.float32) for width in (CELLS, CLASSES)
-    )
-    return jax.pure_callback(random_scores, shapes, children)
+def as_logits(children):
+    """The scores of all cells, and three more numbers."""
+    shape = jax.ShapeDtypeStruct((len(children), CELLS + CLASSES), jnp.float32)
+    return jax.pure_callback(lambda c: np.concatenate(random_scores(c), axis=1), shape, children)
+
+
+def archive_task(score=None, cells=CELLS):
+    job = jfool.EvolutionJob(np.arange(cells))
+    objective = lambda logits, cell: logits[:, cell]  # noqa: E731
+    return task(Numbered(), CELLS + CLASSES, score, job=job, objective=objective)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_archive_is_that_of_a_dictionary(seed):
     search, archive = MAPElites(8, record=30), {}
-    step = jax.jit(lambda key, state: search.step(key, Numbered(), judge, state))
-    state = search.init(jax.random.key(seed), Numbered(), CELLS, CLASSES)
+    step = jax.jit(lambda key, state: search.step(key, archive_task(as_logits), state)[0])
+    state = search.init(jax.random.key(seed), archive_task())
     wins = np.full((30, CELLS), -2)
     for generation in range(30):
         children, parents = np.asarray(state.children), np.asarray(state.parents)
@@ -63,7 +68,7 @@ def test_the_archive_is_that_of_a_dictionary(seed):
         for cell, (score, child, logit) in archive.items():
             assert fitness[cell] == score
             assert genotypes[cell] == child
-            np.testing.assert_array_equal(np.asarray(state.logits)[cell], logit)
+            np.testing.assert_array_equal(np.asarray(state.logits)[cell, CELLS:], logit)
         assert (np.asarray(state.parents) >= 0).all()
     np.testing.assert_array_equal(state.lineage.wins, wins)
     np.testing.assert_array_equal(state.lineage.fitness[-1], state.fitness)
@@ -115,9 +120,9 @@ def test_a_run_stops_when_every_cell_meets_the_criterion():
 
 def test_history_and_record_tell_the_same_of_every_cell():
     result = run(history=True)
-    assert result.history.shape == (3, 10, NUM_CLASSES)
-    np.testing.assert_array_equal(result.history[:, :5], result.notes.fitness)
-    assert (np.diff(result.history, axis=1) >= 0).all()
+    assert result.history.fitness.shape == (3, 10, NUM_CLASSES)
+    np.testing.assert_array_equal(result.history.fitness[:, :5], result.notes.fitness)
+    assert (np.diff(result.history.fitness, axis=1) >= 0).all()
     assert result.images.shape == (3, NUM_CLASSES, *SHAPE)
 
 
@@ -261,11 +266,11 @@ def test_a_cell_that_nobody_won_is_no_success():
 def test_children_of_an_empty_archive_descend_from_nobody():
     """Two generations in which all scores are NaN, and then one without."""
     search = MAPElites(4, record=3)
-    state = search.init(jax.random.key(0), Numbered(), 2, CLASSES)
+    state = search.init(jax.random.key(0), archive_task(cells=2))
     for generation in range(3):
-        score = jnp.full((4, 2), np.nan if generation < 2 else 1.0)
-        found = lambda children, score=score: (score, jnp.zeros((4, CLASSES)))  # noqa: E731
-        state = search.step(jax.random.key(generation), Numbered(), found, state)
+        logits = jnp.full((4, CELLS + CLASSES), np.nan if generation < 2 else 1.0)
+        found = archive_task(lambda children, logits=logits: logits, cells=2)
+        state, _ = search.step(jax.random.key(generation), found, state)
     np.testing.assert_array_equal(state.lineage.wins, [[-2, -2], [-2, -2], [-1, -1]])
     assert ancestors(np.asarray(state.lineage.wins), 1, 2) == [(1, 2)]
     assert (state.parents >= 0).all()

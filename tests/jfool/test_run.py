@@ -60,7 +60,9 @@ def test_jobs_are_the_numpy_search_with_keys_folded_from_job_and_step(result):
             images = [oracle.paint(jobs.base[i], g, int(jobs.k[i]), SHAPE) for g in trials]
             theirs = [oracle.confidence(image, MODEL.weights, i) for image in images]
             population, fitness = oracle.select(population, fitness, trials, np.array(theirs))
-            np.testing.assert_allclose(result.history[i, t], fitness.max(), rtol=1e-3, atol=1e-6)
+            np.testing.assert_allclose(
+                result.history.fitness[i, t], fitness.max(), rtol=1e-3, atol=1e-6
+            )
         best = population[int(np.argmax(fitness))]
         np.testing.assert_allclose(result.genotype[i], best, rtol=0, atol=1e-5)
         image = oracle.paint(jobs.base[i], best, int(jobs.k[i]), SHAPE)
@@ -74,10 +76,10 @@ def test_queries_are_the_population_in_every_generation_and_the_start(result):
 
 
 def test_the_best_fitness_never_falls_and_ends_as_the_confidence(result):
-    assert result.history.shape == (4, NUM_STEPS + 1)
-    assert (np.diff(result.history, axis=1) >= 0).all()
-    assert (result.history[:, -1] > result.history[:, 0]).any()
-    np.testing.assert_allclose(result.history[:, -1], result.confidence, rtol=1e-4)
+    assert result.history.fitness.shape == (4, NUM_STEPS + 1)
+    assert (np.diff(result.history.fitness, axis=1) >= 0).all()
+    assert (result.history.fitness[:, -1] > result.history.fitness[:, 0]).any()
+    np.testing.assert_allclose(result.history.fitness[:, -1], result.confidence, rtol=1e-4)
 
 
 def test_no_history_unless_asked_for(result):
@@ -90,7 +92,7 @@ def test_zero_steps_evaluate_the_start_population(result):
     none = run(num_steps=0, history=False)
     np.testing.assert_array_equal(none.num_queries, POPULATION)
     np.testing.assert_array_equal(none.num_steps, 0)
-    np.testing.assert_allclose(none.confidence, result.history[:, 0], rtol=1e-4)
+    np.testing.assert_allclose(none.confidence, result.history.fitness[:, 0], rtol=1e-4)
 
 
 def test_some_jobs_stop_early_and_then_neither_count_nor_record(stopped):
@@ -98,7 +100,7 @@ def test_some_jobs_stop_early_and_then_neither_count_nor_record(stopped):
     assert not stopped.stopped.all()
     np.testing.assert_array_equal(stopped.num_queries, POPULATION * (stopped.num_steps + 1))
     for i, steps in enumerate(np.asarray(stopped.num_steps)):
-        history = np.asarray(stopped.history[i])
+        history = np.asarray(stopped.history.fitness[i])
         assert np.isnan(history[steps + 1 :]).all()
         assert (np.diff(history[: steps + 1]) >= 0).all()
         assert (history[:steps] < 0.9).all()  # it stopped at the first chance
@@ -129,6 +131,7 @@ class Brightens:
     image_shape: tuple[int, int, int] = static(default=SHAPE)
     num_classes: int = static(default=NUM_CLASSES)
     targeted: bool = static(default=True)
+    images_at_once: int = static(default=1)
 
     def check(self, jobs):
         del jobs
@@ -140,7 +143,7 @@ class Brightens:
     def step(self, key, evaluate, job, state):
         del key
         image = state[0] + 0.1
-        return image, evaluate(jfool.Pixels(), job, image[None])[0]
+        return (image, evaluate(jfool.Pixels(), job, image[None])[0]), None
 
     def best(self, job, state):
         image, logits = state
