@@ -16,7 +16,7 @@ def check_image(jobs: Any) -> None:
             f"got {type(jobs).__name__} without {missing[0]}"
         )
     images = jobs.image
-    shape, dtype = np.shape(images), jnp.result_type(images)
+    shape, dtype = np.shape(images), _dtype(images)
     if len(shape) != 4:
         raise ValueError(f"jobs.image: expected floats [N, H, W, C], got shape {list(shape)}")
     if not jnp.issubdtype(dtype, jnp.floating):
@@ -37,7 +37,7 @@ def check_radius(jobs: Any, *, largest: float = np.inf, whole: bool = False) -> 
       largest: the most that makes sense in image units.
       whole: only whole numbers.
     """
-    shape, dtype = np.shape(jobs.epsilon), jnp.result_type(jobs.epsilon)
+    shape, dtype = np.shape(jobs.epsilon), _dtype(jobs.epsilon)
     number = jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
     if len(shape) != 1 or not number:
         raise TypeError(f"jobs.epsilon: expected numbers [N], got {dtype} {list(shape)}")
@@ -64,3 +64,7 @@ def check_radius(jobs: Any, *, largest: float = np.inf, whole: bool = False) -> 
             "jobs.epsilon: expected a radius in image units (8 gray levels are 8/255), "
             f"got {values.max()} (divide by 255)"
         )
+
+
+def _dtype(values: Any) -> Any:
+    return values.dtype if is_traced(values) else np.asarray(values).dtype

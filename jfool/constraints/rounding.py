@@ -5,10 +5,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from jfool.base import Image, Truth
-from jfool.constraints.base import Constraint, center, offset, radius
+from jfool.constraints.base import Constraint, center, radius
 
-# Of the radius, at least of 1. Norms are right to 2.4e-7 of themselves at any number of entries
-# (`norms.total`), and the float32 nearest to job.image + delta is off by at most 3e-8 an entry.
+# Relative to the radius, or to 1 if that is more. A computed norm is right to 2.4e-7 of itself,
+# however many entries it has (`norms.total`); an entry of a float32 image may be off by 3e-8.
 SLACK = 1e-6
 
 
@@ -28,14 +28,19 @@ def round_inside(constraint: Constraint, job: Any, image: Image) -> Image:
     be if job.image is not a multiple of 1/255, takes the value of job.image.
     """
     start, image = center(job), jnp.asarray(image, jnp.float32)
-    levels = 255 * image
-    nearest = jnp.round(levels) / 255
-    # Division by 255 rounds as the compiler likes; an entry on the level of job.image has not moved.
-    nearest = jnp.where(jnp.abs(nearest - start) <= SLACK, start, nearest)
+    numbers = 255 * image
     # 255 (j / 255) may fall short of j by rounding.
     tiny = 1e-4
-    inward = jnp.where(image > start, jnp.floor(levels + tiny), jnp.ceil(levels - tiny)) / 255
-    inward = jnp.clip(inward, jnp.minimum(start, image), jnp.maximum(start, image))
-    alone = jnp.abs(offset(job, nearest)) <= radius(job) + SLACK
+    inward = jnp.where(image > start, jnp.floor(numbers + tiny), jnp.ceil(numbers - tiny))
+    inward = jnp.clip(_levels(inward, start), jnp.minimum(start, image), jnp.maximum(start, image))
+    nearest = _levels(jnp.round(numbers), start)
+    alone = jnp.abs(nearest - start) <= radius(job) + SLACK
     rounded = jnp.where(alone, nearest, inward)
     return jnp.where(inside(constraint, job, rounded), rounded, inward)
+
+
+def _levels(numbers: Image, start: Image) -> Image:
+    """numbers / 255, but start itself where it is that level: compilers differ in how they divide,
+    and an entry that has not moved must not count as moved."""
+    levels = numbers / 255
+    return jnp.where(jnp.abs(levels - start) <= SLACK, start, levels)
