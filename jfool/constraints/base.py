@@ -10,7 +10,7 @@ from jfool.base import Image, PRNGKey
 
 # Kept free when a step ends on the sphere: float32 norms err by less, whatever order they add in.
 MARGIN = 2.0**-21
-# Values of images are cut here, so that no sum of them overflows.
+# Images and gradients are cut here: their sums and reciprocals are normal float32 numbers.
 LARGEST = 1e30
 
 
@@ -99,7 +99,7 @@ def scaled(gradient: Image) -> Image:
 
     NaN is zero, and so is a gradient below the smallest normal float32.
     """
-    gradient = jnp.nan_to_num(jnp.asarray(gradient, jnp.float32), nan=0.0)
+    gradient = jnp.clip(jnp.nan_to_num(jnp.asarray(gradient, jnp.float32)), -LARGEST, LARGEST)
     largest = jnp.abs(gradient).max()
     normal = largest >= jnp.finfo(jnp.float32).tiny
     return jnp.where(normal, gradient / jnp.where(normal, largest, 1), 0)

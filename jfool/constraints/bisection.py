@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jfool.base import Truth
@@ -21,7 +22,7 @@ def last_where(
     magnitude to the last place in 31 evaluations.
     """
 
-    def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: ArrayLike, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = low + (high - low) // 2
         here = holds(lax.bitcast_convert_type(middle, jnp.float32))

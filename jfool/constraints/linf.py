@@ -24,7 +24,7 @@ class Linf:
     def direction(self, job: Any, image: Image, gradient: Image) -> Image:
         """sign(gradient)."""
         del job, image
-        return jnp.sign(jnp.nan_to_num(jnp.asarray(gradient, jnp.float32), nan=0.0))
+        return jnp.sign(jnp.nan_to_num(jnp.asarray(gradient, jnp.float32)))
 
     def project(self, job: Any, image: Image) -> Image:
         """Cuts every entry to epsilon around the center."""
@@ -40,4 +40,4 @@ class Linf:
     def check(self, jobs: Any) -> None:
         """Raises on jobs without image or radius, or with a radius in gray levels."""
         check_image(jobs)
-        check_radius(jobs, largest=1)
+        check_radius(jobs, largest=1.0)

@@ -30,7 +30,7 @@ def round_inside(constraint: Constraint, job: Any, image: Image) -> Image:
     start, image = center(job), jnp.asarray(image, jnp.float32)
     numbers = 255 * image
     # 255 (j / 255) may fall short of j by rounding.
-    tiny = 1e-4
+    tiny = 5e-5
     inward = jnp.where(image > start, jnp.floor(numbers + tiny), jnp.ceil(numbers - tiny))
     inward = jnp.clip(_levels(inward, start), jnp.minimum(start, image), jnp.maximum(start, image))
     nearest = _levels(jnp.round(numbers), start)
