@@ -11,7 +11,7 @@ from jfool.base import Image, PRNGKey
 # Kept free when a step ends on the sphere: float32 norms err by less, whatever order they add in.
 MARGIN = 2.0**-21
 # Images and gradients are cut here: their sums and reciprocals are normal float32 numbers.
-LARGEST = 1e30
+LARGEST = 1e36
 
 
 @runtime_checkable

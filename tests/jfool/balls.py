@@ -68,7 +68,7 @@ def nearest(name: str, image: np.ndarray, center: np.ndarray, epsilon: float) ->
         soft = np.sign(delta) * np.maximum(np.abs(delta) - multiplier, 0)
         return np.clip(soft, low, high)
 
-    def excess(multiplier: float) -> float:
+    def excess(multiplier: float) -> Any:
         return np.linalg.norm(point(multiplier).ravel(), {"l2": 2, "l1": 1}[name]) - epsilon
 
     if name == "linf":
@@ -82,26 +82,27 @@ def nearest(name: str, image: np.ndarray, center: np.ndarray, epsilon: float) ->
 
 
 def nearest_by_descent(name: str, image: np.ndarray, center: np.ndarray, epsilon: float) -> Any:
-    """The same by a general solver, which is told the problem alone (delta in two signs)."""
-    delta = (image - center).ravel()
-    size = delta.size
+    """The same by a general solver, which is told the problem alone; for L1 with one variable for
+    each sign of delta, in which the ball is linear."""
+    delta, signs = (image - center).ravel(), {"l2": [1], "l1": [1, -1]}[name]
+    to_delta = np.concatenate([sign * np.eye(delta.size) for sign in signs], axis=1)
 
-    def objective(parts: np.ndarray) -> tuple[float, np.ndarray]:
-        rest = parts[:size] - parts[size:] - delta
-        return 0.5 * rest @ rest, np.concatenate([rest, -rest])
+    def objective(parts: np.ndarray) -> tuple[Any, np.ndarray]:
+        rest = to_delta @ parts - delta
+        return 0.5 * rest @ rest, to_delta.T @ rest
 
-    def margin(parts: np.ndarray) -> float:
-        if name == "l1":
-            return epsilon - parts.sum()
-        moved = parts[:size] - parts[size:]
-        return epsilon**2 - moved @ moved
-
-    bounds = [(0, top) for top in (1 - center).ravel()] + [(0, top) for top in center.ravel()]
+    margin, slope = {
+        "l2": (lambda parts: epsilon**2 - parts @ parts, lambda parts: -2 * parts),
+        "l1": (lambda parts: epsilon - parts.sum(), lambda parts: -np.ones_like(parts)),
+    }[name]
+    low, high = -center.ravel(), 1 - center.ravel()
+    bounds = {"l2": [low, high], "l1": [0 * np.append(low, low), np.append(high, -low)]}[name]
     found = minimize(
-        objective, np.zeros(2 * size), jac=True, method="SLSQP", bounds=bounds,
-        constraints={"type": "ineq", "fun": margin}, options={"maxiter": 500, "ftol": 1e-14},
+        objective, np.zeros(to_delta.shape[1]), jac=True, method="SLSQP",
+        bounds=list(zip(*bounds, strict=True)), options={"maxiter": 300, "ftol": 1e-14},
+        constraints={"type": "ineq", "fun": margin, "jac": slope},
     )  # fmt: skip
-    return center + (found.x[:size] - found.x[size:]).reshape(image.shape)
+    return center + (to_delta @ found.x).reshape(image.shape)
 
 
 def least_squared_distance_l0(image: np.ndarray, center: np.ndarray, epsilon: int) -> float:

@@ -1,5 +1,7 @@
 """Starts, directions and distances of the balls, against their distributions and dual norms."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -172,41 +174,41 @@ def test_inside_allows_rounding_and_no_more(name):
     assert not is_inside(np.where(center == 0, 1 + 2e-6, center).astype(np.float32), 99)
 
 
-def visit(name, key, jobs, image, gradient):
+def visit(name, key, job, gradient):
     """All that an attack does with a ball, inside a loop."""
     ball = BALLS[name]
 
     def step(image, _):
-        point = Job(*jobs)
-        moved = ball.project(point, image + 0.3 * ball.direction(point, image, gradient))
-        return moved, (ball.distance(point, moved), inside(ball, point, moved))
+        moved = ball.project(job, image + 0.3 * ball.direction(job, image, gradient))
+        return moved, (ball.distance(job, moved), inside(ball, job, moved))
 
-    point = Job(*jobs)
-    first = jnp.where(jnp.isfinite(image), ball.start(key, point), ball.project(point, image))
-    return jax.lax.scan(step, first, length=2)
+    return jax.lax.scan(step, ball.start(key, job), length=1)
 
 
 @pytest.mark.parametrize("name", NORMS)
-def test_wide_floats_debugging_and_no_compiler_change_nothing(name, key):
-    jobs, images = cases(name, 1, seed=4)
-    arguments = (jobs.image[0], jobs.epsilon[0]), jnp.asarray(images[0]), jnp.ones(SHAPE)
-    wanted = jax.jit(visit, static_argnums=0)(name, key, *arguments)
-    nan = jnp.full(SHAPE, jnp.nan)
+def test_wide_floats_debugging_and_no_compiler_change_nothing(name):
+    jobs, _ = cases(name, 1, seed=4)
+    job, gradient = Job(jobs.image[0], jobs.epsilon[0]), jnp.ones(SHAPE)
+    compiled = jax.jit(functools.partial(visit, name))
+    wanted = compiled(jax.random.key(0), job, gradient)
     with jax.debug_nans(True):
-        strict = visit(name, jax.random.clone(key), *arguments)
-        np.testing.assert_array_equal(
-            jax.jit(BALLS[name].project)(Job(*arguments[0]), nan), jobs.image[0]
-        )
-        still = jax.jit(BALLS[name].direction)(Job(*arguments[0]), arguments[1], nan)
-        np.testing.assert_array_equal(still, np.zeros(SHAPE))
-    with jax.disable_jit(), jax.debug_nans(True):
-        interpreted = visit(name, jax.random.clone(key), *arguments)
+        strict = compiled(jax.random.key(0), job, gradient)
+        with jax.disable_jit():
+            interpreted = visit(name, jax.random.key(0), job, gradient)
     with jax.enable_x64(True):
-        widened = jax.tree.map(lambda leaf: jnp.asarray(np.float64(leaf)), arguments)
-        wide = visit(name, jax.random.clone(key), *widened)
+        widened = jax.tree.map(lambda leaf: jnp.asarray(np.float64(leaf)), (job, gradient))
+        wide = compiled(jax.random.key(0), *widened)
     for found in (strict, interpreted, wide):
         for got, expected in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
             assert got.dtype == expected.dtype
-            np.testing.assert_allclose(
-                np.asarray(got, np.float32), np.asarray(expected, np.float32), atol=2e-6
-            )
+            got, expected = np.asarray(got, np.float32), np.asarray(expected, np.float32)
+            np.testing.assert_allclose(got, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_nan_passes_the_debugger(name):
+    ball, nan, at = BALLS[name], jnp.full(SHAPE, jnp.nan), job(np.full(SHAPE, 0.3), 1)
+    with jax.debug_nans(True):
+        np.testing.assert_array_equal(jax.jit(ball.project)(at, nan), at.image)
+        found = jax.jit(ball.direction)(at, at.image, nan)
+    np.testing.assert_array_equal(found, np.zeros(SHAPE))
