@@ -8,6 +8,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from jfool.attacks import (
+    BIM,
+    FGSM,
+    MIFGSM,
+    PGD,
     EvolvedFooling,
     FeatureInversion,
     GradientFooling,
@@ -18,8 +22,10 @@ from jfool.attacks import (
 from jfool.attacks.evolved_fooling import EvolutionJob
 from jfool.attacks.feature_inversion import InversionJob
 from jfool.attacks.gradient_fooling import AscentJob, NearBase, Uniform
-from jfool.base import Attack, Candidate
+from jfool.attacks.perturbing import PerturbationJob, least_likely
+from jfool.base import Attack, Candidate, Info
 from jfool.composition import Composition
+from jfool.constraints import L0, L1, L2, Linf
 from jfool.counting import counted
 from jfool.criteria import confident, misclassified, suppressed
 from jfool.encodings import (
@@ -35,7 +41,8 @@ from jfool.encodings import (
 )
 from jfool.evaluate import Evaluate
 from jfool.jobs import grid
-from jfool.objectives import Confidence, LogConfidence, Logit, Margin, Untargeted
+from jfool.objectives import AtMost, Confidence, LogConfidence, Logit, Margin, Untargeted
+from jfool.perturb import perturb
 from jfool.regularizers import Regularizers
 from jfool.renamed import EXPORTS
 from jfool.result import AttackResult
@@ -55,8 +62,16 @@ if TYPE_CHECKING:
     from jfool.sweeps import read_sweep, sweep
 
 __all__ = [
+    "BIM",
     "CPPN",
+    "FGSM",
+    "L0",
+    "L1",
+    "L2",
+    "MIFGSM",
+    "PGD",
     "AscentJob",
+    "AtMost",
     "Attack",
     "AttackResult",
     "BoundedMutation",
@@ -73,7 +88,9 @@ __all__ = [
     "GradientFooling",
     "GreedyFooling",
     "GreedySearch",
+    "Info",
     "InversionJob",
+    "Linf",
     "LogConfidence",
     "Logit",
     "MAPElites",
@@ -81,6 +98,7 @@ __all__ = [
     "NearBase",
     "NoCrossover",
     "OnePixel",
+    "PerturbationJob",
     "Pixels",
     "PolynomialMutation",
     "Regularizers",
@@ -96,7 +114,9 @@ __all__ = [
     "counted",
     "examples",
     "grid",
+    "least_likely",
     "misclassified",
+    "perturb",
     "read_sweep",
     "run",
     "suppressed",

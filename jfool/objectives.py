@@ -8,6 +8,7 @@ walk. `LogConfidence` and `Margin` do not saturate. `Untargeted(objective)` mini
 from typing import Any
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jfool.base import (
     ClassIndex,
@@ -90,6 +91,22 @@ class Untargeted:
 
     def __call__(self, logits: Logits, label: ClassIndex) -> Fitness:
         return -self.objective(logits, label)
+
+
+@pytree
+class AtMost:
+    """`objective`, but not above a bound: beyond it, nothing is to be gained. With a margin the
+    bound is Carlini & Wagner's kappa. (2017, sec. V-A)"""
+
+    objective: Objective
+    bound: ArrayLike
+
+    @property
+    def targeted(self) -> bool:
+        return self.objective.targeted
+
+    def __call__(self, logits: Logits, reference: ClassIndex) -> Fitness:
+        return jnp.minimum(self.objective(logits, reference), self.bound)
 
 
 @pytree

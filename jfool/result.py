@@ -25,12 +25,15 @@ class AttackResult:
       prediction: `[N]`, the predicted class; -1 if the confidence is NaN.
       success: `[N]`. Targeted: the target is predicted, and `until`, if given, holds.
         Untargeted: the prediction is not the label, and that of the image before the attack was.
+        In either case the image is inside the attack's constraint, if it has one.
         NaN logits never succeed.
       success_rate: `[N]`, of a stochastic model the share of draws in which this holds; `success`
         is more than half, the confidence a mean, the prediction the most frequent one. Of any other
         model it is 0 or 1.
       clean_prediction: `[N]`, the class predicted for the image (or plain color) before the attack;
         None if the jobs have none.
+      distances: how far the images are from those before the attack: "l0" in pixels, "l1", "l2",
+        "linf", `[N]` each; None if the jobs have none.
       confidence_uint8, success_uint8: the same after rounding the images to 8 bits.
       stopped: `[N]`, whether `until` ended the job.
       num_queries: `[N]`, images that the search showed to the model without a gradient.
@@ -49,6 +52,7 @@ class AttackResult:
     success: Array
     success_rate: Array
     clean_prediction: Array | None
+    distances: dict[str, Array] | None
     confidence_uint8: Array
     success_uint8: Array
     stopped: Array

@@ -1,6 +1,7 @@
 """What the model says of final answers: at the highest precision, and after 8-bit rounding."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -19,6 +20,7 @@ from jfool.base import (
     reference_class,
     static,
 )
+from jfool.constraints import Constraint, distances, inside, round_inside
 from jfool.evaluate import Evaluate, is_stochastic
 from jfool.jobs import original
 
@@ -95,8 +97,10 @@ class Judge:
         attack = self.attack
         references = reference_class(jobs, attack.targeted)  # [L, *cells]
         num_lanes = len(references)
+        constraint = getattr(attack, "constraint", None)
+        constraint = constraint if isinstance(constraint, Constraint) else None
         exact = answers.image.reshape(num_lanes, -1, *attack.image_shape)
-        shown = [exact, jnp.round(exact * 255) / 255]
+        shown = [exact, _rounded(constraint, jobs, exact)]
         classes = references.reshape(num_lanes, -1)
         of_shown = [classes, classes]
         originals = jax.vmap(lambda job: original(job, attack.image_shape))(jobs)
@@ -110,9 +114,13 @@ class Judge:
             for part in (slice(0, cells), slice(cells, 2 * cells))
         )
         found = jnp.broadcast_to(answers.found, references.shape)
-        eligible, clean = found, None
+        eligible, clean, far = found, None, None
+        if constraint is not None:
+            within = jax.vmap(functools.partial(inside, constraint))
+            eligible = eligible & within(jobs, answers.image)
         if originals is not None:
             clean = read["prediction"][:, 2 * cells]
+            far = distances(answers.image, originals)
             if not attack.targeted:  # an image that was wrong before the attack is no success of it
                 eligible = eligible & (clean == references)
         return {
@@ -124,6 +132,7 @@ class Judge:
             "confidence_uint8": jnp.where(found, rounded["confidence"], jnp.nan),
             "success_uint8": eligible & rounded["success"],
             "clean_prediction": clean,
+            "distances": far,
             "genotype": answers.genotype,
             "notes": answers.notes,
         }, truths["met"].reshape(num_lanes, -1).all(axis=1)
@@ -161,6 +170,13 @@ class Judge:
         return _over_draws(
             {name: of_rows(leaf) for name, leaf in read.items()}, self.attack.num_classes
         )
+
+
+def _rounded(constraint: Constraint | None, jobs: Any, images: Array) -> Array:
+    """Images `[L, A, H, W, C]` in steps of 1/255, inside the constraint if there is one."""
+    if constraint is None:
+        return jnp.round(images * 255) / 255
+    return jax.vmap(functools.partial(round_inside, constraint))(jobs, images[:, 0])[:, None]
 
 
 def _over_draws(read: dict[str, Array], num_classes: int) -> dict[str, Array]:

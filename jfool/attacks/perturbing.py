@@ -1,0 +1,82 @@
+"""What all attacks share that perturb a given image."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Float, Int
+
+from jfool.arguments import check_classes, check_image_shape, check_num_classes, check_part
+from jfool.base import Candidate, Images, Model, pytree
+from jfool.composition import Composed
+from jfool.constraints import Constraint
+from jfool.encodings.pixels import Pixels
+from jfool.objectives import LogConfidence, Objective, Untargeted
+
+CROSS_ENTROPY = Untargeted(LogConfidence())  # of the true class, to be raised
+
+
+@pytree
+class PerturbationJob:
+    """The data of one attack on an image; a sweep has a leading axis N on every field.
+
+    Attributes:
+      image: `[H, W, C]`, float in [0, 1].
+      epsilon: `[]`, the radius in image units (8/255 is eight gray levels); of `L0` a number of
+        pixels. Attacks that look for the smallest perturbation need none.
+      label: `[]` int, the true class, to leave; untargeted attacks need it.
+      target: `[]` int, the class to reach; targeted attacks need it.
+    """
+
+    image: ArrayLike
+    epsilon: ArrayLike | None = None
+    label: ArrayLike | None = None
+    target: ArrayLike | None = None
+
+
+class Perturbing(Composed):
+    """The methods of attacks that start at `job.image`. Untargeted by default; with
+    `objective=LogConfidence()` they reach `job.target` instead."""
+
+    encoding = Pixels()
+
+    def __post_init__(self: Any) -> None:
+        check_image_shape(self.image_shape)
+
+    def last(self: Any, job: Any, state: Any) -> Candidate:
+        """The answer after the last step, whether or not it was shown to the model."""
+        return self.search.last(self.task(job), state)
+
+    def check(self: Any, jobs: Any) -> None:
+        """Raises on settings or jobs that cannot work."""
+        check_num_classes(self.num_classes)
+        check_part("objective", self.objective, Objective, "jfool.LogConfidence()")
+        self.search.check()
+        if np.shape(getattr(jobs, "image", None))[1:] != self.image_shape:
+            raise ValueError(
+                f"jobs.image: expected floats {['N', *self.image_shape]}, "
+                f"got shape {list(np.shape(getattr(jobs, 'image', None)))}"
+            )
+        if isinstance(self.constraint, type) or not isinstance(self.constraint, Constraint):
+            raise TypeError(
+                f"constraint: expected one such as jfool.Linf(), got {self.constraint!r:.60}"
+            )
+        self.constraint.check(jobs)
+        check_classes(jobs, self.objective.targeted, self.num_classes)
+
+
+def least_likely(model: Model, images: Images) -> Int[np.ndarray, " N"]:
+    """The class that the model gives the least probability, for each image: the target of the
+    iterative least-likely class method. (Kurakin, Goodfellow & Bengio, 2017)
+
+    Args:
+      images: `[N, H, W, C]` in [0, 1].
+    """
+    return np.asarray(_logits(model, jnp.asarray(images, jnp.float32)).argmin(1))
+
+
+@jax.jit
+def _logits(model: Model, images: Images) -> Float[jax.Array, "N K"]:
+    return model(images)
