@@ -59,12 +59,14 @@ class Perturbing(Composed):
                 f"jobs.image: expected floats {['N', *self.image_shape]}, "
                 f"got shape {list(np.shape(getattr(jobs, 'image', None)))}"
             )
+        check_classes(jobs, self.objective.targeted, self.num_classes)
+        if self.constraint is None:
+            return
         if isinstance(self.constraint, type) or not isinstance(self.constraint, Constraint):
             raise TypeError(
                 f"constraint: expected one such as jfool.Linf(), got {self.constraint!r:.60}"
             )
         self.constraint.check(jobs)
-        check_classes(jobs, self.objective.targeted, self.num_classes)
 
 
 def least_likely(model: Model, images: Images) -> Int[np.ndarray, " N"]:

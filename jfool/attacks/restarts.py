@@ -1,0 +1,73 @@
+"""Several starts of one attack, of which the best answer counts."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jfool.arguments import is_whole
+from jfool.base import Attack, Candidate, Evaluator, PRNGKey, pytree, static
+
+
+@pytree
+class Restarts:
+    """Runs `attack` from `num_restarts` starts side by side; the answer is the fittest of all.
+
+    A step shows `num_restarts` times as many images, and all are counted.
+
+    Attributes:
+      attack: one that draws its start, such as `PGD`.
+      num_restarts: R.
+    Example:
+      >>> import jfool
+      >>> Restarts(jfool.PGD((28, 28, 1), 10), 5).images_at_once
+      5
+    """
+
+    attack: Any
+    num_restarts: int = static()
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.attack.image_shape
+
+    @property
+    def num_classes(self) -> int:
+        return self.attack.num_classes
+
+    @property
+    def targeted(self) -> bool:
+        return self.attack.targeted
+
+    @property
+    def images_at_once(self) -> int:
+        return self.num_restarts * self.attack.images_at_once
+
+    @property
+    def constraint(self) -> Any:
+        return getattr(self.attack, "constraint", None)
+
+    def init(self, key: PRNGKey, job: Any) -> Any:
+        keys = jax.random.split(key, self.num_restarts)
+        return jax.vmap(self.attack.init, (0, None))(keys, job)
+
+    def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> tuple[Any, Any]:
+        def step(key: PRNGKey, state: Any) -> tuple[Any, Any]:
+            return self.attack.step(key, evaluate, job, state)
+
+        return jax.vmap(step)(jax.random.split(key, self.num_restarts), state)
+
+    def best(self, job: Any, state: Any) -> Candidate:
+        answers = jax.vmap(self.attack.best, (None, 0))(job, state)
+        i = jnp.argmax(jnp.where(jnp.isnan(answers.fitness), -jnp.inf, answers.fitness))
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[i] if jnp.ndim(leaf) else leaf, answers)
+
+    def check(self, jobs: Any) -> None:
+        """Raises on settings or jobs that cannot work."""
+        if isinstance(self.attack, type) or not isinstance(self.attack, Attack):
+            raise TypeError(f"attack: expected one such as jfool.PGD(...), got {self.attack!r:.60}")
+        if not is_whole(self.num_restarts, 1):
+            raise ValueError(
+                f"num_restarts: expected a whole number of at least 1, got {self.num_restarts!r}"
+            )
+        self.attack.check(jobs)
