@@ -19,7 +19,6 @@ from jfool.base import (
     Attack,
     Candidate,
     Criterion,
-    Model,
     PRNGKey,
     pytree,
     reference_class,
@@ -107,7 +106,7 @@ class Loop:
     """
 
     attack: Attack
-    model: Model
+    model: Any
     limits: Limits
     program: Program
     axis: str | None = None

@@ -138,13 +138,17 @@ def check_run(
     Of traced arguments (`run` inside a user's `jit`) only shapes and types are checked.
     """
     check_key(key)
-    needed = ("init", "step", "best", "check", "images_at_once")
-    missing = [name for name in needed if not hasattr(attack, name)]
+    missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]
     if missing:
         raise TypeError(f"attack: expected an attack, got {kind_of(attack)} without {missing}")
     count = num_jobs(jobs)
     if not is_traced((attack, jobs)):
         attack.check(jax.tree.map(np.asarray, jobs))
+    if not is_whole(shown := getattr(attack, "images_at_once", None), 1):
+        raise TypeError(
+            "attack.images_at_once: expected how many images a step shows in one call, "
+            f"got {shown!r}"
+        )
     reference_class(jobs, attack.targeted)
     if not is_whole(num_steps, 0) or num_steps >= 2**31 - 1:
         raise ValueError(f"num_steps: expected a whole number in [0, 2**31 - 1), got {num_steps!r}")

@@ -84,13 +84,17 @@ def test_without_a_threshold_the_prediction_alone_decides():
 
 def test_without_a_target_leaving_the_label_is_success_whatever_until_asks_for():
     attack = sparse_fooling(objective=jfool.Untargeted())
-    model = Timid(Linear(jnp.asarray(weights(3))))
-    jobs = dataclasses.replace(grey_jobs(), target=None, label=np.arange(4))
+    model = Timid(Linear(jnp.asarray(weights(5))))
+    clean = int(np.argmax(model(np.full((1, *SHAPE), 0.5, np.float32))))
+    labels = np.array([clean, clean, (clean + 1) % 4, (clean + 2) % 4])
+    jobs = dataclasses.replace(grey_jobs(), target=None, label=labels)
     result = run(model, jobs, attack, until=jfool.suppressed(0.01))
-    left = np.asarray(result.prediction) != np.arange(4)
+    left = np.asarray(result.prediction) != labels
     assert not result.stopped.any()
-    np.testing.assert_array_equal(result.success, left)
-    assert left.any()
+    np.testing.assert_array_equal(result.clean_prediction, [clean] * 4)
+    np.testing.assert_array_equal(result.success, left & (labels == clean))
+    assert left[:2].any()
+    assert left[2:].any()  # wrong before the attack: no success of it
     np.testing.assert_allclose(
         result.confidence, softmax(np.asarray(model(result.images))).max(1), rtol=1e-4
     )
