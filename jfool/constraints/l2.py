@@ -47,12 +47,15 @@ class L2:
             size, most = jnp.abs(delta), room(job, delta)
             longest = size.max()
             size = size / jnp.where(longest > 0, longest, 1)
+            unit = jnp.where(radius(job) > 0, radius(job), 1)
 
             def kept(scale: Array) -> Image:
                 return jnp.minimum(scale * size, most)
 
             def fits(scale: Array) -> Truth:
-                return norms.l2(kept(scale)) <= radius(job)
+                # In units of the radius, so that squares do not underflow. Twice the radius is too
+                # long by itself; more would overflow.
+                return norms.total(jnp.square(jnp.minimum(kept(scale) / unit, 2))) <= 1
 
             length = kept(last_where(fits, longest))
             return moved(job, shortened(job, jnp.sign(delta) * length, norms.l2))

@@ -208,6 +208,23 @@ def test_steps_of_any_length_are_projected(name, reach):
         np.testing.assert_allclose(found[i] / np.float32(unit), wanted, atol=1e-5)
 
 
+def test_l1_keeps_small_differences_of_large_steps():
+    """Of 1000 and a bit, float32 knows the bit to 6e-5; the amount to subtract must be finer."""
+    center, rng = np.zeros((50, *SHAPE)), np.random.default_rng(8)
+    images = (1000 + 0.1 * rng.random(center.shape)).astype(np.float32)
+    found = np.asarray(each(L1().project)(job(center, np.full(50, 0.7)), images))
+    for i in range(50):
+        wanted = nearest("l1", images[i].astype(float), center[i], 0.7)
+        np.testing.assert_allclose(found[i], wanted, atol=1e-6)
+
+
+def test_l2_scales_small_entries_as_it_does_large_ones():
+    """Here the small one adds nothing to the length that float32 would notice."""
+    image = jnp.array([[[9.0]], [[2e-4]]])
+    found = L2().project(job(np.zeros((2, 1, 1)), 0.9), image)
+    np.testing.assert_allclose(found, [[[0.9]], [[2e-5]]], rtol=1e-5)
+
+
 @pytest.mark.parametrize(("name", "epsilon"), [("l2", 3.0), ("l1", 12.0), ("l1", 2000.0)])
 def test_photographs_of_150528_numbers_end_just_inside(name, epsilon):
     rng = np.random.default_rng(5)

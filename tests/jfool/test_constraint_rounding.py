@@ -68,6 +68,17 @@ def test_sums_that_leave_the_ball_go_inward_everywhere(ball):
     np.testing.assert_allclose(255 * rounded(ball, loose, image), 103, atol=1e-3)
 
 
+def test_going_inward_stays_on_a_level_that_is_reached():
+    """255 (j / 255) is less than j for some j in float32."""
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    assert (np.nextafter(levels, 0)[1:] * np.float32(255) < np.arange(1, 256)).any()
+    image = np.append(levels, np.float32([10.6, 10.6]) / 255).reshape(1, 1, 1, 258)
+    image[0, 0, 0, 1:256] = np.nextafter(image[0, 0, 0, 1:256], 0)
+    jobs = job(np.zeros_like(image), exact_distance("l1", image, 0 * image))
+    found = rounded(L1(), jobs, image)
+    np.testing.assert_allclose(255 * found[0, 0, 0], [*range(256), 10, 10], atol=1e-3)
+
+
 def test_l0_leaves_unchanged_pixels_alone_when_they_are_on_no_level():
     center = np.full((1, *SHAPE), 100.4, np.float32) / np.float32(255)
     image = center.copy()

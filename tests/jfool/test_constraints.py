@@ -138,6 +138,16 @@ def test_distances_are_right_to_the_last_places(shape):
         np.testing.assert_allclose(one, wanted[1], rtol=3e-7)
 
 
+def test_many_small_entries_are_not_lost_beside_a_large_one():
+    """Next to 1, a plain float32 sum drops every 5e-8."""
+    image = np.full((1, 64, 64, 3), 5e-8, np.float32)
+    image[0, ::8, ::8, 1] = 1
+    found = distances(image, np.zeros_like(image))
+    for name in ("l1", "l2"):
+        wanted = exact_distance(name, image, np.zeros_like(image))
+        np.testing.assert_allclose(found[name], wanted, rtol=1.5e-7)
+
+
 def test_distances_do_not_underflow():
     image = np.zeros((1, *SHAPE), np.float32)
     image[0, 0, 0, 0], image[0, 1, 1, 1] = 3e-30, 4e-30
