@@ -1,5 +1,6 @@
 """The bare attack, for training steps."""
 
+import functools
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from jfool.base import Attack, Images, Model, PRNGKey
 from jfool.evaluate import Evaluate, is_stochastic
 from jfool.jobs import num_jobs
 from jfool.loop import strong
+from jfool.mesh import on_any_mesh
 
 
 def perturb(
@@ -46,6 +48,24 @@ def perturb(
         raise ValueError(f"num_steps: expected a whole number of at least 1, got {num_steps!r}")
     ids = jnp.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     attack, jobs = strong((attack, jobs))
+    attack, model, jobs = _constant((attack, model, jobs))
+    steps = functools.partial(_steps, num_steps=num_steps)
+    return on_any_mesh(steps, jobs)(key, attack, model, jobs, ids)
+
+
+def _constant(tree: Any) -> Any:
+    """Without gradients: a loss is not differentiated through the attack on it."""
+
+    def of_leaf(leaf: Any) -> Any:
+        is_float = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+        return lax.stop_gradient(leaf) if is_float else leaf
+
+    return jax.tree.map(of_leaf, tree)
+
+
+def _steps(
+    key: PRNGKey, attack: Attack, model: Model, jobs: Any, ids: Array, *, num_steps: int
+) -> Images:
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, ids)
     start = jax.vmap(attack.init)(jax.vmap(jax.random.fold_in, (0, None))(keys, 0), jobs)
 
@@ -55,8 +75,8 @@ def perturb(
             key, draws = jax.random.split(key)
         return attack.step(key, Evaluate(model, key=draws), job, state)[0]
 
-    def steps(states: Any, t: Array) -> tuple[Any, None]:
+    def step(states: Any, t: Array) -> tuple[Any, None]:
         return jax.vmap(one_step, (0, 0, 0, None))(keys, jobs, states, t), None
 
-    states, _ = lax.scan(steps, start, jnp.arange(1, num_steps + 1))
+    states, _ = lax.scan(step, start, jnp.arange(1, num_steps + 1))
     return jax.vmap(getattr(attack, "last", attack.best))(jobs, states).image

@@ -32,6 +32,7 @@ from jfool.loop import (
     strong,
     where,
 )
+from jfool.mesh import on_any_mesh
 from jfool.result import AttackResult
 
 
@@ -91,7 +92,8 @@ def run(
     limits = limits_of(num_steps, max_queries, until)
     attack, jobs, ids = strong((attack, jobs, ids))
     program = Program(chunk, keep, num_recorded(num_steps, keep) if history else 0, num_draws)
-    return _run(key, attack, model, jobs, ids, limits, program=program)
+    run = on_any_mesh(functools.partial(_run, program=program), jobs)
+    return run(key, attack, model, jobs, ids, limits)
 
 
 @functools.partial(jax.jit, static_argnames="program")
