@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int, UInt32
 
 from jfool import criteria
@@ -27,6 +26,7 @@ from jfool.base import (
 )
 from jfool.encodings.pixels import Pixels
 from jfool.evaluate import Evaluate, Read, batch_size, evaluate_lanes
+from jfool.functions import as_pytree
 from jfool.result import AttackResult
 
 GRADIENT_COST = 3  # in images: a forward pass, and a backward pass of about twice its cost
@@ -250,6 +250,5 @@ def _strong(leaf: Any) -> Array:
 
 
 def _as_pytree(until: Criterion | None) -> Criterion | None:
-    """A bare function would be a leaf; `Partial` makes it static."""
-    bare = callable(until) and jax.tree_util.all_leaves([until])
-    return Partial(until) if bare else until
+    """A function that is no pytree would be a leaf."""
+    return as_pytree(until) if jax.tree_util.all_leaves([until]) else until
