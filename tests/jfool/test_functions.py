@@ -33,7 +33,7 @@ def run(optimizer: Any, step_size: float = 0.01, tally: Tally | None = None) -> 
     return np.asarray(result.images)
 
 
-def by_hand(momentum: float, step_size: float, nesterov: bool = False) -> np.ndarray:
+def by_hand(momentum: float, step_size: float, nesterov: bool = False) -> Any:
     """Heavy-ball or Nesterov momentum on the confidence in class 1, in the form of optax."""
     image, trace = JOBS.base[0].astype(np.float64), 0.0
     for _ in range(NUM_STEPS):
