@@ -73,7 +73,8 @@ def run(
     limits = limits_of(num_steps, max_queries, until)
     attack, jobs, ids = strong((attack, jobs, ids))
     history_size = num_steps + 1 if history else 0
-    return _run(key, attack, model, jobs, ids, limits, chunk=chunk, history_size=history_size)
+    with jax.debug_nans(False):  # NaN stands for what was not evaluated
+        return _run(key, attack, model, jobs, ids, limits, chunk=chunk, history_size=history_size)
 
 
 @functools.partial(jax.jit, static_argnames=("chunk", "history_size"))

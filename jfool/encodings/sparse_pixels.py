@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.stats import norm
+from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
@@ -78,7 +78,8 @@ class SparsePixels:
         Normal(1/2, 1/2) clipped to [0, 1] (Kumano et al., 2020, sec. 3.1, step 1, for the range
         [0, 1]), so that 16 % of them start at either end."""
         positions = jnp.floor(u[..., :2] * self._size)
-        intensities = jnp.clip(norm.ppf(u[..., 2:], 0.5, 0.5), 0, 1)
+        normal = ndtri(u[..., 2:]) * 0.5 + 0.5  # norm.ppf would be float64 in x64
+        intensities = jnp.clip(normal, 0, 1)
         return jnp.concatenate([positions, intensities], axis=-1)
 
     def repair(self, key: PRNGKey, genotypes: Genotypes) -> Genotypes:

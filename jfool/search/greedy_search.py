@@ -179,10 +179,10 @@ class GreedySearch:
         )
         members, k, _ = beam.shape
         each = jnp.arange(self.num_proposals)
-        parents = beam[jax.random.randint(parent_key, each.shape, 0, members)]
-        row = jax.random.randint(row_key, each.shape, 0, k)
+        parents = beam[jax.random.randint(parent_key, each.shape, 0, members, jnp.int32)]
+        row = jax.random.randint(row_key, each.shape, 0, k, jnp.int32)
         others = beam.reshape(members * k, -1)[
-            jax.random.randint(other_key, each.shape, 0, members * k)
+            jax.random.randint(other_key, each.shape, 0, members * k, jnp.int32)
         ]
         size = size_of(encoding.image_shape)
         replaced = jnp.stack(
