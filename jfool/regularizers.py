@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
@@ -71,19 +70,16 @@ class Regularizers:
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""
-        for name, holds, expected in (
-            ("decay", lambda value: 0 <= value <= 1, "a number in [0, 1]"),
-            ("blur_radius", lambda value: value >= 0, "a number >= 0"),
-            (
-                "blur_every",
-                lambda value: value >= 1 and value % 1 == 0,
-                "a whole number of at least 1",
-            ),
-            ("small_norm", lambda value: 0 <= value < 100, "a percentile in [0, 100)"),
-            ("small_benefit", lambda value: 0 <= value < 100, "a percentile in [0, 100)"),
-        ):
+        percentile = ("a percentile in [0, 100)", {"least": 0, "below": 100})
+        for name, (expected, bounds) in {
+            "decay": ("a number in [0, 1]", {"least": 0, "most": 1}),
+            "blur_radius": ("a number >= 0", {"least": 0}),
+            "blur_every": ("a whole number of at least 1", {"least": 1, "whole": True}),
+            "small_norm": percentile,
+            "small_benefit": percentile,
+        }.items():
             value = getattr(self, name)
-            if value is not None and not (is_number(value) and holds(np.asarray(value))):
+            if value is not None and not is_number(value, **bounds):
                 raise ValueError(f"regularizers.{name}: expected None or {expected}, got {value!r}")
         if self.blur_every is not None and self.blur_radius is None:
             raise ValueError("regularizers.blur_every: expected a blur_radius beside it, got none")

@@ -14,9 +14,9 @@ from jfool.arguments import (
     check_key,
     check_model,
     check_until,
-    is_traced,
     is_whole,
     kind_of,
+    known,
 )
 from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
 from jfool.jobs import num_jobs
@@ -120,15 +120,14 @@ def check_run(
 ) -> None:
     """Raises TypeError or ValueError on the first argument that cannot work.
 
-    Of traced arguments (`run` inside a user's `jit`) only shapes and types are checked.
+    Of traced arrays (`run` inside a user's `jit`) only shapes and types are checked.
     """
     check_key(key)
     missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]
     if missing:
         raise TypeError(f"attack: expected an attack, got {kind_of(attack)} without {missing}")
     count = num_jobs(jobs)
-    if not is_traced((attack, jobs)):
-        attack.check(jax.tree.map(np.asarray, jobs))
+    attack.check(jax.tree.map(known, jobs))
     reference_class(jobs, attack.targeted)
     if not is_whole(num_steps, 0) or num_steps >= 2**31 - 1:
         raise ValueError(f"num_steps: expected a whole number in [0, 2**31 - 1), got {num_steps!r}")

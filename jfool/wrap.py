@@ -80,9 +80,9 @@ def wrap(
     for name, value in (("mean", mean), ("std", std)):
         if np.ndim(value) > 1:
             raise ValueError(f"{name}: expected a number or one per channel, got {np.shape(value)}")
-        if not all(is_number(number) for number in np.atleast_1d(np.asarray(value))):
+        if not is_number(value, ndim=np.ndim(value)):
             raise ValueError(f"{name}: expected finite numbers, got {value!r}")
-    if not (np.asarray(std) > 0).all():
+    if not is_number(std, above=0, ndim=np.ndim(std)):
         raise ValueError(f"std: expected positive numbers, got {std}")
     mean, std = jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32)
     return Wrapped(variables, mean, std, as_pytree(apply), layout, size)

@@ -13,7 +13,7 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jfool.arguments import check_base, check_image_shape, is_whole
+from jfool.arguments import check_base, check_image_shape, is_kind, is_whole, known, values_of
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.boundary import BOUNDARIES
 
@@ -111,10 +111,11 @@ class SparsePixels:
         if missing:
             raise TypeError(f"jobs: expected jfool.SparseJob, got {type(jobs).__name__}")
         check_base(jobs.base, self.image_shape)
-        k = np.asarray(jobs.k)
-        if k.ndim != 1 or not np.issubdtype(k.dtype, np.integer):
-            raise TypeError(f"jobs.k: expected integers [N], got {k.dtype} {list(k.shape)}")
-        if k.min() < 1 or k.max() > self.max_k:
+        given = known(jobs.k)
+        if given.ndim != 1 or not is_kind(given, np.integer):
+            raise TypeError(f"jobs.k: expected integers [N], got {given.dtype} {list(given.shape)}")
+        k = values_of(given)
+        if k is not None and (k.min() < 1 or k.max() > self.max_k):
             raise ValueError(
                 f"jobs.k: expected 1 to max_k = {self.max_k}, got {k.min()} to {k.max()}"
             )

@@ -9,9 +9,7 @@ what is missing.
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jfool.arguments import is_number
@@ -28,7 +26,7 @@ def confidence_steps(
       max_rate: for images in [0, 1]; the code's 1e7 is for bytes.
     """
 
-    if not isinstance(late, Tracer) and not (is_number(late) and np.asarray(late) > 0):
+    if not is_number(late, above=0):
         raise ValueError(f"ascent.optimizer: expected a positive share late, got {late!r:.60}")
 
     def update(updates: Any, state: Any, params: Any = None, **known: Any) -> tuple[Any, Any]:

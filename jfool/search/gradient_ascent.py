@@ -105,7 +105,7 @@ class GradientAscent:
 
     def check(self) -> None:
         """Raises TypeError or ValueError on settings that cannot work."""
-        if not (is_number(self.step_size) and self.step_size > 0):
+        if not is_number(self.step_size, above=0):
             raise ValueError(
                 f"ascent.step_size: expected a positive number, got {self.step_size!r:.60}"
             )
