@@ -1,5 +1,9 @@
 """Checks of single arguments, made before compilation. Their errors say what was expected and what
-came instead."""
+came instead.
+
+Inside a user's `jit` some arrays are traced: only their shapes and types are known and checked. The
+others are checked as always.
+"""
 
 import functools
 from typing import Any, TypeGuard
@@ -18,16 +22,41 @@ def is_whole(value: Any, least: int) -> bool:
     return whole and bool(value >= least)
 
 
-def is_number(value: Any) -> TypeGuard[float]:
-    """One finite real number, of any type."""
-    array = np.asarray(value)
-    real = np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)
-    return array.ndim == 0 and bool(real) and bool(np.isfinite(array))
+def is_number(
+    value: Any,
+    *,
+    least: Any = -np.inf,
+    above: Any = -np.inf,
+    most: Any = np.inf,
+    below: Any = np.inf,
+    whole: bool = False,
+    ndim: int = 0,
+) -> TypeGuard[float]:
+    """One finite real number of any type within bounds, or an array of them with `ndim` axes. If it
+    is traced, the bounds are not checked."""
+    array = known(value)
+    if array.ndim != ndim or not (is_kind(array, np.floating) or is_kind(array, np.integer)):
+        return False
+    if isinstance(array, Tracer):
+        return True
+    inside = (least <= array) & (array <= most) & (above < array) & (array < below)
+    fits = np.isfinite(array) & inside & (not whole or array % 1 == 0)
+    return bool(np.all(fits))
 
 
-def is_traced(tree: Any) -> bool:
-    """Whether any leaf has no value yet."""
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
+def known(value: Any) -> np.ndarray | Tracer:
+    """As NumPy, to compute with at once also inside a user's `jit`; a traced array as it is."""
+    return value if isinstance(value, Tracer) else np.asarray(value)
+
+
+def values_of(value: Any) -> np.ndarray | None:
+    """As NumPy; None for a traced array."""
+    return None if isinstance(value, Tracer) else np.asarray(value)
+
+
+def is_kind(array: np.ndarray | Tracer, kind: type) -> bool:
+    """Whether it is of a kind of dtype such as `np.integer`."""
+    return bool(jnp.issubdtype(array.dtype, kind))
 
 
 def check_num_classes(value: Any) -> None:
@@ -69,12 +98,14 @@ def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") 
     for name in ("target", "label"):
         if getattr(jobs, name, None) is None:
             continue
-        classes = np.asarray(getattr(jobs, name))
-        whole = np.issubdtype(classes.dtype, np.integer)
-        if classes.ndim != len(axes.split(", ")) or not classes.size or not whole:
+        given = known(getattr(jobs, name))
+        whole = is_kind(given, np.integer)
+        if given.ndim != len(axes.split(", ")) or not given.size or not whole:
             raise TypeError(
-                f"jobs.{name}: expected integers [{axes}], got {classes.dtype} {classes.shape}"
+                f"jobs.{name}: expected integers [{axes}], got {given.dtype} {given.shape}"
             )
+        if (classes := values_of(given)) is None:
+            continue
         if classes.min() < 0 or classes.max() >= num_classes:
             raise ValueError(
                 f"jobs.{name}: expected classes 0 to {num_classes - 1}, "
@@ -88,18 +119,19 @@ def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = T
     Raises:
       TypeError, ValueError: naming `jobs.base`.
     """
-    base = np.asarray(base)
+    base = known(base)
     shapes = [image_shape[2:], image_shape] if images else [image_shape[2:]]
     if base.shape[1:] not in shapes:
         listed = " or ".join(f"[N, {', '.join(map(str, shape))}]" for shape in shapes)
         raise ValueError(f"jobs.base: expected floats {listed}, got shape {list(base.shape)}")
-    if not np.issubdtype(base.dtype, np.floating):
+    if not is_kind(base, np.floating):
         raise TypeError(
             f"jobs.base: expected floats in [0, 1], got {base.dtype} (divide 8-bit by 255)"
         )
-    if not ((base >= 0) & (base <= 1)).all():
+    values = values_of(base)
+    if values is not None and not ((values >= 0) & (values <= 1)).all():
         raise ValueError(
-            f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
+            f"jobs.base: expected values in [0, 1], got {values.min():g} to {values.max():g}"
         )
 
 
@@ -147,12 +179,11 @@ def check_job_ids(job_ids: Any, count: int) -> None:
         raise ValueError(
             f"job_ids: expected one per job, shape [{count}], got {list(np.shape(job_ids))}"
         )
-    if is_traced(job_ids):
-        return
-    ids = np.asarray(job_ids)
-    if not np.issubdtype(ids.dtype, np.integer) or ids.min() < 0 or ids.max() >= 2**31:
-        raise ValueError(f"job_ids: expected whole numbers in [0, 2**31), got {ids!r:.60}")
-    if len(np.unique(ids)) != count:
+    given, ids = known(job_ids), values_of(job_ids)
+    fits = is_kind(given, np.integer) and (ids is None or (ids.min() >= 0 and ids.max() < 2**31))
+    if not fits:
+        raise ValueError(f"job_ids: expected whole numbers in [0, 2**31), got {given!r:.60}")
+    if ids is not None and len(np.unique(ids)) != count:
         raise ValueError("job_ids: expected distinct numbers, got duplicates")
 
 
@@ -175,8 +206,9 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
             f"got a leaf of type {type(odd[0]).__name__}"
         )
     floats = [x for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+    valued = [x for x in floats if not isinstance(x, Tracer)]
     with jax.ensure_compile_time_eval():  # at once, also inside a user's own jit
-        if not is_traced(leaves) and not bool(_all_finite(floats)):
+        if not bool(_all_finite(valued)):
             raise ValueError("model: expected weights without NaN or infinity, got some")
     batch = 2
     images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)

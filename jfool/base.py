@@ -142,8 +142,8 @@ class Attack(Protocol):
     def images_at_once(self) -> int: ...
 
     def check(self, jobs: Any) -> None:
-        """Raises ValueError or TypeError if settings or jobs (leading axis N, NumPy leaves) cannot
-        work. Called once, before compilation."""
+        """Raises ValueError or TypeError if settings or jobs (leading axis N) cannot work. Called
+        once, before compilation. Leaves are NumPy; inside a user's `jit` some may be traced."""
 
     def init(self, key: PRNGKey, job: Any) -> Any:
         """Draws the start, without evaluating it."""

@@ -6,8 +6,8 @@ require `fooled`.
 """
 
 import jax.numpy as jnp
-from jax.core import Tracer
 from jax.tree_util import Partial
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jfool.arguments import is_number
@@ -39,7 +39,7 @@ def misclassified() -> Criterion:
     return Partial(fooled)
 
 
-def confident(threshold: float) -> Criterion:
+def confident(threshold: ArrayLike) -> Criterion:
     """Stop when the model is fooled with a confidence (softmax) of at least `threshold`.
 
     Args:
@@ -48,7 +48,7 @@ def confident(threshold: float) -> Criterion:
     return Partial(_confident, _probability("threshold", threshold))
 
 
-def suppressed(threshold: float) -> Criterion:
+def suppressed(threshold: ArrayLike) -> Criterion:
     """Stop when the model is fooled and the true class's confidence is below `threshold`.
 
     For untargeted attacks. Su et al. (2019) stop at 0.05 on ImageNet.
@@ -71,7 +71,7 @@ def _suppressed(
     return fooled(logits, reference, targeted) & (confidence(logits, reference, True) < threshold)
 
 
-def _probability(name: str, value: float) -> Array:
-    if not isinstance(value, Tracer) and not (is_number(value) and 0 < value <= 1):
+def _probability(name: str, value: ArrayLike) -> Array:
+    if not is_number(value, above=0, most=1):
         raise ValueError(f"{name}: expected a probability in (0, 1], got {value!r}")
     return jnp.asarray(value, jnp.float32)

@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import Partial
 from jaxtyping import Bool, Int, UInt32
 
 from jfool.base import (
@@ -25,6 +24,7 @@ from jfool.base import (
 )
 from jfool.counting import counted
 from jfool.evaluate import Evaluate, is_stochastic
+from jfool.functions import as_pytree
 from jfool.result import AttackResult
 from jfool.truths import Judge
 
@@ -290,6 +290,5 @@ def _strong(leaf: Any) -> Array:
 
 
 def _as_pytree(until: Criterion | None) -> Criterion | None:
-    """A bare function would be a leaf; `Partial` makes it static."""
-    bare = callable(until) and jax.tree_util.all_leaves([until])
-    return Partial(until) if bare else until
+    """A function that is no pytree would be a leaf."""
+    return as_pytree(until) if jax.tree_util.all_leaves([until]) else until

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jfool.arguments import check_key, is_whole
+from jfool.arguments import check_key, is_whole, known
 from jfool.base import Attack, Images, Model, PRNGKey
 from jfool.evaluate import Evaluate, is_stochastic
 from jfool.jobs import num_jobs
@@ -43,14 +43,15 @@ def perturb(
       [0.4000000059604645, 0.6000000238418579, 0.6000000238418579]
     """
     check_key(key)
-    attack.check(jobs)
+    attack.check(jax.tree.map(known, jobs))
     if not is_whole(num_steps, 1):
         raise ValueError(f"num_steps: expected a whole number of at least 1, got {num_steps!r}")
     ids = jnp.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     attack, jobs = strong((attack, jobs))
     attack, model, jobs = _constant((attack, model, jobs))
     steps = functools.partial(_steps, num_steps=num_steps)
-    return on_any_mesh(steps, jobs)(key, attack, model, jobs, ids)
+    with jax.debug_nans(False):  # NaN stands for what was not evaluated
+        return on_any_mesh(steps, jobs)(key, attack, model, jobs, ids)
 
 
 def _constant(tree: Any) -> Any:

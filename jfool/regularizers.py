@@ -5,6 +5,7 @@ All act on the difference from the base, the mean of the training images.
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
@@ -15,12 +16,14 @@ from jfool.base import Image, pytree, static
 
 @pytree
 class Regularizers:
-    """Decay, blur, and removal of unimportant pixels, in this order; none by default.
+    """Decay, blur, and removal of unimportant pixels, in this order.
+
+    Each is None for absent, which is part of the compiled program: it then costs nothing.
 
     Attributes:
       decay: share of the difference that each step removes (L2).
-      blur_radius: standard deviation in pixels of a Gaussian blur of each channel; 0 for none.
-      blur_every: steps from one blur to the next.
+      blur_radius: standard deviation in pixels of a Gaussian blur of each channel.
+      blur_every: steps from one blur to the next; None for a blur at every step.
       small_norm: percentile of the pixels' norms over the channels; pixels below it become the base
         ("pseudo-L1").
       small_benefit: percentile of the pixels' `|g . difference|`, the first-order change from
@@ -28,11 +31,11 @@ class Regularizers:
       reach: taps of the blur on each side, in pixels.
     """
 
-    decay: ArrayLike = 0.0
-    blur_radius: ArrayLike = 0.0
-    blur_every: ArrayLike = 1
-    small_norm: ArrayLike = 0.0
-    small_benefit: ArrayLike = 0.0
+    decay: ArrayLike | None = None
+    blur_radius: ArrayLike | None = None
+    blur_every: ArrayLike | None = None
+    small_norm: ArrayLike | None = None
+    small_benefit: ArrayLike | None = None
     reach: int = static(default=2)
 
     def penalty(self, job: Any, image: Image) -> Array:
@@ -45,33 +48,41 @@ class Regularizers:
 
     def land(self, job: Any, image: Image, direction: Image, moved: Image, step: Array) -> Image:
         del image
+        if not jax.tree.leaves(self):  # all absent
+            return moved
         base = jnp.broadcast_to(job.base, moved.shape)
-        distance = (moved - base) * (1 - jnp.asarray(self.decay, jnp.float32))
-        now = step % jnp.asarray(self.blur_every, jnp.int32) == 0
-        distance = jnp.where(now, blur(distance, self.blur_radius, self.reach), distance)
-        norms = jnp.sqrt(jnp.square(distance).sum(-1))
-        distance = _without_low(distance, norms, self.small_norm)
-        benefit = jnp.abs((direction * distance).sum(-1))
-        return base + _without_low(distance, benefit, self.small_benefit)
+        distance = moved - base
+        if self.decay is not None:
+            distance = distance * (1 - jnp.asarray(self.decay, jnp.float32))
+        if self.blur_radius is not None:
+            blurred = blur(distance, self.blur_radius, self.reach)
+            distance = jnp.where(self._blurs(step), blurred, distance)
+        if self.small_norm is not None:
+            norms = jnp.sqrt(jnp.square(distance).sum(-1))
+            distance = _without_low(distance, norms, self.small_norm)
+        if self.small_benefit is not None:
+            benefit = jnp.abs((direction * distance).sum(-1))
+            distance = _without_low(distance, benefit, self.small_benefit)
+        return base + distance
+
+    def _blurs(self, step: Array) -> Array | bool:
+        return self.blur_every is None or step % jnp.asarray(self.blur_every, jnp.int32) == 0
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""
-        if not (is_number(self.decay) and 0 <= self.decay <= 1):
-            raise ValueError(f"regularizers.decay: expected a number in [0, 1], got {self.decay!r}")
-        if not (is_number(self.blur_radius) and self.blur_radius >= 0):
-            got = self.blur_radius
-            raise ValueError(f"regularizers.blur_radius: expected a number >= 0, got {got!r}")
-        every = self.blur_every
-        if not (is_number(every) and every >= 1 and float(every).is_integer()):
-            raise ValueError(
-                f"regularizers.blur_every: expected a whole number of at least 1, got {every!r}"
-            )
-        for name in ("small_norm", "small_benefit"):
-            percentile = getattr(self, name)
-            if not (is_number(percentile) and 0 <= percentile < 100):
-                raise ValueError(
-                    f"regularizers.{name}: expected a percentile in [0, 100), got {percentile!r}"
-                )
+        percentile = ("a percentile in [0, 100)", {"least": 0, "below": 100})
+        for name, (expected, bounds) in {
+            "decay": ("a number in [0, 1]", {"least": 0, "most": 1}),
+            "blur_radius": ("a number >= 0", {"least": 0}),
+            "blur_every": ("a whole number of at least 1", {"least": 1, "whole": True}),
+            "small_norm": percentile,
+            "small_benefit": percentile,
+        }.items():
+            value = getattr(self, name)
+            if value is not None and not is_number(value, **bounds):
+                raise ValueError(f"regularizers.{name}: expected None or {expected}, got {value!r}")
+        if self.blur_every is not None and self.blur_radius is None:
+            raise ValueError("regularizers.blur_every: expected a blur_radius beside it, got none")
         if not is_whole(self.reach, 1):
             raise ValueError(f"regularizers.reach: expected at least 1 pixel, got {self.reach!r}")
 

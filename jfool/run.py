@@ -14,9 +14,9 @@ from jfool.arguments import (
     check_key,
     check_model,
     check_until,
-    is_traced,
     is_whole,
     kind_of,
+    known,
 )
 from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
 from jfool.jobs import num_jobs
@@ -93,7 +93,8 @@ def run(
     attack, jobs, ids = strong((attack, jobs, ids))
     program = Program(chunk, keep, num_recorded(num_steps, keep) if history else 0, num_draws)
     run = on_any_mesh(functools.partial(_run, program=program), jobs)
-    return run(key, attack, model, jobs, ids, limits)
+    with jax.debug_nans(False):  # NaN stands for what was not evaluated
+        return run(key, attack, model, jobs, ids, limits)
 
 
 @functools.partial(jax.jit, static_argnames="program")
@@ -137,15 +138,14 @@ def check_run(
 ) -> None:
     """Raises TypeError or ValueError on the first argument that cannot work.
 
-    Of traced arguments (`run` inside a user's `jit`) only shapes and types are checked.
+    Of traced arrays (`run` inside a user's `jit`) only shapes and types are checked.
     """
     check_key(key)
     missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]
     if missing:
         raise TypeError(f"attack: expected an attack, got {kind_of(attack)} without {missing}")
     count = num_jobs(jobs)
-    if not is_traced((attack, jobs)):
-        attack.check(jax.tree.map(np.asarray, jobs))
+    attack.check(jax.tree.map(known, jobs))
     if not is_whole(shown := getattr(attack, "images_at_once", None), 1):
         raise TypeError(
             "attack.images_at_once: expected how many images a step shows in one call, "

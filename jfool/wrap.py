@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from jfool.arguments import is_number, is_whole
 from jfool.base import Images, Logits, pytree, static
+from jfool.functions import as_pytree
 
 LAYOUTS = ("NHWC", "NCHW")
 
@@ -22,7 +23,7 @@ class Wrapped:
     variables: Any
     mean: Array
     std: Array
-    apply: Callable[[Any, Array], Array] = static()
+    apply: Callable[[Any, Array], Array]
     layout: str = static()
     size: tuple[int, int] | None = static()
 
@@ -53,7 +54,7 @@ def wrap(
     """A jfool model from a function and its weights: linen modules, hand-written JAX, ...
 
     Weights are arguments of the compiled program, so new weights need no new compilation as long as
-    `apply` is the same function.
+    `apply` is the same function, or a `functools.partial` of the same one.
 
     Args:
       apply: `(variables, inputs) -> logits [B, K]`, in inference mode; traced by JAX.
@@ -79,9 +80,9 @@ def wrap(
     for name, value in (("mean", mean), ("std", std)):
         if np.ndim(value) > 1:
             raise ValueError(f"{name}: expected a number or one per channel, got {np.shape(value)}")
-        if not all(is_number(number) for number in np.atleast_1d(np.asarray(value))):
+        if not is_number(value, ndim=np.ndim(value)):
             raise ValueError(f"{name}: expected finite numbers, got {value!r}")
-    if not (np.asarray(std) > 0).all():
+    if not is_number(std, above=0, ndim=np.ndim(std)):
         raise ValueError(f"std: expected positive numbers, got {std}")
     mean, std = jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32)
-    return Wrapped(variables, mean, std, apply, layout, size)
+    return Wrapped(variables, mean, std, as_pytree(apply), layout, size)

@@ -1,11 +1,10 @@
 """Ascents by name: the paper's, and ours beside them."""
 
+import functools
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import optax
-from jaxtyping import Array, Float
 
 import jfool
 from experiments import lab
@@ -56,17 +55,12 @@ ASCENTS = MappingProxyType(
 
 def attack_of(ascent: Ascent, victim: lab.Victim, most_steps: int) -> WatchedAscent:
     """The attack of an ascent."""
-    gains = np.array([ascent.early, ascent.late], np.float32)
+    steps = functools.partial(jfool.confidence_steps, late=ascent.late)
     fooling = jfool.GradientFooling(
         victim.image_shape,
         victim.num_classes,
-        ascent=jfool.GradientAscent(gains, _steps),
+        ascent=jfool.GradientAscent(ascent.early, steps),
         regularizers=ascent.regularizers,
         start=jfool.NearBase(ascent.noise),
     )
     return WatchedAscent(fooling, most_steps)
-
-
-def _steps(gains: Float[Array, "2"]) -> optax.GradientTransformationExtraArgs:
-    """`jfool.confidence_steps` with both of its gains as numbers that need no new compilation."""
-    return jfool.confidence_steps(gains[0], gains[1])

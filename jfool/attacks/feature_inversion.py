@@ -1,6 +1,7 @@
 """Sparse fooling images by deep feature inversion. (Kumano et al., 2020, sec. 3.2, equation 1)"""
 
-import jax.numpy as jnp
+from typing import Any
+
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -10,6 +11,10 @@ from jfool.arguments import (
     check_image_shape,
     check_num_classes,
     check_part,
+    is_kind,
+    is_number,
+    known,
+    values_of,
 )
 from jfool.base import pytree, static
 from jfool.composition import Composed
@@ -95,21 +100,24 @@ class FeatureInversion(Composed):
         check_part("encoding", self.encoding, Pixels, "jfool.Pixels()")
         check_classes(jobs, True, self.num_classes)
         check_base(jobs.base, self.image_shape, images=False)
-        features, weight = np.asarray(jobs.features), np.asarray(jobs.l1_weight)
-        if features.ndim != 2 or not jnp.issubdtype(features.dtype, np.number):
-            raise ValueError(
-                "jobs.features: expected numbers [N, D], "
-                f"got {features.dtype} {list(features.shape)}"
-            )
-        if not np.isfinite(features).all():
-            raise ValueError("jobs.features: expected finite numbers, got NaN or infinite ones")
-        if not (told := features.any(1)).all():
-            raise ValueError(
-                "jobs.features: expected rows that are not all zeros, "
-                f"got only zeros in row {told.argmin()}"
-            )
-        numbers = jnp.issubdtype(weight.dtype, np.number) and np.isfinite(weight).all()
-        if weight.ndim != 1 or not (numbers and (weight >= 0).all()):
-            raise ValueError(
-                f"jobs.l1_weight: expected numbers [N] of at least 0, got {weight!r:.60}"
-            )
+        _check_features(known(jobs.features))
+        if not is_number(jobs.l1_weight, least=0, ndim=1):
+            got = known(jobs.l1_weight)
+            raise ValueError(f"jobs.l1_weight: expected numbers [N] of at least 0, got {got!r:.60}")
+
+
+def _check_features(given: Any) -> None:
+    if given.ndim != 2 or not is_kind(given, np.number):
+        raise ValueError(
+            f"jobs.features: expected numbers [N, D], got {given.dtype} {list(given.shape)}"
+        )
+    features = values_of(given)
+    if features is None:
+        return
+    if not np.isfinite(features).all():
+        raise ValueError("jobs.features: expected finite numbers, got NaN or infinite ones")
+    if not (told := features.any(1)).all():
+        raise ValueError(
+            "jobs.features: expected rows that are not all zeros, "
+            f"got only zeros in row {told.argmin()}"
+        )

@@ -59,7 +59,7 @@ class NearBase:
 
     def check(self) -> None:
         """Raises ValueError if the noise is negative or no finite number."""
-        if not (is_number(self.noise) and self.noise >= 0):
+        if not is_number(self.noise, least=0):
             raise ValueError(f"start.noise: expected a number of at least 0, got {self.noise!r}")
 
 

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from jfool.arguments import is_traced
+from jfool.arguments import is_kind, known, values_of
 
 
 def check_image(jobs: Any) -> None:
@@ -15,15 +14,15 @@ def check_image(jobs: Any) -> None:
             "jobs: expected image (the center) and epsilon (the radius), "
             f"got {type(jobs).__name__} without {missing[0]}"
         )
-    images = jobs.image
-    shape, dtype = np.shape(images), _dtype(images)
-    if len(shape) != 4:
-        raise ValueError(f"jobs.image: expected floats [N, H, W, C], got shape {list(shape)}")
-    if not jnp.issubdtype(dtype, jnp.floating):
-        raise TypeError(f"jobs.image: expected floats in [0, 1], got {dtype} (divide 8-bit by 255)")
-    if is_traced(images):
+    images = known(jobs.image)
+    if images.ndim != 4:
+        got = list(images.shape)
+        raise ValueError(f"jobs.image: expected floats [N, H, W, C], got shape {got}")
+    if not is_kind(images, np.floating):
+        got = images.dtype
+        raise TypeError(f"jobs.image: expected floats in [0, 1], got {got} (divide 8-bit by 255)")
+    if (values := values_of(images)) is None:
         return
-    values = np.asarray(images)
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError(
             f"jobs.image: expected values in [0, 1], got {values.min():g} to {values.max():g}"
@@ -37,18 +36,19 @@ def check_radius(jobs: Any, *, largest: float = np.inf, whole: bool = False) -> 
       largest: the most that makes sense in image units.
       whole: only whole numbers.
     """
-    shape, dtype = np.shape(jobs.epsilon), _dtype(jobs.epsilon)
-    number = jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
-    if len(shape) != 1 or not number:
-        raise TypeError(f"jobs.epsilon: expected numbers [N], got {dtype} {list(shape)}")
-    if shape[0] != np.shape(jobs.image)[0]:
+    radii = known(jobs.epsilon)
+    number = is_kind(radii, np.floating) or is_kind(radii, np.integer)
+    if radii.ndim != 1 or not number:
+        got = f"{radii.dtype} {list(radii.shape)}"
+        raise TypeError(f"jobs.epsilon: expected numbers [N], got {got}")
+    if len(radii) != np.shape(jobs.image)[0]:
         raise ValueError(
             f"jobs.epsilon: expected one for each of {np.shape(jobs.image)[0]} images, "
-            f"got {shape[0]}"
+            f"got {len(radii)}"
         )
-    if is_traced(jobs.epsilon):
+    if (values := values_of(radii)) is None:
         return
-    values = np.asarray(jobs.epsilon, np.float64)
+    values = values.astype(np.float64)
     bad = ~(np.isfinite(values) & (values >= 0))
     if whole and (bad | (values != np.floor(values))).any():
         odd = values[bad | (values != np.floor(values))][0]
@@ -64,7 +64,3 @@ def check_radius(jobs: Any, *, largest: float = np.inf, whole: bool = False) -> 
             "jobs.epsilon: expected a radius in image units (8 gray levels are 8/255), "
             f"got {values.max()} (divide by 255)"
         )
-
-
-def _dtype(values: Any) -> Any:
-    return values.dtype if is_traced(values) else np.asarray(values).dtype

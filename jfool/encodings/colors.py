@@ -38,7 +38,7 @@ def _rgb(
     hue: Float[Array, "*axes"], chroma: Float[Array, "*axes"], least: Float[Array, "*axes"]
 ) -> Colors:
     """From the hue in turns, the largest less the least channel, and the least."""
-    offsets = jnp.array([0.0, 4.0, 2.0])  # red, green, blue lie a third of a turn apart
+    offsets = jnp.array([0, 4, 2], jnp.float32)  # red, green, blue lie a third of a turn apart
     position = (6 * hue[..., None] + offsets.reshape((1,) * hue.ndim + (3,))) % 6
     share = jnp.clip(jnp.abs(position - 3) - 1, 0, 1)
     exact = least[..., None] + chroma[..., None] * share

@@ -9,11 +9,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.stats import norm
+from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jfool.arguments import check_base, check_image_shape, is_whole
+from jfool.arguments import check_base, check_image_shape, is_kind, is_whole, known, values_of
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.boundary import BOUNDARIES
 
@@ -78,7 +78,8 @@ class SparsePixels:
         Normal(1/2, 1/2) clipped to [0, 1] (Kumano et al., 2020, sec. 3.1, step 1, for the range
         [0, 1]), so that 16 % of them start at either end."""
         positions = jnp.floor(u[..., :2] * self._size)
-        intensities = jnp.clip(norm.ppf(u[..., 2:], 0.5, 0.5), 0, 1)
+        normal = ndtri(u[..., 2:]) * 0.5 + 0.5  # norm.ppf would be float64 in x64
+        intensities = jnp.clip(normal, 0, 1)
         return jnp.concatenate([positions, intensities], axis=-1)
 
     def repair(self, key: PRNGKey, genotypes: Genotypes) -> Genotypes:
@@ -110,10 +111,11 @@ class SparsePixels:
         if missing:
             raise TypeError(f"jobs: expected jfool.SparseJob, got {type(jobs).__name__}")
         check_base(jobs.base, self.image_shape)
-        k = np.asarray(jobs.k)
-        if k.ndim != 1 or not np.issubdtype(k.dtype, np.integer):
-            raise TypeError(f"jobs.k: expected integers [N], got {k.dtype} {list(k.shape)}")
-        if k.min() < 1 or k.max() > self.max_k:
+        given = known(jobs.k)
+        if given.ndim != 1 or not is_kind(given, np.integer):
+            raise TypeError(f"jobs.k: expected integers [N], got {given.dtype} {list(given.shape)}")
+        k = values_of(given)
+        if k is not None and (k.min() < 1 or k.max() > self.max_k):
             raise ValueError(
                 f"jobs.k: expected 1 to max_k = {self.max_k}, got {k.min()} to {k.max()}"
             )

@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
-from jfool.arguments import is_number, is_whole
+from jfool.arguments import is_number
 from jfool.base import PRNGKey, pytree
 from jfool.draws import uniform
 
@@ -182,21 +182,17 @@ def _check_mutation(mutation: PolynomialMutation | BoundedMutation) -> None:
     _check_share("mutation.rate", mutation.rate)
     _check_positive("mutation.eta", mutation.eta)
     every = mutation.halve_every
-    if every is not None and not is_whole(_item(every), 1):
+    if every is not None and not is_number(every, least=1, whole=True):
         raise ValueError(
             f"mutation.halve_every: expected None or a whole number of at least 1, got {every!r}"
         )
 
 
 def _check_share(name: str, value: ArrayLike) -> None:
-    if not (is_number(value) and 0 <= value <= 1):
+    if not is_number(value, least=0, most=1):
         raise ValueError(f"{name}: expected a number in [0, 1], got {value!r}")
 
 
 def _check_positive(name: str, value: ArrayLike) -> None:
-    if not (is_number(value) and value > 0):
+    if not is_number(value, above=0):
         raise ValueError(f"{name}: expected a positive number, got {value!r}")
-
-
-def _item(value: ArrayLike) -> object:
-    return value.item() if hasattr(value, "item") else value  # pyright: ignore

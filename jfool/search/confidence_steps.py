@@ -10,7 +10,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import optax
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jfool.arguments import is_number
@@ -27,7 +26,7 @@ def confidence_steps(
       max_rate: for images in [0, 1]; the code's 1e7 is for bytes.
     """
 
-    if not isinstance(late, Tracer) and not (is_number(late) and late > 0):
+    if not is_number(late, above=0):
         raise ValueError(f"ascent.optimizer: expected a positive share late, got {late!r:.60}")
 
     def update(updates: Any, state: Any, params: Any = None, **known: Any) -> tuple[Any, Any]:

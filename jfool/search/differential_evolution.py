@@ -8,7 +8,7 @@ Each generation, for every member i at once:
 The last two use no crossover (the whole vector is replaced), F = 0.5, and no "best" term.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from jfool.arguments import is_number, is_whole
+from jfool.arguments import is_number, is_whole, values_of
 from jfool.base import Candidate, Info, PRNGKey, pytree, static
 from jfool.composition import Task
 from jfool.search.sampling import STARTS, donors
@@ -133,13 +133,14 @@ class DifferentialEvolution:
         """Raises on numbers that cannot work."""
         scale = self.scaling_factor
         low, high = scale if isinstance(scale, tuple) and len(scale) == 2 else (scale, scale)
-        if not (is_number(low) and is_number(high) and 0 < low <= high):
+        least: Any = 0 if (value := values_of(low)) is None else value
+        if not (is_number(low, above=0) and is_number(high, above=0, least=least)):
             raise ValueError(
                 "scaling_factor: expected a positive number or a pair (low, high) of them, "
                 f"got {scale!r}"
             )
         rate = self.crossover_rate
-        if rate is not None and not (is_number(rate) and 0 <= rate <= 1):
+        if rate is not None and not is_number(rate, least=0, most=1):
             raise ValueError(f"crossover_rate: expected None or a number in [0, 1], got {rate!r}")
 
     def _scale(self, key: PRNGKey) -> Array:

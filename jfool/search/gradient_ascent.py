@@ -5,19 +5,17 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import Array
 from jax.typing import ArrayLike
 
 from jfool.arguments import is_number
-from jfool.base import Candidate, Image, Info, PRNGKey, pytree, static
+from jfool.base import Candidate, Image, Info, PRNGKey, pytree
 from jfool.composition import Task
+from jfool.functions import as_pytree
 from jfool.jobs import original
 from jfool.renamed import renamed
 from jfool.search.confidence_steps import confidence_steps
-
-Optimizer = Callable[..., optax.GradientTransformation]
 
 
 @runtime_checkable
@@ -58,12 +56,16 @@ class GradientAscent:
     Attributes:
       step_size: the optimizer's learning rate; another one needs no new compilation.
       optimizer: from step size to optax optimizer: `optax.adam`, `optax.sgd`,
-        `functools.partial(optax.sgd, momentum=0.9)`, or a named function of your own. Its update
-        may take the loss as `value`, as that of `jfool.confidence_steps` does.
+        `functools.partial(optax.sgd, momentum=0.9)`, or a named function of your own. Another float
+        in a `partial` needs no new compilation; a fresh `lambda` does. Its update may take the loss
+        as `value`, as that of `jfool.confidence_steps` does.
     """
 
     step_size: ArrayLike
-    optimizer: Optimizer = static(default=optax.adam)
+    optimizer: Callable[..., optax.GradientTransformation] = optax.adam
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "optimizer", as_pytree(self.optimizer))
 
     @property
     def images_at_once(self) -> int:
@@ -112,22 +114,27 @@ class GradientAscent:
 
     def check(self) -> None:
         """Raises TypeError or ValueError on settings that cannot work."""
-        rates = np.ravel(self.step_size)  # several for an optimizer of several
-        if not all(is_number(rate) and rate > 0 for rate in rates):
+        if not is_number(self.step_size, above=0):
             raise ValueError(
                 f"ascent.step_size: expected a positive number, got {self.step_size!r:.60}"
             )
         image = jnp.zeros((1, 1, 1), jnp.float32)
 
-        def take_a_step() -> Any:
-            optimizer = self._optimizer()
+        def take_a_step(ascent: GradientAscent) -> Any:
+            optimizer = ascent._optimizer()
             return optimizer.update(image, optimizer.init(image), image, value=image.sum())
 
         try:
+            self._optimizer()  # with its numbers, which it may check
             with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-                updates, _ = jax.eval_shape(take_a_step)
+                updates, _ = jax.eval_shape(take_a_step, self)
             if updates.shape != image.shape:
                 raise TypeError(f"an update of shape {updates.shape}")
+        except jax.errors.ConcretizationTypeError as error:
+            raise TypeError(
+                "ascent.optimizer: expected floats that may be traced, got a function that needs "
+                f"their values, {self.optimizer!r:.80} (a named function may bind them)"
+            ) from error
         except Exception as error:
             if str(error).startswith("ascent."):
                 raise

@@ -16,7 +16,6 @@ from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
@@ -145,18 +144,18 @@ class GreedySearch:
         if not (
             isinstance(shares, tuple)
             and len(shares) == len(MOVES)
-            and all(is_number(share) and share >= 0 for share in shares)
-            and np.any(np.asarray(shares) > 0)
+            and all(is_number(share, least=0) for share in shares)
+            and any(is_number(share, above=0) for share in shares)
         ):
             raise ValueError(
                 f"shares: expected numbers of at least 0, not all 0, for {', '.join(MOVES)}, "
                 f"got {shares!r}"
             )
-        if not (is_number(self.patience) and self.patience >= 1):
+        if not is_number(self.patience, least=1):
             raise ValueError(f"patience: expected at least 1 step, got {self.patience!r}")
-        if not (is_number(self.least_gain) and self.least_gain >= 0):
+        if not is_number(self.least_gain, least=0):
             raise ValueError(f"least_gain: expected at least 0, got {self.least_gain!r}")
-        if not (is_number(self.kept) and 0 <= self.kept < 1):
+        if not is_number(self.kept, least=0, below=1):
             raise ValueError(f"kept: expected a share in [0, 1), got {self.kept!r}")
 
     def _survivors(
@@ -180,10 +179,10 @@ class GreedySearch:
         )
         members, k, _ = beam.shape
         each = jnp.arange(self.num_proposals)
-        parents = beam[jax.random.randint(parent_key, each.shape, 0, members)]
-        row = jax.random.randint(row_key, each.shape, 0, k)
+        parents = beam[jax.random.randint(parent_key, each.shape, 0, members, jnp.int32)]
+        row = jax.random.randint(row_key, each.shape, 0, k, jnp.int32)
         others = beam.reshape(members * k, -1)[
-            jax.random.randint(other_key, each.shape, 0, members * k)
+            jax.random.randint(other_key, each.shape, 0, members * k, jnp.int32)
         ]
         size = size_of(encoding.image_shape)
         replaced = jnp.stack(

@@ -114,7 +114,7 @@ class NearestBoundary:
         """Raises on numbers that cannot work."""
         if not callable(getattr(self.norm, "direction", None)):
             raise TypeError(f"norm: expected one such as jfool.L2(), got {self.norm!r:.60}")
-        if not (is_number(self.overshoot) and self.overshoot >= 0):
+        if not is_number(self.overshoot, least=0):
             raise ValueError(
                 f"overshoot: expected a number of at least 0, got {self.overshoot!r:.60}"
             )

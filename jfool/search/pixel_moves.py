@@ -25,7 +25,7 @@ _SPREAD = 0.3  # standard deviation of the intensities' noise
 
 def corners(key: PRNGKey, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
     """Intensities 0 or 1, the corners of the color cube, all equally likely."""
-    return jax.random.bernoulli(key, 0.5, shape).astype(jnp.float32)
+    return jax.random.bernoulli(key, jnp.float32(0.5), shape).astype(jnp.float32)
 
 
 def size_of(image_shape: tuple[int, int, int]) -> Size:
@@ -49,7 +49,7 @@ def jump(key: PRNGKey, rows: Rows, others: Rows, size: Size) -> Rows:
     del others
     at_key, color_key, keep_key = jax.random.split(key, 3)
     positions = jnp.floor(jax.random.uniform(at_key, rows[:, :2].shape, jnp.float32) * size[None])
-    keep = jax.random.bernoulli(keep_key, _KEEPS_COLOR, (len(rows), 1))
+    keep = jax.random.bernoulli(keep_key, jnp.float32(_KEEPS_COLOR), (len(rows), 1))
     colors = jnp.where(keep, rows[:, 2:], corners(color_key, rows[:, 2:].shape))
     return jnp.concatenate([positions, colors], axis=1)
 
@@ -69,7 +69,8 @@ def flip(key: PRNGKey, rows: Rows, others: Rows, size: Size) -> Rows:
     """One intensity to the farther end of [0, 1]."""
     del others, size
     channels = rows.shape[1] - 2
-    flipped = jax.random.randint(key, (len(rows), 1), 0, channels) == jnp.arange(channels)[None]
+    channel = jax.random.randint(key, (len(rows), 1), 0, channels, jnp.int32)
+    flipped = channel == jnp.arange(channels, dtype=jnp.int32)[None]
     opposite = jnp.where(rows[:, 2:] > 0.5, 0.0, 1.0)
     return rows.at[:, 2:].set(jnp.where(flipped, opposite, rows[:, 2:]))
 

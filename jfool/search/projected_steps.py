@@ -96,10 +96,10 @@ class ProjectedSteps:
 
     def check(self) -> None:
         """Raises ValueError on numbers that cannot work."""
-        if not (is_number(self.step_size) and self.step_size > 0):
+        if not is_number(self.step_size, above=0):
             raise ValueError(f"step_size: expected a positive number, got {self.step_size!r}")
         mu = self.momentum
-        if mu is not None and not (is_number(mu) and mu >= 0):
+        if mu is not None and not is_number(mu, least=0):
             raise ValueError(f"momentum: expected None or a number of at least 0, got {mu!r}")
 
     def _step_size(self, job: object) -> Array:

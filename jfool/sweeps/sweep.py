@@ -128,8 +128,9 @@ def sweep(
         waiting = np.flatnonzero(~np.isin(ids, store.finished()))
         states = store.states()
         hosts.meet("read")  # before any process writes
-        table = LaneTable(key, attack, model, jobs, ids, limits, mesh, sizes)
-        table.queue(hosts.share(waiting), states)
+        with jax.debug_nans(False):  # as in `run`
+            table = LaneTable(key, attack, model, jobs, ids, limits, mesh, sizes)
+            table.queue(hosts.share(waiting), states)
         earlier = len(ids) - len(waiting)
         progress = Progress(earlier, earlier, earlier + table.num_waiting)
         _drive(table, store, hosts, Pace.of(segment), progress, checkpoint_seconds, on_progress)
@@ -151,7 +152,7 @@ def _drive(
     """Computes segments until the jobs of this process are done and saved."""
     started = recorded = time.monotonic()
     held: list[Columns] = []
-    with stop_signal(store.lasts) as stop:
+    with stop_signal(store.lasts) as stop, jax.debug_nans(False):
         while table.busy:
             looked = time.monotonic()
             columns, shown, computing = table.advance(pace.length)

@@ -194,7 +194,7 @@ def test_only_ascents_without_a_regularizer_end_at_a_confidence(network, out):
 def test_an_ascent_answers_with_its_last_image_and_its_course(network, name, gains, settings):
     """Against the paper's loop in NumPy, but for the blur, with which the encoding's tests deal."""
     setting = dataclasses.replace(ASCENTS[name], noise=0.1)
-    unblurred = dataclasses.replace(setting.regularizers, blur_radius=0.0)
+    unblurred = dataclasses.replace(setting.regularizers, blur_radius=None, blur_every=None)
     victim = as_victim("squeezenet1_1", network)
     attack = attack_of(dataclasses.replace(setting, regularizers=unblurred), victim, 99)
     jobs = jfool.AscentJob(np.array([7]), MEAN[None])

@@ -273,17 +273,6 @@ def test_jobs_that_stop_no_longer_query(case, result):
     assert (np.asarray(result.num_steps)[np.asarray(result.stopped)] < NUM_STEPS).any()
 
 
-@pytest.mark.slow
-def test_without_jit_the_result_is_the_same(case):
-    compiled = case.run(num_steps=2)
-    with jax.disable_jit():
-        plain = case.run(num_steps=2)
-    for field in ("images", "confidence", "prediction", "success", "num_queries", "num_steps"):
-        np.testing.assert_allclose(
-            getattr(plain, field), getattr(compiled, field), rtol=1e-4, atol=1e-5
-        )
-
-
 def test_the_same_key_gives_the_same_result(case, result):
     assert_same(case.run(), result)
 

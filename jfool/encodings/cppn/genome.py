@@ -41,7 +41,7 @@ def initial(key: PRNGKey, num_outputs: int, max_nodes: int, max_connections: int
     """All inputs connected to all outputs, random weights and activations, no hidden nodes."""
     gene_key, function_key = jax.random.split(key)
     count = len(INPUTS) * num_outputs
-    slot = jnp.arange(max_connections)
+    slot = jnp.arange(max_connections, dtype=jnp.int32)
     return Genome(
         active=jnp.arange(max_nodes) < len(INPUTS) + num_outputs,
         function=random_functions(function_key, max_nodes),

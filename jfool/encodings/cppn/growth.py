@@ -59,7 +59,7 @@ class Growth:
         rates = ("function", "add_connection", "delete_connection", "add_neuron", "delete_neuron")
         for name in rates:
             value = getattr(self, name)
-            if not (is_number(value) and 0 <= value <= 1):
+            if not is_number(value, least=0, most=1):
                 raise ValueError(f"growth.{name}: expected a number in [0, 1], got {value!r}")
 
 
