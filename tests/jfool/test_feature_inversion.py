@@ -83,7 +83,8 @@ def test_a_larger_lambda_alters_fewer_pixels_and_ends_with_none():
 
 def test_more_steps_never_worsen_the_answer():
     history = np.asarray(invert(1e-3, steps=100).history.fitness)
-    assert (np.diff(history, axis=1) >= 0).all()
+    # XLA may compute what a step tells and what it keeps with different last bits.
+    assert (np.diff(history, axis=1) >= -1e-8).all()
 
 
 def test_another_rate_or_lambda_meets_the_same_compiled_program():
