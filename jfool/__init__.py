@@ -38,6 +38,7 @@ from jfool.objectives import Confidence, LogConfidence, Logit, Margin, Untargete
 from jfool.regularizers import Regularizers
 from jfool.renamed import EXPORTS
 from jfool.result import AttackResult
+from jfool.rows import Rows
 from jfool.run import run
 from jfool.search import (
     DifferentialEvolution,
@@ -83,6 +84,7 @@ __all__ = [
     "Pixels",
     "PolynomialMutation",
     "Regularizers",
+    "Rows",
     "SimulatedBinaryCrossover",
     "SparseFooling",
     "SparseJob",

@@ -10,6 +10,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jfool.base import KEY_TYPE, reference_class
+from jfool.rows import Rows, as_numpy
 
 
 def is_whole(value: Any, least: int) -> bool:
@@ -83,12 +84,13 @@ def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") 
 
 
 def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = True) -> None:
-    """Checks bases in [0, 1]: colors `[N, C]` or, if `images` may be given, `[N, H, W, C]`.
+    """Checks bases in [0, 1]: colors `[N, C]` or, if `images` may be given, `[N, H, W, C]`, which
+    may be `Rows`.
 
     Raises:
       TypeError, ValueError: naming `jobs.base`.
     """
-    base = np.asarray(base)
+    base = as_numpy(base)
     shapes = [image_shape[2:], image_shape] if images else [image_shape[2:]]
     if base.shape[1:] not in shapes:
         listed = " or ".join(f"[N, {', '.join(map(str, shape))}]" for shape in shapes)
@@ -97,10 +99,9 @@ def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = T
         raise TypeError(
             f"jobs.base: expected floats in [0, 1], got {base.dtype} (divide 8-bit by 255)"
         )
-    if not ((base >= 0) & (base <= 1)).all():
-        raise ValueError(
-            f"jobs.base: expected values in [0, 1], got {base.min():g} to {base.max():g}"
-        )
+    low, high = base.extremes() if isinstance(base, Rows) else (base.min(), base.max())
+    if not (low >= 0 and high <= 1):  # nor if they are NaN
+        raise ValueError(f"jobs.base: expected values in [0, 1], got {low:g} to {high:g}")
 
 
 def check_image_shape(shape: Any) -> None:

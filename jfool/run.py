@@ -19,9 +19,10 @@ from jfool.arguments import (
     kind_of,
 )
 from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
-from jfool.jobs import num_jobs
+from jfool.jobs import gathered, num_jobs
 from jfool.loop import Lanes, Limits, Loop, enter, limits_of, strong
 from jfool.result import AttackResult
+from jfool.rows import as_numpy
 
 
 def run(
@@ -71,7 +72,7 @@ def run(
     check_run(key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids)
     ids = np.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     limits = limits_of(num_steps, max_queries, until)
-    attack, jobs, ids = strong((attack, jobs, ids))
+    attack, jobs, ids = strong((attack, gathered(jobs), ids))
     history_size = num_steps + 1 if history else 0
     return _run(key, attack, model, jobs, ids, limits, chunk=chunk, history_size=history_size)
 
@@ -127,7 +128,7 @@ def check_run(
         raise TypeError(f"attack: expected an attack, got {kind_of(attack)} without {missing}")
     count = num_jobs(jobs)
     if not is_traced((attack, jobs)):
-        attack.check(jax.tree.map(np.asarray, jobs))
+        attack.check(jax.tree.map(as_numpy, jobs))
     reference_class(jobs, attack.targeted)
     if not is_whole(num_steps, 0) or num_steps >= 2**31 - 1:
         raise ValueError(f"num_steps: expected a whole number in [0, 2**31 - 1), got {num_steps!r}")

@@ -30,7 +30,7 @@ class LaneTable:
 
     Args:
       key, attack, model, limits: of the sweep.
-      jobs: `[N]` NumPy leaves.
+      jobs: `[N]` NumPy leaves, or `Rows`.
       job_ids: `[N]`.
       mesh: see `make_mesh`.
       sizes: lanes of each device, images per call of the model.
@@ -172,8 +172,9 @@ class LaneTable:
         self._entering = self._enter(enters)
 
     def _enter(self, enters: np.ndarray) -> Entering:
-        index = np.maximum(self._index, 0)  # any job, where none enters
-        jobs = jax.tree.map(lambda leaf: leaf[index], self._jobs)
+        first = self._index[enters][:1] if enters.any() else 0
+        index = np.where(enters, self._index, first)  # any of the same, where none enters
+        jobs = jax.tree.map(lambda leaf: np.asarray(leaf[index]), self._jobs)
         return jax.device_put(Entering(self._job_ids[index], jobs, enters), self._by_lane)
 
     def _place(self, restored: dict[int, Arrays]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jfool.arguments import is_number, is_whole
 from jfool.base import Attack, Criterion, Model, PRNGKey
-from jfool.jobs import num_jobs
+from jfool.jobs import num_jobs, on_host
 from jfool.loop import limits_of, strong
 from jfool.run import check_run
 from jfool.sweeps.fingerprint import describe, digest
@@ -19,13 +19,13 @@ from jfool.sweeps.hosts import Hosts
 from jfool.sweeps.lane_table import Columns, LaneTable
 from jfool.sweeps.memory import Memory
 from jfool.sweeps.pace import Pace, Progress
-from jfool.sweeps.results import Results, provenance, to_table
+from jfool.sweeps.results import Results, num_bytes, provenance, to_table
 from jfool.sweeps.run_folder import RunFolder
 from jfool.sweeps.segment import make_mesh
 from jfool.sweeps.sizes import Sizes, choose_sizes
 from jfool.sweeps.stop_signal import SweepStopped, stop_signal
 
-_MOST_ROWS_HELD = 20_000
+_MOST_BYTES_HELD = 2**28  # of finished jobs
 
 
 def sweep(
@@ -100,8 +100,7 @@ def sweep(
         on_progress=on_progress,
     )
     ids = np.arange(num_jobs(jobs)) if job_ids is None else np.asarray(job_ids)
-    ids, attack = ids.astype(np.int32), strong(attack)
-    jobs = jax.tree.map(np.asarray, strong(jobs))
+    ids, attack, jobs = ids.astype(np.int32), strong(attack), on_host(jobs)
     limits = limits_of(num_steps, max_queries, until)
     mesh = make_mesh(jax.local_devices() if devices is None else devices, split)
 
@@ -160,7 +159,7 @@ def _drive(
             on_progress(progress)
             pace = pace.after(time.monotonic() - looked - computing, computing)
             due = time.monotonic() - recorded > checkpoint_seconds
-            full = sum(len(columns["job_id"]) for columns in held) > _MOST_ROWS_HELD
+            full = num_bytes(held) > _MOST_BYTES_HELD
             if due or full or stop.name or not table.busy:
                 if held:  # results first, then a checkpoint without these jobs
                     store.add(to_table(held, provenance(table.devices)))

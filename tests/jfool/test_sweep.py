@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import json
 import shutil
 import sys
@@ -134,6 +135,41 @@ def test_an_untargeted_sweep_has_the_label_and_paints_its_images():
     np.testing.assert_array_equal(results.column("job.label"), jobs.label)
     assert "job.target" not in results.table.column_names
     np.testing.assert_array_equal(results.images(attack, jfool.SparseJob), expected.images)
+
+
+def test_jobs_that_wait_stay_on_the_host(monkeypatch):
+    on_device = []
+
+    def noted(move):
+        def noting(tree, *args, **options):
+            on_device.extend(map(np.shape, jax.tree.leaves(tree)))
+            return move(tree, *args, **options)
+
+        return noting
+
+    for holder, name in ((jnp, "asarray"), (jax, "device_put")):
+        monkeypatch.setattr(holder, name, noted(getattr(holder, name)))
+    assert len(sweep()) == 32
+    assert (program.LANES, program.SHAPE[2]) in on_device  # the colors of jobs that enter
+    assert not [shape for shape in on_device if shape[:1] == (32,)]
+
+
+def test_jobs_in_other_precisions_are_the_same_jobs(finished):
+    lead, settings = program.arguments()
+    lead[3] = jax.tree.map(
+        lambda leaf: leaf.astype(np.float64 if leaf.dtype.kind == "f" else np.int16), lead[3]
+    )
+    sizes = {"lanes": program.LANES, "chunk": 8}
+    assert len(jfool.sweep(*lead, **settings, **sizes, folder=finished)) == 32
+
+
+def test_finished_jobs_are_saved_before_they_take_too_much_memory(tmp_path, monkeypatch):
+    row = undisturbed().nbytes / 32
+    monkeypatch.setattr(importlib.import_module("jfool.sweeps.sweep"), "_MOST_BYTES_HELD", 8 * row)
+    program.sweep(tmp_path / "run", checkpoint_seconds=1000.0)
+    parts = [int(path.stem.split("-")[2]) for path in (tmp_path / "run" / "parts").iterdir()]
+    assert sum(parts) == 32
+    assert 4 < max(parts) <= 8 + program.LANES
 
 
 def test_rows_say_where_they_come_from():
