@@ -56,7 +56,7 @@ def jobs(base: Any) -> jfool.SparseJob:
 
 def swept(base: Any, **options: Any) -> Results:
     lead = jax.random.key(3), sparse_fooling(), FixedOrder(jnp.asarray(weights()))
-    return jfool.sweep(*lead, jobs(base), num_steps=3, lanes=LANES, chunk=8, **options)
+    return jfool.sweep(*lead, jobs(base), **{"num_steps": 3, "lanes": LANES, "chunk": 8, **options})
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,9 @@ def test_a_sweep_of_rows_is_that_of_their_images_and_holds_the_index(of_images):
 def test_only_rows_of_jobs_that_enter_lanes_are_read_and_each_but_once(tmp_path, monkeypatch):
     monkeypatch.setattr(rows_module, "PIECE_BYTES", 2 * PHOTOS[0].nbytes)
     data = Watched()
-    swept(jfool.Rows(data, INDEX), folder=tmp_path / "run")
+    early = {"num_steps": 9, "until": jfool.confident(0.7), "segment": 1}
+    results = swept(jfool.Rows(data, INDEX), folder=tmp_path / "run", **early)
+    assert len(set(results.column("num_steps"))) > 2  # so lanes refill one by one
     distinct = np.unique(INDEX)
     assert all(len(np.unique(read)) == len(read) <= LANES for read in data.read)
     pieces, entered = data.read[:3], np.concatenate(data.read[3:])
