@@ -15,11 +15,10 @@ import pytest
 
 import jfool
 from jfool.result import AttackResult
-from jfool.sweeps import Results, sizes, without_provenance
-from jfool.sweeps.ahead import ChipMemory, Program
-from jfool.sweeps.segment import FINDINGS, make_mesh, segment
+from jfool.sweeps import Results, without_provenance
+from jfool.sweeps.segment import FINDINGS
 from tests.jfool import sweep_program as program
-from tests.jfool.helpers import Linear, Tally, Traced, sparse_fooling, unchecked, weights
+from tests.jfool.helpers import sparse_fooling, unchecked
 
 
 @functools.cache
@@ -178,22 +177,6 @@ def test_rows_say_where_they_come_from():
     assert row["device"] == "cpu"
     assert json.loads(row["versions"])["jfool"] == jfool.__version__
     assert row["job.base"] == [0.5] * 3
-
-
-def test_new_numbers_meet_the_same_program():
-    tally = Tally()
-    (key, attack, _, jobs), _ = program.arguments()
-    for seed, steps, threshold, lanes in ((0, 5, 0.5, 3), (1, 9, 0.8, 3)):
-        model = Traced(Linear(jnp.asarray(weights(seed))), tally)
-        before = segment._cache_size()
-        jfool.sweep(
-            *(key, attack, model, jobs),
-            num_steps=steps,
-            until=jfool.confident(threshold),
-            lanes=lanes,
-            chunk=8,
-        )
-    assert segment._cache_size() == before
 
 
 def test_progress_counts_jobs_successes_and_images():
@@ -385,34 +368,3 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
     assert not list((tmp_path / "run" / "parts").glob(".*"))
     results = program.sweep(tmp_path / "run")
     assert without_provenance(results.table).equals(undisturbed())
-
-
-@pytest.mark.parametrize(("fits", "expected"), [(1024, 1024), (300, 256), (1, 1)])
-def test_the_chunk_is_the_largest_that_fits_a_device(fits, expected, monkeypatch):
-    lead, _ = program.arguments()
-
-    def compile_sweep(*args, lanes, chunk, **options):
-        del args, options
-        assert lanes == 32
-        return Program(ChipMemory(chunk, 0, 0, 0, 0), "", 0, 0, 0, 0.0)
-
-    monkeypatch.setattr(sizes, "compile_sweep", compile_sweep)
-    monkeypatch.setattr(sizes, "memory_limit", lambda device: fits / 0.85)
-    _, attack, model, jobs = lead
-    mesh = make_mesh(jax.devices(), 1)
-    chosen = sizes.choose_sizes(sizes.Sizes(None, None), attack, model, jobs, None, mesh)
-    assert chosen == sizes.Sizes(32, expected)
-    monkeypatch.setattr(sizes, "memory_limit", lambda device: 1)
-    with pytest.raises(ValueError, match=r"lanes: expected a sweep that fits into 0.0 GiB, got 32"):
-        sizes.choose_sizes(sizes.Sizes(None, None), attack, model, jobs, None, mesh)
-
-
-def test_lanes_are_enough_for_four_calls_and_no_more_than_jobs():
-    lead, _ = program.arguments()
-    _, attack, model, jobs = lead
-    mesh = make_mesh(jax.devices(), 1)
-    for chunk, lanes in ((8, 4), (16, 8), (1000, 32)):
-        asked = sizes.Sizes(None, chunk)
-        assert sizes.choose_sizes(asked, attack, model, jobs, None, mesh) == sizes.Sizes(
-            lanes, chunk
-        )
