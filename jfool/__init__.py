@@ -49,6 +49,7 @@ from jfool.perturb import perturb
 from jfool.regularizers import Regularizers
 from jfool.renamed import EXPORTS
 from jfool.result import AttackResult
+from jfool.rows import Rows
 from jfool.run import run
 from jfool.search import (
     DifferentialEvolution,
@@ -108,6 +109,7 @@ __all__ = [
     "PolynomialMutation",
     "Regularizers",
     "Restarts",
+    "Rows",
     "SimulatedBinaryCrossover",
     "SparseFooling",
     "SparseJob",

@@ -14,6 +14,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jfool.base import KEY_TYPE, reference_class
+from jfool.rows import Rows
 
 
 def is_whole(value: Any, least: int) -> bool:
@@ -44,9 +45,10 @@ def is_number(
     return bool(np.all(fits))
 
 
-def known(value: Any) -> np.ndarray | Tracer:
-    """As NumPy, to compute with at once also inside a user's `jit`; a traced array as it is."""
-    return value if isinstance(value, Tracer) else np.asarray(value)
+def known(value: Any) -> Any:
+    """As NumPy, to compute with at once also inside a user's `jit`; a traced array, and rows of a
+    data set, as they are."""
+    return value if isinstance(value, (Tracer, Rows)) else np.asarray(value)
 
 
 def values_of(value: Any) -> np.ndarray | None:
@@ -114,7 +116,8 @@ def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") 
 
 
 def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = True) -> None:
-    """Checks bases in [0, 1]: colors `[N, C]` or, if `images` may be given, `[N, H, W, C]`.
+    """Checks bases in [0, 1]: colors `[N, C]` or, if `images` may be given, `[N, H, W, C]`, which
+    may be `Rows`.
 
     Raises:
       TypeError, ValueError: naming `jobs.base`.
@@ -128,11 +131,16 @@ def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = T
         raise TypeError(
             f"jobs.base: expected floats in [0, 1], got {base.dtype} (divide 8-bit by 255)"
         )
-    values = values_of(base)
-    if values is not None and not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(
-            f"jobs.base: expected values in [0, 1], got {values.min():g} to {values.max():g}"
-        )
+    check_in_box("jobs.base", base)
+
+
+def check_in_box(name: str, images: Any) -> None:
+    """Raises ValueError unless all values are in [0, 1]; of traced ones nothing is known."""
+    if isinstance(images, Tracer):
+        return
+    low, high = images.extremes() if isinstance(images, Rows) else (images.min(), images.max())
+    if not (low >= 0 and high <= 1):  # nor if they are NaN
+        raise ValueError(f"{name}: expected values in [0, 1], got {low:g} to {high:g}")
 
 
 def check_image_shape(shape: Any) -> None:

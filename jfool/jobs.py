@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jfool.arguments import is_whole
+from jfool.rows import Rows, as_numpy
 
 J = TypeVar("J")
 
@@ -19,8 +20,8 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
     Args:
       job_type: a job dataclass, e.g. `jfool.SparseJob`.
       repeats: copies of each combination, with different draws; they vary fastest.
-      axes: one sequence of values per field; a scalar is the same for all jobs. A color is itself
-        a sequence: one base color for all jobs is `[[0.5, 0.5, 0.5]]`.
+      axes: one sequence of values per field, or `jfool.Rows`; a scalar is the same for all jobs. A
+        color is itself a sequence: one base color for all jobs is `[[0.5, 0.5, 0.5]]`.
     Returns:
       `job_type` with NumPy leaves of N = (product of the lengths) x repeats rows.
     Raises:
@@ -40,7 +41,8 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
     rows = np.array(list(itertools.product(*map(range, lengths), range(repeats))), int)
     rows = rows.reshape(-1, len(lengths) + 1)
     picked = {
-        name: np.atleast_1d(value)[rows[:, i]] for i, (name, value) in enumerate(values.items())
+        name: (value if value.ndim else value[None])[rows[:, i]]
+        for i, (name, value) in enumerate(values.items())
     }
     return job_type(**picked)
 
@@ -63,9 +65,9 @@ def _check_fields(job_type: type, axes: dict[str, Any]) -> None:
         raise TypeError(f"{missing[0]}: expected values for this field of the jobs, got none")
 
 
-def _values(name: str, axis: Any) -> np.ndarray:
+def _values(name: str, axis: Any) -> Any:
     try:
-        return np.asarray(axis)
+        return as_numpy(axis)
     except ValueError:
         raise ValueError(f"{name}: expected values of one shape, got {axis!r:.60}") from None
 
@@ -99,3 +101,21 @@ def num_jobs(jobs: Any) -> int:
     if count == 0:
         raise ValueError("jobs: expected at least one job, got none")
     return count
+
+
+def gathered(jobs: Any) -> Any:
+    """The same jobs with all their images in memory."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, Rows) else leaf, jobs)
+
+
+def on_host(jobs: Any) -> Any:
+    """Jobs as NumPy arrays of 32-bit numbers, like those of `loop.strong`; rows stay unread."""
+    return jax.tree.map(_on_host, jobs)
+
+
+def _on_host(leaf: Any) -> Any:
+    leaf = as_numpy(leaf)
+    for kind, dtype in ((jnp.floating, np.float32), (jnp.integer, np.int32)):
+        if jnp.issubdtype(leaf.dtype, kind) and leaf.dtype != dtype:
+            return leaf.astype(dtype)
+    return leaf

@@ -78,7 +78,7 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Program:
+class Settings:
     """The choices that shape a compiled program.
 
     Attributes:
@@ -101,14 +101,14 @@ class Loop:
     Attributes:
       attack, model: as `run` takes them.
       limits: when jobs are done.
-      program: the choices that shape it.
+      settings: the choices that shape it.
       axis: mesh axis over which populations are split; None for no split.
     """
 
     attack: Attack
     model: Any
     limits: Limits
-    program: Program
+    settings: Settings
     axis: str | None = None
 
     def enter(self, key: PRNGKey, ids: Int[Array, " L"], jobs: Any) -> Lanes:
@@ -120,9 +120,9 @@ class Loop:
         state = jax.vmap(self.attack.init)(_fold(data, step), jobs)
         live = jnp.ones(count, bool)
         history = None
-        if self.program.num_recorded:
+        if self.settings.num_recorded:
             told = nothing_like(lambda *lanes: self._step(*lanes)[1], data, jobs, state, live)
-            num = self.program.num_recorded
+            num = self.settings.num_recorded
             history = jax.tree.map(lambda leaf: jnp.stack([leaf] * num, axis=1), told)
         return Lanes(
             key=data,
@@ -160,7 +160,7 @@ class Loop:
             num_queries=lanes.num_queries + queries,
             num_gradients=lanes.num_gradients + gradients,
             history=jax.tree.map(functools.partial(_record, lanes), lanes.history, told)
-            if self.program.num_recorded
+            if self.settings.num_recorded
             else None,
         )
         live = lanes.live & ~ended & self._has_budget(stepped)
@@ -176,9 +176,9 @@ class Loop:
         Returns:
           The lanes; the results of jobs that are done, undefined for others; and which those are.
         """
-        program, split = self.program, 1 if self.axis is None else lax.axis_size(self.axis)
+        settings, split = self.settings, 1 if self.axis is None else lax.axis_size(self.axis)
         judge = Judge(
-            self.attack, self.model, self.limits.until, program.chunk, program.num_draws, split
+            self.attack, self.model, self.limits.until, settings.chunk, settings.num_draws, split
         )
         keys = _fold(lanes.key, jnp.full_like(lanes.step, _FOR_TRUTHS))
         truths, confirmed = judge(keys, lanes.job, self._answers(lanes), asked)
@@ -203,7 +203,7 @@ class Loop:
             key, draws = jax.random.wrap_key_data(data, impl=KEY_TYPE), None
             if is_stochastic(self.model):
                 key, draws = jax.random.split(key)
-            evaluate = Evaluate(self.model, live, draws, self.program.chunk, self.axis)
+            evaluate = Evaluate(self.model, live, draws, self.settings.chunk, self.axis)
             (stepped, told), shown = counted(self.attack.step)(key, evaluate, job, state)
             kept = jax.tree.map(lambda new, old: jnp.where(live, new, old), stepped, state)
             return kept, told, shown
@@ -212,7 +212,7 @@ class Loop:
 
     def _answers(self, lanes: Lanes) -> Candidate:
         best = jax.vmap(self.attack.best)(lanes.job, lanes.state)
-        if self.program.keep == "fittest":
+        if self.settings.keep == "fittest":
             return best
         last = jax.vmap(self.attack.last)(lanes.job, lanes.state)
         return jax.tree.map(functools.partial(where, lanes.stopped), best, last)
@@ -224,7 +224,7 @@ class Loop:
 
     @property
     def _first(self) -> int:
-        return num_recorded(0, self.program.keep)
+        return num_recorded(0, self.settings.keep)
 
 
 def num_recorded(num_steps: int, keep: str) -> int:

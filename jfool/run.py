@@ -19,13 +19,13 @@ from jfool.arguments import (
     known,
 )
 from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
-from jfool.jobs import num_jobs
+from jfool.jobs import gathered, num_jobs
 from jfool.loop import (
     KEEP,
     Lanes,
     Limits,
     Loop,
-    Program,
+    Settings,
     limits_of,
     nothing_like,
     num_recorded,
@@ -90,14 +90,14 @@ def run(
         raise ValueError(f"num_draws: expected a whole number of at least 1, got {num_draws!r}")
     ids = np.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     limits = limits_of(num_steps, max_queries, until)
-    attack, jobs, ids = strong((attack, jobs, ids))
-    program = Program(chunk, keep, num_recorded(num_steps, keep) if history else 0, num_draws)
-    run = on_any_mesh(functools.partial(_run, program=program), jobs)
+    attack, jobs, ids = strong((attack, gathered(jobs), ids))
+    settings = Settings(chunk, keep, num_recorded(num_steps, keep) if history else 0, num_draws)
+    run = on_any_mesh(functools.partial(_run, settings=settings), jobs)
     with jax.debug_nans(False):  # NaN stands for what was not evaluated
         return run(key, attack, model, jobs, ids, limits)
 
 
-@functools.partial(jax.jit, static_argnames="program")
+@functools.partial(jax.jit, static_argnames="settings")
 def _run(
     key: PRNGKey,
     attack: Attack,
@@ -106,9 +106,9 @@ def _run(
     ids: Int[Array, " N"],
     limits: Limits,
     *,
-    program: Program,
+    settings: Settings,
 ) -> AttackResult:
-    loop = Loop(attack, model, limits, program)
+    loop = Loop(attack, model, limits, settings)
 
     def until_judged(now: tuple[Lanes, AttackResult, Array]) -> tuple[Lanes, AttackResult, Array]:
         lanes, results, judged = now

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jfool.arguments import is_kind, known, values_of
+from jfool.arguments import check_in_box, is_kind, known, values_of
 
 
 def check_image(jobs: Any) -> None:
@@ -21,12 +21,7 @@ def check_image(jobs: Any) -> None:
     if not is_kind(images, np.floating):
         got = images.dtype
         raise TypeError(f"jobs.image: expected floats in [0, 1], got {got} (divide 8-bit by 255)")
-    if (values := values_of(images)) is None:
-        return
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(
-            f"jobs.image: expected values in [0, 1], got {values.min():g} to {values.max():g}"
-        )
+    check_in_box("jobs.image", images)
 
 
 def check_radius(jobs: Any, *, largest: float = np.inf, whole: bool = False) -> None:

@@ -28,14 +28,14 @@ class SparseJob:
     Attributes:
       target: `[]` int, the class to reach; targeted attacks need it.
       label: `[]` int, the true class, to leave; untargeted attacks need it.
-      base: `[C]` a color, or `[H, W, C]` a photograph, float in [0, 1].
+      base: `[C]` a color, or `[H, W, C]` a photograph, float in [0, 1]; of many jobs also `Rows`.
       k: `[]` int, the most pixels that may differ from the base, at most the encoding's `max_k`.
     """
 
     _: KW_ONLY
     target: ArrayLike | None = None
     label: ArrayLike | None = None
-    base: ArrayLike
+    base: Any
     k: ArrayLike
 
 

@@ -1,4 +1,5 @@
-"""Compiles a sweep's program from shapes alone, also for devices that are not present."""
+"""Compiles a sweep's program from shapes alone, to run it, or to plan for devices that are not
+present."""
 
 import dataclasses
 import math
@@ -7,14 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jax import ShapeDtypeStruct
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from jfool.base import KEY_TYPE, Attack, Criterion, Model
 from jfool.loop import limits_of, strong
 from jfool.sweeps.large import is_large
-from jfool.sweeps.segment import LANES, Entering, free_lanes, segment
+from jfool.sweeps.segment import LANES, Entering, Given, free_lanes, segment
+
+Shapes = list[jax.ShapeDtypeStruct]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Program:
     """
     Attributes:
       memory: None if the compiler rejects the program as too large.
-      text: of the compiled program; empty if it was rejected.
+      compiled: `segment`, for these sizes; None if it was rejected.
+      shared_bytes: size of what all lanes share: the weights of the model, and the attack.
       lane_bytes: size of one lane's state.
       row_bytes: size of what is kept of one job: id, job, findings, seconds.
       large_bytes: the part of `row_bytes` stored outside the table.
@@ -45,11 +49,17 @@ class Program:
     """
 
     memory: ChipMemory | None
-    text: str
+    compiled: Any
+    shared_bytes: int
     lane_bytes: int
     row_bytes: int
     large_bytes: int
     seconds: float
+
+    @property
+    def text(self) -> str:
+        """Of the compiled program."""
+        return self.compiled.as_text() or ""
 
     def fits(self, limit: int) -> bool:
         return self.memory is not None and self.memory.total <= limit
@@ -71,56 +81,49 @@ def compile_sweep(
       attack, model, jobs, lanes, chunk, until: as for `sweep`, arrays or their shapes.
       mesh: of `make_mesh`.
     """
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    by_lane = NamedSharding(mesh, PartitionSpec(LANES))
     count = lanes * mesh.shape[LANES]
-    attack, jobs = jax.eval_shape(strong, (attack, jobs))
-    job = jax.tree.map(lambda leaf: ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), jobs)
-    numbers, flags = ShapeDtypeStruct((count,), np.int32), ShapeDtypeStruct((count,), np.bool_)
-    entering = Entering(numbers, job, flags)
-    key = jax.eval_shape(lambda: jax.random.key(0, impl=KEY_TYPE))
-    lane_state = jax.eval_shape(free_lanes, key, attack, entering)
-    key_data, limits = ShapeDtypeStruct((2,), np.uint32), limits_of(1, None, until)
-
     started = time.monotonic()
-    lowered = segment.lower(
-        *on(everywhere, (key_data, attack, model)),
-        *on(by_lane, (lane_state, entering)),
-        *on(everywhere, (limits, np.int32(1))),
-        mesh=mesh,
-        chunk=chunk,
-    )
+    traced: list[tuple[Any, Shapes, Shapes, Shapes]] = []
+
+    def trace(attack: Attack, model: Model) -> None:  # nothing is allocated
+        number = jnp.zeros(count, jnp.int32)
+        job = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), jobs)
+        job = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), strong(job))
+        key, entering = jax.random.key(0, impl=KEY_TYPE), Entering(number, job, number > 0)
+        attack, limits = strong(attack), limits_of(1, None, until)
+        lane_state = free_lanes(key, attack, entering)
+        data = jax.random.key_data(key)
+        given = Given(data, attack, model, entering, limits, jnp.int32(1))
+        leaves = jax.tree.leaves(lane_state), jax.tree.leaves(given)
+        options = {"form": jax.tree.structure((lane_state, given)), "mesh": mesh, "chunk": chunk}
+        _, findings = segment(*leaves, **options)
+        row = _shapes((number, job, findings))
+        lowered = segment.lower(*leaves, **options)
+        traced.append((lowered, _shapes(lane_state), row, _shapes((attack, model))))
+
+    jax.eval_shape(trace, attack, model)
+    ((lowered, lane, row, shared),) = traced
     try:
         compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        if not is_out_of_memory(error):
             raise
-        memory, text = None, ""
+        memory = compiled = None
     else:
-        memory, text = _memory(compiled), compiled.as_text() or ""
-    _, findings = lowered.out_info
-    large = [
-        leaf for leaf in jax.tree.leaves((job, findings)) if is_large(leaf.shape[1:], leaf.dtype)
-    ]
+        memory = _memory(compiled)
     return Program(
         memory=memory,
-        text=text,
-        lane_bytes=_bytes(lane_state) // count,
-        row_bytes=_bytes((numbers, job, findings)) // count + np.dtype(np.float64).itemsize,
-        large_bytes=_bytes(large) // count,
+        compiled=compiled,
+        shared_bytes=_bytes(shared),
+        lane_bytes=_bytes(lane) // count,
+        row_bytes=_bytes(row) // count + np.dtype(np.float64).itemsize,
+        large_bytes=_bytes([x for x in row if is_large(x.shape[1:], x.dtype)]) // count,
         seconds=time.monotonic() - started,
     )
 
 
-def on(sharding: Any, tree: Any) -> Any:
-    """The shapes of a tree of arrays, numbers or shapes, with a sharding."""
-    shapes = jax.eval_shape(lambda tree: tree, tree)
-    return jax.tree.map(
-        lambda leaf: ShapeDtypeStruct(
-            leaf.shape, leaf.dtype, sharding=sharding, weak_type=leaf.weak_type
-        ),
-        shapes,
-    )
+def is_out_of_memory(error: Exception) -> bool:
+    return "RESOURCE_EXHAUSTED" in str(error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,5 +203,9 @@ def _memory(compiled: Any) -> ChipMemory:
     )
 
 
-def _bytes(tree: Any) -> int:
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+def _shapes(tree: Any) -> Shapes:
+    return [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)]
+
+
+def _bytes(shapes: Shapes) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in shapes)

@@ -15,9 +15,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jfool.base import Attack, Model, PRNGKey
 from jfool.loop import Lanes, Limits
+from jfool.sweeps.ahead import Program
 from jfool.sweeps.fingerprint import is_key, to_numpy
-from jfool.sweeps.segment import FINDINGS, LANES, Entering, free_lanes, place, segment
-from jfool.sweeps.sizes import Sizes
+from jfool.sweeps.segment import FINDINGS, LANES, Entering, Given, free_lanes, place
 
 Columns = dict[str, Any]
 Arrays = dict[str, np.ndarray]
@@ -30,10 +30,11 @@ class LaneTable:
 
     Args:
       key, attack, model, limits: of the sweep.
-      jobs: `[N]` NumPy leaves.
+      jobs: `[N]` NumPy leaves, or `Rows`.
       job_ids: `[N]`.
       mesh: see `make_mesh`.
-      sizes: lanes of each device, images per call of the model.
+      lanes: of each device.
+      program: of `compile_sweep`, for these lanes.
     """
 
     def __init__(
@@ -45,18 +46,19 @@ class LaneTable:
         job_ids: np.ndarray,
         limits: Limits,
         mesh: Mesh,
-        sizes: Sizes,
+        lanes: int,
+        program: Program,
     ) -> None:
         self._by_lane = NamedSharding(mesh, PartitionSpec(LANES))
         everywhere = NamedSharding(mesh, PartitionSpec())
-        self._fixed = jax.device_put((jax.random.key_data(key), attack, model), everywhere)
-        self._limits = jax.device_put(limits, everywhere)
-        self._mesh, self._chunk = mesh, sizes.chunk
+        fixed = {"attack": attack, "model": model, "limits": limits}
+        self._fixed = jax.device_put({"key": jax.random.key_data(key), **fixed}, everywhere)
+        self._mesh, self._segment = mesh, program.compiled
         self._jobs, self._job_ids = jobs, job_ids
         self._waiting: deque[int] = deque()  # indices of jobs
         self._suspended: dict[int, Arrays] = {}  # states of waiting jobs, by job id
 
-        count = sizes.lanes * mesh.shape[LANES]
+        count = lanes * mesh.shape[LANES]
         self._index = np.full(count, _FREE)  # of each lane's job
         self._entered = np.zeros(count)  # at what time
         self._shown = np.zeros(count, np.int64)  # its images, as of the last segment
@@ -67,10 +69,6 @@ class LaneTable:
     def busy(self) -> bool:
         """Whether any job is running or waiting."""
         return bool(self._waiting) or bool((self._index != _FREE).any())
-
-    @property
-    def num_waiting(self) -> int:
-        return len(self._waiting)
 
     @property
     def devices(self) -> list[Any]:
@@ -103,16 +101,9 @@ class LaneTable:
           and the seconds it took.
         """
         self._fill()
+        given = Given(**self._fixed, entering=self._entering, length=np.int32(length))
         started = time.monotonic()
-        self._lanes, findings = segment(
-            *self._fixed,
-            self._lanes,
-            self._entering,
-            self._limits,
-            np.int32(length),
-            mesh=self._mesh,
-            chunk=self._chunk,
-        )
+        self._lanes, findings = self._segment(jax.tree.leaves(self._lanes), jax.tree.leaves(given))
         _wait_for(self._lanes.live)
         now = time.monotonic()
         lanes = self._lanes
@@ -172,8 +163,9 @@ class LaneTable:
         self._entering = self._enter(enters)
 
     def _enter(self, enters: np.ndarray) -> Entering:
-        index = np.maximum(self._index, 0)  # any job, where none enters
-        jobs = jax.tree.map(lambda leaf: leaf[index], self._jobs)
+        first = self._index[enters][:1] if enters.any() else 0
+        index = np.where(enters, self._index, first)  # any of the same, where none enters
+        jobs = jax.tree.map(lambda leaf: np.asarray(leaf[index]), self._jobs)
         return jax.device_put(Entering(self._job_ids[index], jobs, enters), self._by_lane)
 
     def _place(self, restored: dict[int, Arrays]) -> None:
@@ -187,7 +179,8 @@ class LaneTable:
                 arrays[name][row] = value
         leaves = [_like(leaf, arrays[name]) for name, leaf in named.items()]
         others = jax.tree.unflatten(jax.tree.structure(self._lanes), leaves)
-        self._lanes = place(self._lanes, *jax.device_put((others, here), self._by_lane))
+        placed = place(self._lanes, *jax.device_put((others, here), self._by_lane))
+        self._lanes = jax.device_put(placed, self._by_lane)
 
 
 def stack(states: dict[int, Arrays]) -> Arrays:

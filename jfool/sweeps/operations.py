@@ -1,4 +1,4 @@
-"""Counts a function's operations from its trace, the same for every device."""
+"""Counts what a function does from its trace, the same for every device."""
 
 import math
 from collections.abc import Callable
@@ -22,14 +22,37 @@ def count_operations(function: Callable[..., Any], *arguments: Any) -> int:
       >>> count_operations(jnp.matmul, jnp.ones((2, 3)), jnp.ones((3, 5)))
       60
     """
-    return _of_jaxpr(jax.make_jaxpr(function)(*arguments).jaxpr)
+    return _of_jaxpr(jax.make_jaxpr(function)(*arguments).jaxpr, _multiply_adds)
 
 
-def _of_jaxpr(jaxpr: Any) -> int:
-    return sum(_of_equation(equation) for equation in jaxpr.eqns)
+def written_bytes(function: Callable[..., Any], *arguments: Any) -> int:
+    """Bytes of the arrays that the operations of one call make, as if none were fused.
+
+    Loops and branches count as in `count_operations`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> written_bytes(lambda x: jnp.sin(jnp.matmul(x, x)), jnp.ones((3, 3)))
+      72
+    """
+    return _of_jaxpr(jax.make_jaxpr(function)(*arguments).jaxpr, _written)
 
 
-def _of_equation(equation: Any) -> int:
+def _of_jaxpr(jaxpr: Any, cost: Callable[[Any], int]) -> int:
+    return sum(_of_equation(equation, cost) for equation in jaxpr.eqns)
+
+
+def _of_equation(equation: Any, cost: Callable[[Any], int]) -> int:
+    name, params = equation.primitive.name, equation.params
+    inner = [_of_jaxpr(jaxpr, cost) for jaxpr in _jaxprs(params)]
+    if not inner:
+        return cost(equation)
+    if name == "cond":
+        return max(inner)
+    return sum(inner) * (params["length"] if name == "scan" else 1)
+
+
+def _multiply_adds(equation: Any) -> int:
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
         left, out = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
@@ -39,10 +62,12 @@ def _of_equation(equation: Any) -> int:
         kernel, out = equation.invars[1].aval.shape, equation.outvars[0].aval.shape
         features_out = kernel[params["dimension_numbers"].rhs_spec[0]]
         return 2 * math.prod(out) * math.prod(kernel) // features_out
-    inner = [_of_jaxpr(jaxpr) for jaxpr in _jaxprs(params)]
-    if name == "cond":
-        return max(inner)
-    return sum(inner) * (params["length"] if name == "scan" else 1)
+    return 0
+
+
+def _written(equation: Any) -> int:
+    made = [variable.aval for variable in equation.outvars]
+    return sum(math.prod(array.shape) * array.dtype.itemsize for array in made)
 
 
 def _jaxprs(params: dict[str, Any]) -> list[Any]:

@@ -17,7 +17,7 @@ from jfool.arguments import is_whole
 from jfool.base import Attack, Criterion, Model
 from jfool.batches import batch_size
 from jfool.jobs import num_jobs
-from jfool.sweeps.ahead import ChipMemory, compile_sweep, on
+from jfool.sweeps.ahead import ChipMemory, compile_sweep
 from jfool.sweeps.chips import chip_of
 from jfool.sweeps.operations import count_operations
 from jfool.sweeps.results import provenance
@@ -145,7 +145,7 @@ def plan(
         memory=program.memory,
         memory_limit=limit,
         fits=None if limit is None else program.fits(limit),
-        collectives=_collectives(program.text) if program.memory else None,
+        collectives=_collectives(program.text) if program.compiled else None,
         operations_per_image=operations,
         bytes_per_image=bytes_,
         evaluations_per_generation=per_generation,
@@ -166,8 +166,19 @@ def _collectives(text: str) -> dict[str, int]:
 
 
 def _bytes_accessed(model: Model, images: Any, device: Any) -> float | None:
-    lowered = jax.jit(_call).lower(*on(SingleDeviceSharding(device), (model, images)))
+    lowered = jax.jit(_call).lower(*_on(SingleDeviceSharding(device), (model, images)))
     return (lowered.compile().cost_analysis() or {}).get("bytes accessed")
+
+
+def _on(sharding: Any, tree: Any) -> Any:
+    """The shapes of a tree of arrays, numbers or shapes, with a sharding."""
+    shapes = jax.eval_shape(lambda tree: tree, tree)
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(
+            leaf.shape, leaf.dtype, sharding=sharding, weak_type=leaf.weak_type
+        ),
+        shapes,
+    )
 
 
 def _call(model: Model, images: Any) -> Any:

@@ -7,7 +7,7 @@ shape. For large arrays the table of a run folder holds names of files (`large.p
 import dataclasses
 import functools
 import json
-import math
+import operator
 import platform
 import socket
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,14 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 
 from jfool.base import KEY_TYPE, Attack, reference_class
+from jfool.jobs import gathered
 from jfool.loop import strong
+from jfool.rows import Rows
 from jfool.sweeps.large import FILES, is_large, read_row, set_apart
 from jfool.version import __version__
 
 PROVENANCE = ("seconds", "device", "host", "versions")  # where and how a row was computed
-_IMAGES_AT_ONCE = 256
+_BYTES_AT_ONCE = 2**24  # of images; what decodes them takes several times as much
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Results:
     """Finished jobs.
 
     Attributes:
-      table: one row per job, by ascending `job_id`: the job (`job.target`, ...), the fields of
+      table: one row per job, by ascending `job_id`: the job (`job.target`, ..., and of `jfool.Rows`
+        the index, such as `job.base.index`), the fields of
         `jfool.AttackResult` (`confidence`, `success`, `num_queries`, ...), its `genotype`, and
         where it was computed (`seconds`, `device`, `host`, `versions`).
       missing: ids of the jobs that are not finished.
@@ -68,7 +71,7 @@ class Results:
         return np.stack(arrays) if arrays else np.zeros((0, *_shape(field)))
 
     def images(
-        self, attack: Attack, job_type: type, rows: Any = None
+        self, attack: Attack, job_type: type, rows: Any = None, **data: Any
     ) -> Float[np.ndarray, "R *cells H W C"]:
         """The images of some rows, or of all, decoded from their genotypes.
 
@@ -76,9 +79,10 @@ class Results:
           attack: that of the sweep; its encoding decodes.
           job_type: of the sweep's jobs, e.g. `jfool.SparseJob`.
           rows: indices into the table, or None for all.
+          data: of fields that were `jfool.Rows`, the data set, e.g. `base=photos`.
         Raises:
           TypeError: the attack has no encoding.
-          ValueError: there is no such row.
+          ValueError: there is no such row, or a data set is missing.
         """
         encoding = getattr(attack, "encoding", None)
         if encoding is None:
@@ -89,26 +93,26 @@ class Results:
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
             got = f"{rows.min()} to {rows.max()}"
             raise ValueError(f"rows: expected numbers from 0 to {len(self) - 1}, got {got}")
-        jobs, genotypes = self._jobs(job_type, rows), self.genotypes(attack, job_type, rows)
+        jobs = self._jobs(job_type, rows, data)
+        genotypes = self.genotypes(attack, job_type, rows, **data)
         cells = reference_class(jobs, attack.targeted).shape[1:]
         images = np.zeros((len(rows), *cells, *attack.image_shape), np.float32)
-        at_once = max(1, _IMAGES_AT_ONCE // math.prod(cells))
+        at_once = max(1, _BYTES_AT_ONCE // (images[:1].nbytes or 1))
         for start in range(0, len(rows), at_once):
             part = np.arange(start, min(start + at_once, len(rows)))
-            picked = jax.tree.map(
-                functools.partial(np.take, indices=part, axis=0), (jobs, genotypes)
-            )
+            picked = gathered(jax.tree.map(operator.itemgetter(part), (jobs, genotypes)))
             images[part] = _paint(encoding, *picked, in_cells=bool(cells))
         return images
 
-    def genotypes(self, attack: Attack, job_type: type, rows: Any = None) -> Any:
+    def genotypes(self, attack: Attack, job_type: type, rows: Any = None, **data: Any) -> Any:
         """The genotypes of some rows, or of all, as the attack represents them.
 
         Args: as for `images`.
         Returns:
           A pytree of NumPy arrays `[R, ...]`.
         """
-        first = jax.tree.map(lambda leaf: leaf[0], self._jobs(job_type, np.arange(1)))
+        first = gathered(self._jobs(job_type, np.arange(1), data))
+        first = jax.tree.map(lambda leaf: leaf[0], first)
         key = jax.random.key(0, impl=KEY_TYPE)
         form = jax.eval_shape(
             lambda key, job: attack.best(job, attack.init(key, job)).genotype, key, strong(first)
@@ -117,13 +121,20 @@ class Results:
             lambda path, _: self.column(_named("genotype", path), rows), form
         )
 
-    def _jobs(self, job_type: type, rows: np.ndarray) -> Any:
-        names = [
-            field.name
-            for field in dataclasses.fields(job_type)
-            if field.default is not None or f"job.{field.name}" in self.table.column_names
-        ]
-        return job_type(**{name: self.column(f"job.{name}", rows) for name in names})
+    def _jobs(self, job_type: type, rows: np.ndarray, data: Mapping[str, Any]) -> Any:
+        known, values = self.table.column_names, {}
+        for field in dataclasses.fields(job_type):
+            name, index = field.name, f"job.{field.name}.index"
+            if index in known:
+                if name not in data:
+                    raise ValueError(
+                        f"{name}: expected the data set that the rows point into, such as "
+                        f"{name}=photos, got none"
+                    )
+                values[name] = Rows(data[name], self.column(index, rows))
+            elif field.default is not None or f"job.{name}" in known:
+                values[name] = self.column(f"job.{name}", rows)
+        return job_type(**values)
 
 
 @functools.partial(jax.jit, static_argnames="in_cells")
@@ -156,6 +167,11 @@ def to_table(parts: Sequence[Mapping[str, Any]], same: Mapping[str, str]) -> pa.
         fields.append(pa.field(name, array.type))
         arrays.append(array)
     return pa.table(arrays, schema=pa.schema(fields))
+
+
+def num_bytes(parts: Sequence[Mapping[str, Any]]) -> int:
+    """What the columns of `to_table` take."""
+    return sum(column.nbytes for part in parts for column in _flat(part).values())
 
 
 def without_large(table: pa.Table, folder: Any) -> pa.Table:
@@ -211,11 +227,15 @@ def without_provenance(table: pa.Table) -> pa.Table:
 
 
 def _flat(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"job": Job(target, base)}` as `{"job.target": ..., "job.base": ...}`."""
+    """`{"job": Job(target, base)}` as `{"job.target": ..., "job.base": ...}`; of `Rows`, the index
+    as `job.base.index`."""
     flat = {}
     for name, column in columns.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(column):
-            flat[_named(name, path)] = np.asarray(leaf)
+            if isinstance(leaf, Rows):
+                flat[f"{_named(name, path)}.index"] = leaf.index
+            else:
+                flat[_named(name, path)] = np.asarray(leaf)
     return flat
 
 

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Bool, Int, UInt32
+from jaxtyping import Bool
 
-from jfool.base import KEY_TYPE, Attack, Model, PRNGKey, pytree
-from jfool.loop import Lanes, Limits, Loop, Program, limits_of, nothing_like, where
+from jfool.base import KEY_TYPE, Attack, PRNGKey, pytree
+from jfool.loop import Lanes, Limits, Loop, Settings, limits_of, nothing_like, where
 
 LANES, POPULATION = "lanes", "population"
 # Fields of `AttackResult`; images follow from the genotypes.
@@ -63,36 +63,51 @@ def make_mesh(devices: Sequence[Any], split: int) -> Mesh:
     return Mesh(np.asarray(devices).reshape(-1, split), (LANES, POPULATION))
 
 
-@functools.partial(jax.jit, static_argnames=("mesh", "chunk"), donate_argnames="lanes")
+@pytree
+class Given:
+    """What a segment takes beside the lanes.
+
+    Attributes:
+      key: `[2]` uint32, data of the sweep's key; a job draws from `fold_in(key, job id)`.
+      attack, model: of the sweep.
+      entering: jobs for free lanes.
+      limits: when a job is done.
+      length: `[]` int, the most steps.
+    """
+
+    key: Any
+    attack: Attack
+    model: Any
+    entering: Entering
+    limits: Limits
+    length: Any
+
+
+@functools.partial(
+    jax.jit, static_argnames=("form", "mesh", "chunk"), donate_argnames="lane_leaves"
+)
 def segment(
-    key: UInt32[Array, " 2"],
-    attack: Attack,
-    model: Model,
-    lanes: Lanes,
-    entering: Entering,
-    limits: Limits,
-    length: Int[Array, ""],
-    *,
-    mesh: Mesh,
-    chunk: int | None,
+    lane_leaves: list[Array], leaves: list[Array], *, form: Any, mesh: Mesh, chunk: int | None
 ) -> tuple[Lanes, dict[str, Any]]:
     """Lets jobs enter, then steps each device's lanes until they are done, at most `length` times.
 
+    It takes leaves, since JAX describes the arguments of a program that is compiled ahead of time
+    by trees of objects that are no arrays, which a user's attack or model need not put up with.
+
     Args:
-      key: data of the sweep's key; a job draws from `fold_in(key, job id)`.
-      lanes: donated.
-      entering: jobs for free lanes.
-      limits: when a job is done.
-      length: the most steps.
+      lane_leaves: of `Lanes`, donated.
+      leaves: of `Given`.
+      form: the structure of (lanes, given).
       mesh: of `make_mesh`.
       chunk: images per model call and device.
     Returns:
       The lanes, and the findings of the jobs that ended; those of other lanes are undefined.
     """
+    lanes, given = jax.tree.unflatten(form, [*lane_leaves, *leaves])
 
-    def on_device(key, attack, model, lanes, entering, limits, length):
+    def on_device(lanes, entering, key, attack, model, limits, length):
         axis = POPULATION if mesh.shape[POPULATION] > 1 else None
-        loop = Loop(attack, model, limits, Program(chunk), axis)
+        loop = Loop(attack, model, limits, Settings(chunk), axis)
         key = jax.random.wrap_key_data(key, impl=KEY_TYPE)
         fresh = loop.enter(key, entering.job_id, entering.job)
         lanes = jax.tree.map(functools.partial(where, entering.enters), fresh, lanes)
@@ -121,16 +136,24 @@ def segment(
     return jax.shard_map(
         on_device,
         mesh=mesh,
-        in_specs=(everywhere,) * 3 + (by_lane,) * 2 + (everywhere,) * 2,
+        in_specs=(by_lane,) * 2 + (everywhere,) * 5,
         out_specs=by_lane,
         check_vma=False,  # devices of a column compute the same
-    )(key, attack, model, lanes, entering, limits, length)
+    )(
+        lanes,
+        given.entering,
+        given.key,
+        given.attack,
+        given.model,
+        given.limits,
+        given.length,
+    )
 
 
 @jax.jit
 def free_lanes(key: PRNGKey, attack: Attack, entering: Entering) -> Lanes:
     """Free lanes, in the shape of those that `entering` would fill."""
-    loop = Loop(attack, None, limits_of(0, None, None), Program(None))
+    loop = Loop(attack, None, limits_of(0, None, None), Settings(None))
     lanes = loop.enter(key, entering.job_id, entering.job)
     return dataclasses.replace(lanes, live=jnp.zeros_like(lanes.live))
 

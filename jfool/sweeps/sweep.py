@@ -1,6 +1,7 @@
 """Runs more jobs than fit at once: lanes refill, results are saved, interrupted sweeps resume."""
 
 import dataclasses
+import functools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -11,21 +12,22 @@ import numpy as np
 
 from jfool.arguments import is_number, is_whole
 from jfool.base import Attack, Criterion, Model, PRNGKey
-from jfool.jobs import num_jobs
+from jfool.jobs import num_jobs, on_host
 from jfool.loop import limits_of, strong
 from jfool.run import check_run
+from jfool.sweeps.ahead import Program, compile_sweep
 from jfool.sweeps.fingerprint import describe, digest
 from jfool.sweeps.hosts import Hosts
 from jfool.sweeps.lane_table import Columns, LaneTable
 from jfool.sweeps.memory import Memory
 from jfool.sweeps.pace import Pace, Progress
-from jfool.sweeps.results import Results, provenance, to_table
+from jfool.sweeps.results import Results, num_bytes, provenance, to_table
 from jfool.sweeps.run_folder import RunFolder
 from jfool.sweeps.segment import make_mesh
-from jfool.sweeps.sizes import Sizes, choose_sizes
+from jfool.sweeps.sizes import Asked, Sizes, choose_sizes, out_of_memory, within_memory
 from jfool.sweeps.stop_signal import SweepStopped, stop_signal
 
-_MOST_ROWS_HELD = 20_000
+_MOST_BYTES_HELD = 2**28  # of finished jobs
 
 
 def sweep(
@@ -64,8 +66,8 @@ def sweep(
       folder: of settings, results and checkpoints, on a disk or an object store (`gs://...`). None
         keeps the results in memory.
       lanes: jobs side by side on each device; by default enough to fill four model calls.
-      chunk: images per model call and device; by default 1024, or as many as fit a device that
-        reports its memory (a CPU does not).
+      chunk: images per model call and device; by default 1024, or on a device that reports its
+        memory (a CPU does not) more for small networks, and fewer where they do not fit.
       segment: the most generations between two visits of the host; by default as many as keep its
         share of the time near five percent. It changes no result.
       devices: of this process; all by default.
@@ -78,6 +80,7 @@ def sweep(
     Raises:
       TypeError, ValueError: an argument cannot work, which is checked before compilation; or the
         folder is damaged or belongs to another sweep.
+      MemoryError: a device runs out of memory; names the sizes to try.
       OSError: the folder can no longer be written to.
       SweepStopped: SIGTERM or Ctrl-C was received, and everything is saved; a `KeyboardInterrupt`.
     Example:
@@ -100,15 +103,20 @@ def sweep(
         on_progress=on_progress,
     )
     ids = np.arange(num_jobs(jobs)) if job_ids is None else np.asarray(job_ids)
-    ids, attack = ids.astype(np.int32), strong(attack)
-    jobs = jax.tree.map(np.asarray, strong(jobs))
+    ids, attack, jobs = ids.astype(np.int32), strong(attack), on_host(jobs)
     limits = limits_of(num_steps, max_queries, until)
     mesh = make_mesh(jax.local_devices() if devices is None else devices, split)
 
     store = Memory(ids) if folder is None else RunFolder(folder)
     hosts = Hosts(store.path)
-    sizes = Sizes(lanes, chunk).completed_by(store.settings() if store.exists() else {})
-    sizes = choose_sizes(sizes, attack, model, jobs, until, mesh)
+    asked = Asked(lanes, chunk).completed_by(store.settings() if store.exists() else {})
+
+    @functools.lru_cache(maxsize=1)  # keeps the one that fits
+    def program_of(sizes: Sizes) -> Program:
+        options = {"until": until, "mesh": mesh, **dataclasses.asdict(sizes)}
+        return compile_sweep(attack, model, jobs, **options)
+
+    sizes = choose_sizes(asked, attack, model, jobs, mesh, program_of)
     settings = {
         "num_steps": num_steps,
         "max_queries": max_queries,
@@ -128,12 +136,18 @@ def sweep(
         waiting = np.flatnonzero(~np.isin(ids, store.finished()))
         states = store.states()
         hosts.meet("read")  # before any process writes
-        with jax.debug_nans(False):  # as in `run`
-            table = LaneTable(key, attack, model, jobs, ids, limits, mesh, sizes)
-            table.queue(hosts.share(waiting), states)
-        earlier = len(ids) - len(waiting)
-        progress = Progress(earlier, earlier, earlier + table.num_waiting)
-        _drive(table, store, hosts, Pace.of(segment), progress, checkpoint_seconds, on_progress)
+        if len(share := hosts.share(waiting)):
+            earlier = len(ids) - len(waiting)
+            progress = Progress(earlier, earlier, earlier + len(share))
+            with within_memory(sizes), jax.debug_nans(False):  # NaN as in `run`
+                program = program_of(sizes)
+                if program.compiled is None:
+                    raise out_of_memory(sizes)
+                table = LaneTable(key, attack, model, jobs, ids, limits, mesh, sizes.lanes, program)
+                table.queue(share, states)
+                _drive(
+                    table, store, hosts, Pace.of(segment), progress, checkpoint_seconds, on_progress
+                )
         hosts.wait_for_all()
         return store.results()
     finally:
@@ -161,7 +175,7 @@ def _drive(
             on_progress(progress)
             pace = pace.after(time.monotonic() - looked - computing, computing)
             due = time.monotonic() - recorded > checkpoint_seconds
-            full = sum(len(columns["job_id"]) for columns in held) > _MOST_ROWS_HELD
+            full = num_bytes(held) > _MOST_BYTES_HELD
             if due or full or stop.name or not table.busy:
                 if held:  # results first, then a checkpoint without these jobs
                     store.add(to_table(held, provenance(table.devices)))

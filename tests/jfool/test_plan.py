@@ -18,7 +18,6 @@ from jfool.sweeps.lane_table import LaneTable
 from jfool.sweeps.operations import count_operations
 from jfool.sweeps.plan import Plan, plan
 from jfool.sweeps.segment import make_mesh
-from jfool.sweeps.sizes import Sizes
 from tests.jfool.helpers import (
     NUM_CLASSES,
     POPULATION,
@@ -137,7 +136,7 @@ def test_the_largest_number_of_lanes_fits_and_the_next_does_not():
 def memory_of(size: int, refused: int = 2**62) -> Program:
     """Of a program of 100 bytes and 10 for each lane, which the compiler refuses from a size on."""
     memory = ChipMemory(100, 10 * size, 0, 0, 0) if size < refused else None
-    return Program(memory, "", 0, 0, 0, 0.0)
+    return Program(memory, None, 0, 0, 0, 0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +175,9 @@ def test_the_sizes_of_checkpoints_and_results_are_those_of_the_real_ones(key):
     report = planned(model=model)
     limits, mesh = limits_of(NUM_STEPS, None, None), make_mesh(jax.local_devices()[:1], 1)
     ids = np.arange(4, dtype=np.int32)
-    table = LaneTable(key, sparse_fooling(), model, jobs, ids, limits, mesh, Sizes(2, 8))
+    lead = sparse_fooling(), model, jobs
+    program = ahead.compile_sweep(*lead, lanes=2, chunk=8, until=None, mesh=mesh)
+    table = LaneTable(key, *lead, ids, limits, mesh, 2, program)
     table.queue(ids, {})
     table.advance(1)
     states = table.under_way().values()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import json
 import shutil
 import sys
@@ -14,11 +15,10 @@ import pytest
 
 import jfool
 from jfool.result import AttackResult
-from jfool.sweeps import Results, sizes, without_provenance
-from jfool.sweeps.ahead import ChipMemory, Program
-from jfool.sweeps.segment import FINDINGS, make_mesh, segment
+from jfool.sweeps import Results, without_provenance
+from jfool.sweeps.segment import FINDINGS
 from tests.jfool import sweep_program as program
-from tests.jfool.helpers import Linear, Tally, Traced, sparse_fooling, unchecked, weights
+from tests.jfool.helpers import sparse_fooling, unchecked
 
 
 @functools.cache
@@ -136,28 +136,47 @@ def test_an_untargeted_sweep_has_the_label_and_paints_its_images():
     np.testing.assert_array_equal(results.images(attack, jfool.SparseJob), expected.images)
 
 
+def test_jobs_that_wait_stay_on_the_host(monkeypatch):
+    on_device = []
+
+    def noted(move):
+        def noting(tree, *args, **options):
+            on_device.extend(map(np.shape, jax.tree.leaves(tree)))
+            return move(tree, *args, **options)
+
+        return noting
+
+    for holder, name in ((jnp, "asarray"), (jax, "device_put")):
+        monkeypatch.setattr(holder, name, noted(getattr(holder, name)))
+    assert len(sweep()) == 32
+    assert (program.LANES, program.SHAPE[2]) in on_device  # the colors of jobs that enter
+    assert not [shape for shape in on_device if shape[:1] == (32,)]
+
+
+def test_jobs_in_other_precisions_are_the_same_jobs(finished):
+    lead, settings = program.arguments()
+    lead[3] = jax.tree.map(
+        lambda leaf: leaf.astype(np.float64 if leaf.dtype.kind == "f" else np.int16), lead[3]
+    )
+    sizes = {"lanes": program.LANES, "chunk": 8}
+    assert len(jfool.sweep(*lead, **settings, **sizes, folder=finished)) == 32
+
+
+def test_finished_jobs_are_saved_before_they_take_too_much_memory(tmp_path, monkeypatch):
+    row = undisturbed().nbytes / 32
+    monkeypatch.setattr(importlib.import_module("jfool.sweeps.sweep"), "_MOST_BYTES_HELD", 8 * row)
+    program.sweep(tmp_path / "run", checkpoint_seconds=1000.0)
+    parts = [int(path.stem.split("-")[2]) for path in (tmp_path / "run" / "parts").iterdir()]
+    assert sum(parts) == 32
+    assert 4 < max(parts) <= 8 + program.LANES
+
+
 def test_rows_say_where_they_come_from():
     row = sweep().table.slice(0, 1).to_pylist()[0]
     assert row["seconds"] > 0
     assert row["device"] == "cpu"
     assert json.loads(row["versions"])["jfool"] == jfool.__version__
     assert row["job.base"] == [0.5] * 3
-
-
-def test_new_numbers_meet_the_same_program():
-    tally = Tally()
-    (key, attack, _, jobs), _ = program.arguments()
-    for seed, steps, threshold, lanes in ((0, 5, 0.5, 3), (1, 9, 0.8, 3)):
-        model = Traced(Linear(jnp.asarray(weights(seed))), tally)
-        before = segment._cache_size()
-        jfool.sweep(
-            *(key, attack, model, jobs),
-            num_steps=steps,
-            until=jfool.confident(threshold),
-            lanes=lanes,
-            chunk=8,
-        )
-    assert segment._cache_size() == before
 
 
 def test_progress_counts_jobs_successes_and_images():
@@ -349,34 +368,3 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
     assert not list((tmp_path / "run" / "parts").glob(".*"))
     results = program.sweep(tmp_path / "run")
     assert without_provenance(results.table).equals(undisturbed())
-
-
-@pytest.mark.parametrize(("fits", "expected"), [(1024, 1024), (300, 256), (1, 1)])
-def test_the_chunk_is_the_largest_that_fits_a_device(fits, expected, monkeypatch):
-    lead, _ = program.arguments()
-
-    def compile_sweep(*args, lanes, chunk, **options):
-        del args, options
-        assert lanes == 32
-        return Program(ChipMemory(chunk, 0, 0, 0, 0), "", 0, 0, 0, 0.0)
-
-    monkeypatch.setattr(sizes, "compile_sweep", compile_sweep)
-    monkeypatch.setattr(sizes, "memory_limit", lambda device: fits / 0.85)
-    _, attack, model, jobs = lead
-    mesh = make_mesh(jax.devices(), 1)
-    chosen = sizes.choose_sizes(sizes.Sizes(None, None), attack, model, jobs, None, mesh)
-    assert chosen == sizes.Sizes(32, expected)
-    monkeypatch.setattr(sizes, "memory_limit", lambda device: 1)
-    with pytest.raises(ValueError, match=r"lanes: expected a sweep that fits into 0.0 GiB, got 32"):
-        sizes.choose_sizes(sizes.Sizes(None, None), attack, model, jobs, None, mesh)
-
-
-def test_lanes_are_enough_for_four_calls_and_no_more_than_jobs():
-    lead, _ = program.arguments()
-    _, attack, model, jobs = lead
-    mesh = make_mesh(jax.devices(), 1)
-    for chunk, lanes in ((8, 4), (16, 8), (1000, 32)):
-        asked = sizes.Sizes(None, chunk)
-        assert sizes.choose_sizes(asked, attack, model, jobs, None, mesh) == sizes.Sizes(
-            lanes, chunk
-        )
