@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import tyro
-
+from experiments.lab.options import parsed
 from experiments.lab.records import Records
 from experiments.lab.run import Run
 from experiments.lab.section import SECTION, Picture, Section, Table, publish, read_section
@@ -79,12 +78,9 @@ class Experiment(Generic[S, R]):
         """The settings of a preset."""
         return self.typed(self.presets[name].options) if name in self.presets else self.settings
 
-    def typed(self, options: str | Sequence[str], usual: S | None = None, **cli: Any) -> S:
-        """The settings, the paper's by default, with options as typed on the command line."""
-        words = shlex.split(options) if isinstance(options, str) else list(options)
-        usual = self.settings if usual is None else usual
-        config = (tyro.conf.OmitArgPrefixes,)
-        return tyro.cli(type(usual), default=usual, args=words, config=config, **cli)
+    def typed(self, options: str) -> S:
+        """The paper's settings, with options as typed on the command line."""
+        return parsed(type(self.settings), shlex.split(options), self.settings)
 
     def section_name(self, command: str, settings: S) -> str:
         """FOLDER/NAME, of the section and below runs/ and docs/."""

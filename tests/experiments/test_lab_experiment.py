@@ -10,14 +10,19 @@ from typing import Annotated
 
 import pyarrow.parquet as pq
 import pytest
+import tyro
 from PIL import Image
 
 from experiments import lab
 from experiments.agenda import items
-from experiments.lab.command import FORMER, run_experiment, run_main
+from experiments.lab.command import run_experiment, run_main
+from experiments.lab.options import FORMER
 from experiments.lab.section import Section, heading, publish, read_section
 
 COMMAND = "made2026 up"
+
+
+OPTIONS = "--network, --dataset, --ks, --repeats, --show, --population, --until, --seed, --out"
 
 
 @lab.settings
@@ -189,8 +194,32 @@ def test_the_help_names_presets_and_settings(capsys):
     assert typed("") == typed("--help")
     assert "smoke: seconds" in typed("")
     with pytest.raises(SystemExit) as ended:
-        typed("smoke --help")
+        run_experiment(declared(), COMMAND, ["smoke", "--help"], "The help.")
     assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "candidates (default: 8)" in shown
+    assert "settings" not in shown
+
+
+def test_settings_without_a_default_are_named_where_they_are_missing():
+    @lab.settings
+    class Tool:
+        run: Annotated[str, tyro.conf.Positional]
+        shape: tuple[int, int] | None = None
+
+    got = []
+    module = SimpleNamespace(Settings=Tool, main=got.append)
+    run_main(module, "tool", ["a", "--shape", "3", "4"], "")
+    assert got == [Tool("a", (3, 4))]
+    for words, sentence in (
+        ("", "run: expected a value, got none"),
+        ("a b", "run: expected a value, got a b"),
+        ("--run a", "option: expected --shape, got --run"),
+        ("a --shape 3", "shape: expected 2 whole numbers or None, got 3"),
+    ):
+        with pytest.raises(ValueError, match=f"^{sentence}$"):
+            run_main(module, "tool", words.split(), "")
+    assert len(got) == 1
 
 
 @pytest.mark.parametrize(
@@ -202,6 +231,20 @@ def test_the_help_names_presets_and_settings(capsys):
         ("smoke --model mlp", "option: expected --network, got --model"),
         ("smoke --weights w", "option: expected --network NAME=FILE, got --weights"),
         ("smoke --overwrite", "option: expected --out FOLDER, another one, got --overwrite"),
+        ("smoke --popluation 4", "option: expected --population, got --popluation"),
+        ("smoke --search.population 4", "option: expected --population, got --search.population"),
+        ("smoke --xyzzy", f"option: expected one of {OPTIONS}, got --xyzzy"),
+        ("smoke -x 3", f"option: expected one of {OPTIONS}, got -x"),
+        ("smoke 3", f"option: expected one of {OPTIONS}, got 3"),
+        ("smoke --seed -1", r"seed: expected a whole number in \[0, 2\*\*32\), got -1"),
+        ("smoke --repeats x", "repeats: expected a whole number, got x"),
+        ("smoke --repeats=x", "repeats: expected a whole number, got x"),
+        ("smoke --repeats", "repeats: expected a whole number, got none"),
+        ("smoke --repeats 2 3 --seed 1", "repeats: expected a whole number, got 2 3"),
+        ("smoke --no-show 3", "show: expected no value, got 3"),
+        ("smoke --ks 1 x", "ks: expected whole numbers, got 1 x"),
+        ("smoke --until x", "until: expected a number or None, got x"),
+        ("smoke --out", "out: expected a path or None, got none"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_made(words, sentence):
@@ -223,7 +266,7 @@ def test_a_former_option_that_is_a_setting_here_is_one():
     with pytest.raises(ValueError, match="k: expected a number of at least 1, got 0"):
         run_main(module, "tool", ["--k", "0"], "")
     assert "k" in FORMER
-    with pytest.raises(SystemExit):  # tyro says what it does not know
+    with pytest.raises(ValueError, match=r"^option: expected --k, got --model$"):
         run_main(module, "tool", ["--model", "x"], "")
 
 
