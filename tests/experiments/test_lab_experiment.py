@@ -1,6 +1,7 @@
 """What the lab derives from a declared experiment: its command, folder, section, and notes."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import shlex
@@ -292,8 +293,102 @@ def test_the_folder_of_another_experiment_is_left_alone(tmp_path):
     assert RAN == []
 
 
-def test_a_second_run_replaces_its_own_section():
+def test_a_second_run_replaces_its_own_section_and_what_was_there_of_it():
     typed("smoke --out there")
-    typed("smoke --seed 1 --out there")
+    for file in ("mine.png", "mine.parquet"):
+        Path("there", file).touch()
+    more = {
+        "records": lambda s, run: lab.Records.of(k=[1], confidence=[1.0]),
+        "tables": lambda s, found: (),
+        "pictures": lambda s, found, out: (),
+        "notes": lambda s, found: (),
+    }
+    typed("smoke --seed 1 --out there", dataclasses.replace(declared(), **more))
     section, _ = read_section(Path("there"))
     assert section.command.endswith("--seed 1")
+    assert {path.name for path in Path("there").iterdir()} == {
+        *("section.json", "records.parquet", "mine.png", "mine.parquet")
+    }
+
+
+@pytest.mark.parametrize("entry", ["records", "pictures"])
+def test_nothing_outside_of_the_folder_is_removed(entry):
+    typed("smoke --out there")
+    Path("mine.txt").touch()
+    path = Path("there/section.json")
+    files = {"records": ["../mine.txt"], "pictures": [{"file": "../mine.txt", "caption": ""}]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), entry: files[entry]}))
+    with pytest.raises(ValueError, match=r"expected pictures and records beside it, got '../mine"):
+        typed("smoke --out there")
+    assert Path("mine.txt").exists()
+
+
+OTHER = (
+    "^out: expected a new folder or one with ks 1 5, population 9, got there with ks 1, "
+    r"population 8 \(choose another --out\)$"
+)
+
+
+def test_other_settings_are_refused_before_the_work_and_leave_the_folder_as_it_was():
+    typed("smoke --out there")
+    before = {path: path.read_bytes() for path in Path("there").iterdir()}
+    RAN.clear()
+    with pytest.raises(ValueError, match=OTHER):
+        typed("smoke --population 9 --ks 1 5 --seed 3 --out there")
+    assert RAN == []
+    assert {path: path.read_bytes() for path in Path("there").iterdir()} == before
+    typed("smoke --seed 3 --no-show --out there")
+    assert len(RAN) == 1
+
+
+def interrupted(s, run):
+    records(s, run)
+    (run.folder / "sweep").mkdir(exist_ok=True)
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_resumes_with_its_settings_and_is_refused_with_others():
+    with pytest.raises(KeyboardInterrupt):
+        typed("smoke --out there", dataclasses.replace(declared(), records=interrupted))
+    assert not Path("there/section.json").exists()
+    RAN.clear()
+    with pytest.raises(ValueError, match=OTHER):
+        typed("smoke --population 9 --ks 1 5 --seed 3 --out there")
+    with pytest.raises(ValueError, match="or one of made2026 down, got there, which holds made202"):
+        run_experiment(declared(), "made2026 down", ["smoke", "--out", "there"], "")
+    assert RAN == []
+    typed("smoke --out there")
+    assert len(RAN) == 1
+    assert {path.name for path in Path("there").iterdir()} == {
+        *("section.json", "searches.parquet", "a.png", "sweep")
+    }
+
+
+def test_a_run_that_kept_nothing_leaves_its_folder_to_others():
+    def refused(s, run):
+        raise ValueError("network: expected another")
+
+    with pytest.raises(ValueError, match="network"):
+        typed("smoke --out there", dataclasses.replace(declared(), records=refused))
+    typed("smoke --population 9 --out there")
+
+
+def test_settings_that_may_be_extended_share_a_folder():
+    @lab.settings
+    class Extended(Settings):
+        networks: lab.Networks = ("mlp", "lenet")
+
+    experiment = dataclasses.replace(declared(), settings=Extended())
+    typed("smoke --networks mlp --out there", experiment)
+    typed("smoke --networks lenet --out there", experiment)
+    section, _ = read_section(Path("there"))
+    assert section.settings["networks"] == ["lenet"]
+    with pytest.raises(ValueError, match="--out"):
+        typed("smoke --ks 1 5 --out there", experiment)
+
+
+def test_a_damaged_note_of_a_run_is_reported():
+    Path("there").mkdir()
+    Path("there/unfinished.json").write_text("{")
+    with pytest.raises(ValueError, match=r"unfinished.json: expected a run, got .*; delete it"):
+        typed("smoke --out there")
