@@ -20,7 +20,7 @@ from experiments.lab.record import print_json
 
 @lab.settings
 class Settings:
-    name: Annotated[str, lab.one_of(models.ARCHITECTURES)] | None = None  # show its layers alone
+    name: Annotated[str, lab.one_of(models.ARCHITECTURES)] | None = None  # show its layers
 
 
 def main(settings: Settings) -> None:

@@ -3,8 +3,8 @@
     python -m experiments report --out report.html
 
 Gathers every `section.json` below the folders; where two have the same name, the newer one counts.
-The page holds its pictures itself and needs nothing beside it. It ends with what has not been run
-yet, and the commands that would run it.
+The page contains its pictures and needs no other files. It ends with what has not been run yet, and
+the commands that would run it.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ base color and class the highest confidence of ten searches. A cell counts as fo
 reaches the mean confidence of natural images. The paper: the CNN with max pooling is fooled most
 easily, in 28 of 30 cells on MNIST and all on Fashion-MNIST; the others in 2 to 13.
 
-What lies in the folder of a run is not searched again: networks may be attacked one by one, also on
+Searches that the folder of a run has are not repeated: networks may be attacked one by one, also on
 several machines, and all together at the end. CapsNet is slow: give it one search a cell,
 `reduced --repeats 3 3 3 1`.
 """

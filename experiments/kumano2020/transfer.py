@@ -30,11 +30,8 @@ Destinations = Annotated[tuple[lab.Network, ...], lab.Extensible]
 
 @lab.settings
 class Settings:
-    networks: lab.Networks = (
-        "cifar_vgg16",
-        "nin",
-        "cifar_resnet50",
-    )  # NAME=FILE, or NAME to train it
+    # NAME=FILE, or NAME to train it here
+    networks: lab.Networks = ("cifar_vgg16", "nin", "cifar_resnet50")
     destinations: Destinations = ()  # more networks, which are only shown the SFIs
     dataset: lab.Dataset = "cifar10"  # digits needs no download
     training_seed: lab.Seed = 0  # of networks that are trained here

@@ -12,14 +12,16 @@ from experiments.lab.options import parsed
 from experiments.lab.settings import check
 
 _FLAT = tyro.conf.arg(name="")  # keeps "settings" out of the headings of the help
-_OUT = tyro.conf.arg(help="folder of the section and of what a run keeps; below runs/ by default")
+_OUT = tyro.conf.arg(
+    help="folder of the results, in which the same command resumes; by default below runs/"
+)
 
 
 def run_experiment(experiment: Experiment, command: str, words: Sequence[str], help: str) -> None:
     """Runs `python -m experiments COMMAND PRESET --setting value ...`.
 
     Args:
-      experiment: what is run; without presets, options follow the command at once.
+      experiment: what is run; without presets, options follow the command directly.
       command: such as "su2019 one_pixel".
       words: after the command.
       help: what --help explains.

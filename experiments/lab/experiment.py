@@ -47,10 +47,10 @@ class Experiment(Generic[S, R]):
 
     Attributes:
       settings: the paper's.
-      presets: smaller ones by name, beside which `paper` is always there; none for an experiment
-        that is no paper's, whose options follow its command at once.
-      records: of (settings, run): measures, in plain Python. What lies in the run's folder is not
-        computed again. Its result is Records, several by name, or what else the tables need.
+      presets: smaller ones by name, in addition to `paper`; none for an experiment that is no
+        paper's, whose options follow its command directly.
+      records: of (settings, run): measures, in plain Python. What the run's folder has is not
+        computed again. Its result is Records, several by name, or whatever the tables need.
       tables: of (settings, what `records` found).
       pictures: of (settings, the same, a folder): draws into it.
       notes: of (settings, the same): assumptions, and what the paper leaves open. That settings

@@ -1,4 +1,4 @@
-"""Kinds of settings, by name: what each accepts, and the sentence with which it refuses."""
+"""Kinds of settings by name: what each one accepts, and its error for anything else."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -211,7 +211,7 @@ class Evolution:
 
     population: Annotated[int, at_least(4)] = 500  # candidates of a generation
     generations: Number = 1000  # generations of a search, at most
-    until: Confidence | None = None  # a search ends at this confidence; None: run all generations
+    until: Confidence | None = None  # end a search at this confidence; None: run all generations
     seed: Seed = 0  # of the searches
     lanes: Lanes = 10  # searches side by side
     chunk: Chunk | None = None  # images per call of the network; by default `population`

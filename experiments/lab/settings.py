@@ -27,7 +27,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Check:
-    """A refusal that an annotation carries.
+    """A check of a value, as part of its annotation.
 
     Attributes:
       refuse: of (name of the setting, value, all settings); raises ValueError or FileNotFoundError.
@@ -87,11 +87,10 @@ def leaves(settings: Any) -> Iterator[Leaf]:
 def check(settings: Any) -> None:
     """Refuses settings that cannot work, before anything is read or trained.
 
-    First by annotations, then by the own `check()` of the settings inside, then of these, where
-    they have one.
+    First by annotations, then by the `check()` methods of nested settings, then by their own.
 
     Raises:
-      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
+      ValueError, FileNotFoundError: naming the setting, what was expected and what was given.
     """
     # What is attacked first: a network is looked for by its data set.
     for leaf in sorted(leaves(settings), key=lambda leaf: leaf.name != "dataset"):
@@ -129,7 +128,7 @@ def changed(settings: S, **changes: Any) -> S:
 
 
 def flat(settings: Any) -> dict[str, Any]:
-    """Names and values in JSON types; files by their names alone, wherever they lie."""
+    """Names and values in JSON types, without the folders of absolute paths and weights."""
     return {leaf.name: json_safe(_shown(leaf.value)) for leaf in leaves(settings)}
 
 
