@@ -72,9 +72,9 @@ class Records:
         if which.dtype == bool and which.shape != (len(self),):
             raise ValueError(f"which: expected a mask [{len(self)}], got one {[*which.shape]}")
         indices = np.flatnonzero(which) if which.dtype == bool else which
-        if outside := [i for i in indices.ravel().tolist() if not 0 <= i < len(self)]:
-            expected = f"numbers of rows below {len(self)}"
-            raise ValueError(f"which: expected {expected}, got {outside[0]}")
+        outside = indices[(indices < 0) | (indices >= len(self))]
+        if outside.size:
+            raise ValueError(f"which: expected rows from 0 to {len(self) - 1}, got {outside[0]}")
         return Records(self.table.take(pa.array(indices.astype(np.int64))))
 
     def where(self, **equal: Any) -> "Records":

@@ -129,8 +129,8 @@ def test_columns_of_different_lengths_are_refused():
         ([True], r"expected a mask \[3\], got one \[1\]"),
         ([True] * 4, r"expected a mask \[3\], got one \[4\]"),
         ([[True] * 3], r"expected a mask \[3\], got one \[1, 3\]"),
-        ([0, -1], "expected numbers of rows below 3, got -1"),
-        ([0, 3], "expected numbers of rows below 3, got 3"),
+        ([0, -1], "expected rows from 0 to 2, got -1"),
+        ([0, 3], "expected rows from 0 to 2, got 3"),
     ],
 )
 def test_rows_that_are_not_there_are_refused(which, sentence):
