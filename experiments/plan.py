@@ -44,7 +44,8 @@ class Settings:
     split: lab.Count = 1  # devices that share a population
     precision: lab.Precision = "bfloat16"  # of the network
     topology: str | None = None  # TPUs such as v5e:4x4, v5p:2x2x1, v6e:2x4; None: this device
-    largest: Annotated[str, lab.one_of(LOOKED_FOR)] = "none"  # also find how many fit a device
+    # also find the largest number that fits a device
+    largest: Annotated[str, lab.one_of(LOOKED_FOR)] = "none"
     out: Path | None = None  # also write the record to this file
 
 

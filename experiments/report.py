@@ -23,8 +23,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 @lab.settings
 class Settings:
-    out: Path = Path("report.html")  # the page
-    folders: tuple[Path, ...] = (Path("docs"), Path("runs"))  # of sections, at any depth
+    out: Path = Path("report.html")  # file of the page
+    folders: tuple[Path, ...] = (Path("docs"), Path("runs"))  # to search for sections, at any depth
 
 
 def main(settings: Settings) -> None:

@@ -47,11 +47,11 @@ class Settings:
     repeats: lab.Count = 1  # searches for each k, color and class
     population: Annotated[int, lab.at_least(4)] = 500  # candidates of a generation
     generations: lab.Number = 1000  # of a search, at most
-    until: lab.Confidence | None = 0.995  # a search ends here; None runs all generations
+    until: lab.Confidence | None = 0.995  # end a search at this confidence; None: never
     objective: lab.Objective = "confidence"  # what is maximized
     boundary: lab.Boundary = "clip"  # what happens to pixels that leave the image
     seed: lab.Seed = 0  # of the searches
-    lanes: lab.Lanes | None = None  # searches side by side on each device; by default chosen
+    lanes: lab.Lanes | None = None  # searches side by side on each device; by default automatic
     chunk: lab.Chunk | None = None  # images per call of the network; by default `population`
     split: lab.Count = 1  # devices that share each population; the others have their own lanes
     checkpoint_seconds: lab.Seconds = 60.0  # between two checkpoints

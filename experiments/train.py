@@ -20,7 +20,7 @@ from models.weights import check_savable, save
 class Settings:
     dataset: lab.Dataset = "digits"  # digits needs no download
     network: lab.TrainedNetwork = "lenet"  # one that has a recipe for these data
-    seed: lab.Seed = 0  # of the start weights, of dropout, and of the order of the images
+    seed: lab.Seed = 0  # of the initial weights, dropout, and the order of the images
     num_epochs: lab.Count | None = None  # stop after this many; the same command resumes
     out: Path | None = None  # also write weights and card here, a path ending in .safetensors
 

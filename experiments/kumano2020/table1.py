@@ -22,11 +22,11 @@ COLUMNS = ("accuracy (%)", "test images", "training")
 
 @lab.settings
 class Settings:
-    datasets: Annotated[tuple[lab.Dataset, ...], lab.distinct] = tuple(PAPER)  # rows
+    datasets: Annotated[tuple[lab.Dataset, ...], lab.distinct] = tuple(PAPER)  # of the table
     # NAME=FILE, or NAME to train it here; by default the paper's
     networks: Specs | None = None
     training_seed: lab.Seed = 0  # of networks that are trained here
-    num_epochs: lab.Count | None = None  # no more than that, of a recipe with more
+    num_epochs: lab.Count | None = None  # train for at most this many, where the recipe has more
 
     def check(self) -> None:
         names = [lab.name_of(spec) for spec in self.networks or ()]

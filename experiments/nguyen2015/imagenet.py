@@ -55,8 +55,8 @@ class Settings:
     relatives: tuple[int, ...] = (40, 46, 47, 153, 154, 155)  # figure 9's lizards and toy dogs
     shown: lab.Count = 8  # images in a row of the galleries
     ablated: lab.Count = 8  # champions from which tiles are removed
-    tiles: lab.Count = 8  # along each side of an image, that are removed one by one
-    # Share of its confidence that an image must keep.
+    tiles: lab.Count = 8  # along each side of an image; they are removed one by one
+    # share of its confidence that such an image must keep
     hold: Annotated[float, lab.between(-1e-9, 1, "a share in [0, 1]")] = 0.9
     seed: lab.Seed = 0  # of the draws, and of random weights
     lanes: lab.Lanes = 1  # runs side by side
