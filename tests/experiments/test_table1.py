@@ -15,7 +15,7 @@ RECIPE = Recipe(SGD(), num_steps=6, batch_size=10, source="made up")
 
 
 @pytest.fixture
-def stripes(monkeypatch, quick_compiler, tmp_path):
+def stripes(monkeypatch, tmp_path):
     """Two easy classes, learned in six steps, in place of all data, and an empty cache."""
     random = np.random.default_rng(0)
     labels = np.arange(40, dtype=np.int32) % 2
