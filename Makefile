@@ -1,7 +1,8 @@
 # make demo       install into .venv and run the main job, on data that needs no download
 # make docs       install into .venv and build the documentation into docs/_build
 # make test       install into .venv and check: lint, types, tests, doctests, README, wheel
-# make test-all   the same with the slow tests: kills, several processes and devices, real training
+# make test-all   the same with the slow tests (kills, several processes and devices, real training)
+#                and with XLA as users have it
 PYTHON ?= python3
 BIN := .venv/bin
 # Two workers take whole files: a file's fixtures are made once.
@@ -34,8 +35,9 @@ types: .venv/test
 tests: .venv/test
 	$(PYTEST) -m "not slow"
 
+# With the code generator that users have; see tests/conftest.py.
 tests-all: .venv/test
-	$(PYTEST)
+	XLA_FLAGS= $(PYTEST)
 
 # The wheel alone, in an environment of its own, from another folder: README example and command.
 wheel: .venv/test

@@ -1,10 +1,10 @@
-"""The main job in a minute: LeNet takes black, grey and white images for all ten digits.
+"""A demonstration in a minute: LeNet takes black, grey and white images for all ten digits.
 
     python -m experiments demo
 
 LeNet is trained on scikit-learn's bundled digits, without any download. For each base color and
 digit, jfool's greedy search alters a few pixels until the network is sure to see that digit. On
-black, differential evolution, the search of Kumano et al. (2020), has as many evaluations for it.
+black, differential evolution, the search of Kumano et al. (2020), gets as many evaluations.
 Expected: all 30 images of the greedy search are at 90 % or more, few of the others.
 """
 
@@ -24,9 +24,9 @@ GREEDY, EVOLUTION = "greedy search", "differential evolution"
 @lab.settings
 class Settings:
     k: lab.Pixels = 40  # the most pixels that are altered
-    colors: lab.Colors = ("black", "grey", "white")  # or gray levels in [0, 1]
+    colors: lab.Colors = ("black", "grey", "white")  # base colors; also gray levels in [0, 1]
     compared: lab.Colors = ("black",)  # colors on which differential evolution searches too
-    population: Annotated[int, lab.at_least(4)] = 50  # its candidates
+    population: Annotated[int, lab.at_least(4)] = 50  # candidates of differential evolution
     budget: lab.Count = 20_000  # images that a search shows to the network, at most
     until: lab.Confidence | None = 0.99  # a search ends at this confidence
     seed: lab.Seed = 0  # of the searches

@@ -20,7 +20,8 @@ from experiments.lab.record import print_json
 
 @lab.settings
 class Settings:
-    name: Annotated[str, lab.one_of(models.ARCHITECTURES)] | None = None  # show its layers alone
+    # show the layers of this one
+    name: Annotated[str, lab.one_of(models.ARCHITECTURES)] | None = None
 
 
 def main(settings: Settings) -> None:

@@ -1,10 +1,10 @@
-"""Memory and best time of a sweep of sparse fooling images, on TPUs that you need not own.
+"""Memory and shortest possible time of a sweep, also on TPUs that you do not have.
 
     python -m experiments plan --network resnet50 --topology v5e:16x16 --jobs 3000 --lanes 4
 
 The real program of the sweep is compiled for the devices, but nothing runs: weights, images and
-chips are shapes only. Topologies need `pip install -e ".[plan]"`; without one, the plan is for the
-present device.
+chips are shapes only. `--topology` needs `pip install -e ".[plan]"`; without it, the plan is for
+this device.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ _MOST_POPULATION = 2**24
 @lab.settings
 class Settings:
     network: Annotated[str, lab.one_of(models.ARCHITECTURES)] = "resnet50"  # untrained
-    image_shape: tuple[int, int, int] | None = None  # (height, width, channels); its own by default
+    image_shape: tuple[int, int, int] | None = None  # height, width, channels; by default its own
     num_classes: lab.Count | None = None  # by default the architecture's
     k: lab.Count = 5  # the most pixels that are altered
     population: Annotated[int, lab.at_least(4)] = 500  # candidates of a generation
@@ -44,7 +44,8 @@ class Settings:
     split: lab.Count = 1  # devices that share a population
     precision: lab.Precision = "bfloat16"  # of the network
     topology: str | None = None  # TPUs such as v5e:4x4, v5p:2x2x1, v6e:2x4; None: this device
-    largest: Annotated[str, lab.one_of(LOOKED_FOR)] = "none"  # also find the most that fit a device
+    # also find the largest number that fits a device
+    largest: Annotated[str, lab.one_of(LOOKED_FOR)] = "none"
     out: Path | None = None  # also write the record to this file
 
 

@@ -3,8 +3,8 @@
     python -m experiments report --out report.html
 
 Gathers every `section.json` below the folders; where two have the same name, the newer one counts.
-The page holds its pictures itself and needs nothing beside it. It ends with what has not been run
-yet, and the commands that would run it.
+The page contains its pictures and needs no other files. It ends with what has not been run yet, and
+the commands that would run it.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 @lab.settings
 class Settings:
-    out: Path = Path("report.html")  # the page
-    folders: tuple[Path, ...] = (Path("docs"), Path("runs"))  # of sections, at any depth
+    out: Path = Path("report.html")  # file of the page
+    folders: tuple[Path, ...] = (Path("docs"), Path("runs"))  # to search for sections, at any depth
 
 
 def main(settings: Settings) -> None:

@@ -3,8 +3,8 @@
     python -m experiments sfi --dataset mnist --network cnn --k 5
 
 As tables 2 to 15 of the paper: for each base color (rows) and class (columns) the best and the mean
-confidence of `repeats` searches by differential evolution, beside that of the color alone. A run
-that was interrupted goes on where it was.
+confidence of `repeats` searches by differential evolution, beside that of the color alone. An
+interrupted run resumes.
 """
 
 from collections.abc import Iterator
@@ -38,13 +38,13 @@ class Settings:
     training_seed: lab.Seed = 0  # of the network, if it is trained here
     k: lab.Pixels = 5  # the most pixels that are altered
     colors: lab.Colors = ("black", "grey", "white")  # also red, green, blue, gray levels, r,g,b
-    classes: lab.Classes | None = None  # to be reached; all by default
+    classes: lab.Classes | None = None  # classes to reach; by default all
     repeats: lab.Count = 1  # searches for each color and class
     search: lab.Evolution = lab.Evolution(until=0.995)
     stop_at_success: bool = False  # stop repeating a cell once a search has reached `until`
     objective: lab.Objective = "confidence"  # what is maximized
     boundary: lab.Boundary = "clip"  # what happens to pixels that leave the image
-    retry_log_confidence: bool = False  # search cells below 1 % again, for the log-confidence
+    retry_log_confidence: bool = False  # search cells below 1 % again, by log-confidence
 
     def check(self) -> None:
         if self.stop_at_success and self.search.until is None:

@@ -41,7 +41,7 @@ def main(settings: Settings) -> None:
 
 
 def folder_of(run: str) -> Path:
-    """Where the pictures of a sweep belong: beside it, or below runs/ if it is on a store."""
+    """Folder for the pictures of a sweep: its own, or below runs/ for one on an object store."""
     return Path("runs") / Path(run).name if "://" in run else Path(run)
 
 

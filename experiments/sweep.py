@@ -4,7 +4,7 @@
 
 Every k, base color, class and repeat is a job. Jobs share lanes on all devices; a job that ends
 makes room for the next. The folder holds the settings, the finished jobs as Parquet, and
-checkpoints; `python -m experiments show FOLDER` draws its tables and galleries, also meanwhile.
+checkpoints; `python -m experiments show FOLDER` draws its tables and galleries, also while it runs.
 
 Exit codes: 0 all jobs are done, 75 stopped by SIGTERM or Ctrl-C with everything saved, 2 a setting
 that cannot work.
@@ -43,22 +43,22 @@ class Settings:
     precision: lab.Precision = "float32"  # of the network
     ks: lab.Ks = (5,)  # the most pixels that are altered
     colors: lab.Colors = ("black", "grey", "white")  # also red, green, blue, gray levels, r,g,b
-    classes: lab.Classes | None = None  # to be reached; all by default
+    classes: lab.Classes | None = None  # classes to reach; by default all
     repeats: lab.Count = 1  # searches for each k, color and class
     population: Annotated[int, lab.at_least(4)] = 500  # candidates of a generation
     generations: lab.Number = 1000  # of a search, at most
-    until: lab.Confidence | None = 0.995  # a search ends here; None runs all generations
+    until: lab.Confidence | None = 0.995  # end a search at this confidence; None: never
     objective: lab.Objective = "confidence"  # what is maximized
     boundary: lab.Boundary = "clip"  # what happens to pixels that leave the image
     seed: lab.Seed = 0  # of the searches
-    lanes: lab.Lanes | None = None  # searches side by side on each device; by default chosen
+    lanes: lab.Lanes | None = None  # searches side by side on each device; by default automatic
     chunk: lab.Chunk | None = None  # images per call of the network; by default `population`
     split: lab.Count = 1  # devices that share each population; the others have their own lanes
     checkpoint_seconds: lab.Seconds = 60.0  # between two checkpoints
     out: str = "runs/sweep"  # folder of the run, on a disk or an object store (gs://...)
     profile: Path | None = None  # folder for a trace of the devices, for TensorBoard or Perfetto
-    processes: lab.Count = 1  # that share the sweep; without `coordinator` all are started here
-    process: int | None = None  # the number of this host's, from 0, beside `coordinator`
+    processes: lab.Count = 1  # that share the sweep; all start here without `coordinator`
+    process: int | None = None  # number of the one on this host, from 0; needs `coordinator`
     coordinator: str | None = None  # address host:port of process 0
 
     def check(self) -> None:

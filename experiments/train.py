@@ -1,9 +1,9 @@
 """Trains a network by its paper's recipe, and keeps it where the other experiments find it.
 
-An interrupted training goes on from its last whole epoch when the same command is started again.
-The weights, safetensors, lie beside a JSON card with the recipe, its source, what it assumes, the
-seed and the accuracy; both in the cache folder (`JFOOL_CACHE`). A training that ended early by
-`num_epochs` is kept as weights only where `out` says so.
+An interrupted training resumes after its last finished epoch when the same command is started
+again. The weights (safetensors) and a JSON card with the recipe, its source, its assumptions, the
+seed and the accuracy are kept in the cache folder (`JFOOL_CACHE`). The weights of a training that
+`--num-epochs` ended early are written only to `--out`.
 """
 
 from pathlib import Path
@@ -20,8 +20,8 @@ from models.weights import check_savable, save
 class Settings:
     dataset: lab.Dataset = "digits"  # digits needs no download
     network: lab.TrainedNetwork = "lenet"  # one that has a recipe for these data
-    seed: lab.Seed = 0  # of the start weights, of dropout, and of the order of the images
-    num_epochs: lab.Count | None = None  # stop after so many; the same command goes on from there
+    seed: lab.Seed = 0  # of the initial weights, dropout, and the order of the images
+    num_epochs: lab.Count | None = None  # stop after this many; the same command resumes
     out: Path | None = None  # also write weights and card here, a path ending in .safetensors
 
 

@@ -1,8 +1,8 @@
-"""Trains the network of `jfool.examples` on scikit-learn's digits, and keeps ten test images of it.
+"""Trains the network of `jfool.examples` on scikit-learn's digits, and keeps ten test images.
 
 From a clone: `python -m experiments.train_example`, a minute on two cores; `--out FOLDER` writes
 there and leaves the files of the package as they are. It prints the accuracy on the 360 scans that
-are held out. Other machines may end at weights that differ a little, and at a scan more or less.
+are held out. On other machines the weights may differ a little, and the accuracy by a scan or so.
 """
 
 import argparse

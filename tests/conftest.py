@@ -1,9 +1,17 @@
-"""jfool's own tests run with strict dtypes and ranks, and with checked keys, on the CPU."""
+"""jfool's own tests run with strict dtypes and ranks, and with checked keys, on the CPU.
 
+Most programs are small and run once, so that compiling them dominates: the compiler is told not to
+try hard, also in processes that tests start. `make test-all` compiles with the code generator that
+users have, and a test that asks for `full_compiler` gets the optimized program.
+"""
+
+import gc
 import os
 from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import jax
 import pytest
@@ -13,6 +21,22 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector the walk through all that was imported, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+@pytest.fixture
+def full_compiler() -> Iterator[None]:
+    """For tests of the optimized program."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -33,14 +32,6 @@ def test_no_picture_exceeds_300_kilobytes():
     assert pictures
     sizes = {str(path.relative_to(ROOT)): path.stat().st_size for path in pictures}
     assert {name: size for name, size in sizes.items() if size > 300_000} == {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler() -> Iterator[None]:
-    """The examples run their programs once, so compiling them dominates."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 # tests/wheel.sh runs the first block of the README from the wheel.

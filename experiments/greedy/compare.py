@@ -7,8 +7,8 @@ Kumano et al. (2020) ask whether five pixels on blue can be a car, which their d
 evolution never found. Here six variants of it are tried on twelve cells, each a base color and a
 class. The best one and jfool's own greedy search then run on every base color and class of CIFAR-10
 with k = 5, and on twenty classes of ImageNet and the centipede with ten pixels on gray. Expected:
-the greedy search brings 41 of 60 cells to 90 % confidence, differential evolution 21, and blue
-becomes a car. `reduced` takes two hours on two cores; an interrupted run resumes.
+the greedy search reaches 90 % confidence in 41 of 60 cells, differential evolution in 21, and five
+pixels on blue become a car. `reduced` takes two hours on two cores; an interrupted run resumes.
 """
 
 import dataclasses
@@ -36,15 +36,16 @@ Drawn = Annotated[int, lab.between(-1, NUM_CLASSES - 1, f"a number from 0 to {NU
 
 @lab.settings
 class Settings:
-    network: lab.Network = "cifar_resnet20"  # NAME=FILE, or NAME: trained here
+    network: lab.Network = "cifar_resnet20"  # NAME=FILE, or NAME to train it here
     dataset: lab.Dataset = "cifar10"  # or another one that the network fits
     training_seed: lab.Seed = 0  # of the network
     colors: lab.Colors = ("black", "grey", "white", "red", "green", "blue")  # base colors
     k: lab.Pixels = K  # the most pixels that are altered
-    # of the variants of differential evolution; that of Kumano et al. is confidence and rand
+    # objectives of the tried variants of differential evolution; Kumano et al. use confidence
     objectives: Annotated[tuple[lab.Objective, ...], lab.distinct] = tuple(lab.OBJECTIVES)
-    mutants: Annotated[tuple[Mutant, ...], lab.distinct] = ("rand", "best")  # the same
-    population: Population = 500  # its candidates
+    # their mutations; Kumano et al. use rand
+    mutants: Annotated[tuple[Mutant, ...], lab.distinct] = ("rand", "best")
+    population: Population = 500  # their candidates
     budget: lab.Count = 50_000  # images that a search shows to the network, at most
     threshold: lab.Confidence = 0.9  # the confidence that counts as success
     until: lab.Confidence | None = None  # a search ends at this confidence; None spends all

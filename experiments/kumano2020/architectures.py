@@ -7,14 +7,14 @@ base color and class the highest confidence of ten searches. A cell counts as fo
 reaches the mean confidence of natural images. The paper: the CNN with max pooling is fooled most
 easily, in 28 of 30 cells on MNIST and all on Fashion-MNIST; the others in 2 to 13.
 
-What lies in the folder of a run is not searched again: networks may be attacked one by one, also on
+Searches that the folder of a run has are not repeated: networks may be attacked one by one, also on
 several machines, and all together at the end. CapsNet is slow: give it one search a cell,
 `reduced --repeats 3 3 3 1`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -28,6 +28,7 @@ PAPER = lab.published(__file__)["architectures"]
 PAPER_K = 5
 TABLES = {"mnist": 14, "fashion_mnist": 15}
 NETWORKS = ("mlp", "cnn", "cnn_nopool", "capsnet")  # as the paper lists them
+Repeats = Annotated[tuple[lab.Count, ...], lab.Extensible]  # with the networks
 
 
 @lab.settings
@@ -37,7 +38,7 @@ class Settings:
     training_seeds: tuple[lab.Seed, ...] = (0,)  # one for all networks, or one for each
     k: lab.Pixels = PAPER_K  # the most pixels that are altered
     colors: lab.Colors = GREYS  # base colors
-    repeats: tuple[lab.Count, ...] = (10,)  # searches of a cell: for all networks, or for each
+    repeats: Repeats = (10,)  # searches of a cell: for all networks, or for each
     search: lab.Evolution = lab.Evolution(population=500, generations=1000)
 
     def check(self) -> None:

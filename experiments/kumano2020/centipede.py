@@ -3,8 +3,8 @@ r"""Kumano et al. (2020), figure 1: ten altered pixels that ResNet50 takes for a
     python -m experiments kumano2020 centipede paper --network resnet50=resnet50.safetensors
 
 One search of 1 000 candidates over 30 000 generations, on grey; the paper reaches 91 % on
-torchvision's ResNet50. `reduced` takes 30 minutes on two cores; an interrupted run goes on from its
-last checkpoint. What the search costs on accelerators one need not own:
+torchvision's ResNet50. `reduced` takes 30 minutes on two cores; an interrupted run resumes from its
+last checkpoint. This tells what the search costs on accelerators that you do not have:
 
     python -m experiments plan --network resnet50 --k 10 --population 1000 --generations 30000 \
         --jobs 1 --lanes 1 --split 8 --topology v5e:2x4

@@ -5,7 +5,8 @@
 A network M0 is attacked with sparse fooling images (SFIs) on black. M1 is trained on the data and
 on these SFIs, a class of their own; and so on, each network with the SFIs against all networks
 before it. Each recognizes SFIs that were held out, and is still fooled by those made against
-itself: in the paper 19 % at M4, and 99 % where they are white. `reduced`: an hour on two cores.
+itself: in the paper 19 % at M4, and 99 % where they are white. `reduced` takes an hour on two
+cores.
 """
 
 from collections.abc import Iterator, Mapping

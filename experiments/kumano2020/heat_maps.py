@@ -4,8 +4,8 @@
         --inversion runs/kumano2020/inversion/sweep
 
 Sparse fooling images (SFIs) by differential evolution (DE) come from finished sweeps, or are
-searched for now; those by deep feature inversion come from `inversion`. The paper sees some
-positions shared by both methods, and concludes that a network relies on some pixels above all.
+searched for now; those by deep feature inversion come from `inversion`. In the paper both
+methods share some positions; it concludes that a network relies on certain pixels most of all.
 `reduced` takes half an hour on two cores, and seconds where SFIs are given.
 """
 

@@ -25,7 +25,7 @@ NUM_BEST, ENLARGED = 5, 2
 class Settings:
     network: lab.ImageNetNetwork = "resnet50"  # NAME=FILE of its weights; NAME alone is untrained
     class_names: lab.ClassNames | None = None  # a JSON list of the 1 000 names; by default numbers
-    # every which class is searched for, from class 0 on
+    # search for every n-th class, from class 0
     every: Annotated[int, lab.between(0, NUM_CLASSES, f"a number from 1 to {NUM_CLASSES}")] = 1
     color: lab.Color = "grey"  # of the images; the paper names none for this figure
     k: lab.Pixels = 5  # the most pixels that are altered

@@ -2,8 +2,8 @@
 
     python -m experiments kumano2020 table1 paper --datasets mnist fashion_mnist
 
-Networks are trained where they are not kept from an earlier run. The paper prints whole percent. It
-leaves widths, batch sizes and numbers of epochs open, so that its numbers are a landmark only.
+Networks are trained unless an earlier run has trained them. The paper prints whole percent. It
+leaves widths, batch sizes and numbers of epochs open, so its numbers are only a rough guide.
 CIFAR-10's networks need a GPU: an epoch of VGG16, NiN and ResNet50 takes 25 to 94 TFLOP.
 """
 
@@ -22,10 +22,11 @@ COLUMNS = ("accuracy (%)", "test images", "training")
 
 @lab.settings
 class Settings:
-    datasets: Annotated[tuple[lab.Dataset, ...], lab.distinct] = tuple(PAPER)  # rows
-    networks: Specs | None = None  # NAME=FILE, or NAME: trained here; by default the paper's
+    datasets: Annotated[tuple[lab.Dataset, ...], lab.distinct] = tuple(PAPER)  # of the table
+    # NAME=FILE, or NAME to train it here; by default the paper's
+    networks: Specs | None = None
     training_seed: lab.Seed = 0  # of networks that are trained here
-    num_epochs: lab.Count | None = None  # no more than that, of a recipe with more
+    num_epochs: lab.Count | None = None  # train for at most this many, where the recipe has more
 
     def check(self) -> None:
         names = [lab.name_of(spec) for spec in self.networks or ()]
@@ -37,10 +38,11 @@ class Settings:
             known = sorted({name for dataset in self.datasets for name in PAPER[dataset]})
             where = ", ".join(self.datasets)
             raise ValueError(
-                f"networks: expected {', '.join(known)} for {where}, got {unused[0]!r}"
+                f"networks: expected one of {', '.join(known)} for {where}, got {unused[0]!r}"
             )
         if not pairs:
-            raise ValueError("networks: expected at least one, got none")
+            where = "" if self.networks is not None else f" for {', '.join(self.datasets)}"
+            raise ValueError(f"networks: expected at least one{where}, got none")
         for dataset, spec in pairs:
             check_network(spec, dataset, "networks")
 

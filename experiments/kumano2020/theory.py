@@ -46,6 +46,14 @@ Positive = Annotated[float, lab.between(0, sys.float_info.max, "a number above 0
 
 
 @lab.settings
+class Searches(lab.Evolution):
+    """Searches by differential evolution."""
+
+    until: lab.Confidence | None = 0.9  # the confidence M to reach
+    seed: lab.Seed = 0  # of the trainings, and of the searches
+
+
+@lab.settings
 class Settings:
     dataset: Annotated[str, lab.one_of(GRAY), lab.Subject] = "mnist"
     pairs: Pairs = ("3-8", "0-1", "4-9", "1-7", "5-6")  # of classes; the first also for the growth
@@ -60,7 +68,7 @@ class Settings:
     ks: lab.Ks = tuple(range(1, 17))  # numbers of pixels that evolution tries
     kernel_ks: lab.Ks = (16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96)  # for the kernel machine
     growth_ks: lab.Ks = (1, 2, 4, 8, 16, 32)  # for the growth
-    search: lab.Evolution = lab.Evolution(until=0.9)  # until: the confidence M; seed: of trainings
+    search: Searches = Searches()
     exact_seconds: Annotated[Positive, lab.Technical] = 60.0  # after which a program gives up
 
     def check(self) -> None:

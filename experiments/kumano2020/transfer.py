@@ -10,7 +10,7 @@ confidence. In the paper 45 % of ResNet50's SFIs fool VGG16, and 9 % of VGG16's 
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -25,12 +25,14 @@ PAPER = lab.published(__file__)["transfer"]
 HIGH = 0.9  # an SFI fools a network that has more confidence than this in its class
 MOST_SHOWN = 8
 Counts = Mapping[str, Mapping[str, int]]  # by source and destination
+Destinations = Annotated[tuple[lab.Network, ...], lab.Extensible]
 
 
 @lab.settings
 class Settings:
-    networks: lab.Networks = ("cifar_vgg16", "nin", "cifar_resnet50")  # NAME=FILE, or NAME
-    destinations: tuple[lab.Network, ...] = ()  # more networks, which are only shown the SFIs
+    # NAME=FILE, or NAME to train it here
+    networks: lab.Networks = ("cifar_vgg16", "nin", "cifar_resnet50")
+    destinations: Destinations = ()  # more networks, which are only shown the SFIs
     dataset: lab.Dataset = "cifar10"  # digits needs no download
     training_seed: lab.Seed = 0  # of networks that are trained here
     k: lab.Pixels = 5  # the most pixels that are altered

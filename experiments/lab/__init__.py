@@ -20,7 +20,6 @@ from experiments.lab.kinds import (
     Flag,
     ImageNetClass,
     ImageNetNetwork,
-    InputFile,
     InputFolder,
     Ks,
     Lanes,
@@ -54,7 +53,7 @@ from experiments.lab.section import (
     floored_cells,
     table,
 )
-from experiments.lab.settings import Check, Subject, Technical, changed, settings
+from experiments.lab.settings import Check, Extensible, Subject, Technical, changed, settings
 from experiments.lab.sparse import (
     beside_colors,
     cells,

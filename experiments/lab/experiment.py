@@ -5,18 +5,17 @@ its command, `python -m experiments su2019 one_pixel reduced`, and its docstring
 """
 
 import shlex
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import tyro
-
+from experiments.lab.folder import claimed
+from experiments.lab.options import parsed
 from experiments.lab.records import Records
 from experiments.lab.run import Run
-from experiments.lab.section import SECTION, Picture, Section, Table, publish, read_section
-from experiments.lab.settings import Subject, check, differences, flat, leaves
+from experiments.lab.section import Picture, Section, Table, publish
+from experiments.lab.settings import Subject, check, differences, flat, leaves, told
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -48,10 +47,10 @@ class Experiment(Generic[S, R]):
 
     Attributes:
       settings: the paper's.
-      presets: smaller ones by name, beside which `paper` is always there; none for an experiment
-        that is no paper's, whose options follow its command at once.
-      records: of (settings, run): measures, in plain Python. What lies in the run's folder is not
-        computed again. Its result is Records, several by name, or what else the tables need.
+      presets: smaller ones by name, in addition to `paper`; none for an experiment that is no
+        paper's, whose options follow its command directly.
+      records: of (settings, run): measures, in plain Python. What the run's folder has is not
+        computed again. Its result is Records, several by name, or whatever the tables need.
       tables: of (settings, what `records` found).
       pictures: of (settings, the same, a folder): draws into it.
       notes: of (settings, the same): assumptions, and what the paper leaves open. That settings
@@ -79,12 +78,9 @@ class Experiment(Generic[S, R]):
         """The settings of a preset."""
         return self.typed(self.presets[name].options) if name in self.presets else self.settings
 
-    def typed(self, options: str | Sequence[str], usual: S | None = None, **cli: Any) -> S:
-        """The settings, the paper's by default, with options as typed on the command line."""
-        words = shlex.split(options) if isinstance(options, str) else list(options)
-        usual = self.settings if usual is None else usual
-        config = (tyro.conf.OmitArgPrefixes,)
-        return tyro.cli(type(usual), default=usual, args=words, config=config, **cli)
+    def typed(self, options: str) -> S:
+        """The paper's settings, with options as typed on the command line."""
+        return parsed(type(self.settings), shlex.split(options), self.settings)
 
     def section_name(self, command: str, settings: S) -> str:
         """FOLDER/NAME, of the section and below runs/ and docs/."""
@@ -100,26 +96,27 @@ class Experiment(Generic[S, R]):
           settings: of this run.
           out: folder; by default runs/FOLDER/NAME.
         Raises:
-          ValueError, FileNotFoundError: a setting that cannot work, or a folder that is taken.
+          ValueError, FileNotFoundError: a setting that cannot work, or a folder that another
+            experiment has, or a run with other settings.
         """
         check(settings)
         name = self.section_name(command, settings)
         out = Path("runs") / name if out is None else out
-        _check_folder(command, out)
-        found = self.records(settings, Run(out))
-        _write_records(found, out)
-        section = Section(
-            name=name,
-            title=text_of(self.title, settings),
-            source=text_of(self.source, settings),
-            preset=self._preset_name(preset, settings),
-            command=command_line(command, preset, settings, self.preset(preset)),
-            settings=flat(settings),
-            tables=list(self.tables(settings, found)),
-            pictures=list(self.pictures(settings, found, out)),
-            notes=[*self.notes(settings, found), *self._difference(settings)],
-        )
-        publish(section, out)
+        with claimed(out, command, name, settings):
+            found = self.records(settings, Run(out))
+            section = Section(
+                name=name,
+                title=text_of(self.title, settings),
+                source=text_of(self.source, settings),
+                preset=self._preset_name(preset, settings),
+                command=command_line(command, preset, settings, self.preset(preset)),
+                settings=flat(settings),
+                tables=list(self.tables(settings, found)),
+                pictures=list(self.pictures(settings, found, out)),
+                notes=[*self.notes(settings, found), *self._difference(settings)],
+                records=_written(found, out),
+            )
+            publish(section, out)
         return section
 
     def _preset_name(self, preset: str, settings: S) -> str:
@@ -134,12 +131,12 @@ class Experiment(Generic[S, R]):
         """What is not as in the paper, in a sentence."""
         if not self.presets:
             return []
-        told = [
-            f"{name.replace('_', ' ')} {_told(ours)} ({_told(theirs)})"
+        different = [
+            f"{name.replace('_', ' ')} {told(ours)} ({told(theirs)})"
             for name, (ours, theirs) in differences(settings, self.settings).items()
         ]
-        listed = ", ".join(told)
-        return [f"Settings other than the paper's (in parentheses): {listed}."] if told else []
+        listed = ", ".join(different)
+        return [f"Settings other than the paper's (in parentheses): {listed}."] if different else []
 
 
 def text_of(of: Text, settings: Any) -> str:
@@ -163,33 +160,11 @@ def command_line(command: str, preset: str, settings: Any, usual: Any) -> str:
     return " ".join(words)
 
 
-def _told(value: Any) -> str:
-    if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
-    return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _write_records(found: Any, out: Path) -> None:
+def _written(found: Any, out: Path) -> list[str]:
+    """Writes all records, and returns the names of their files."""
     named = {"records": found} if isinstance(found, Records) else found
-    for name, records in named.items() if isinstance(named, Mapping) else ():
-        if isinstance(records, Records):
-            records.write(out / f"{name}.parquet")
-
-
-def _check_folder(command: str, out: Path) -> None:
-    """Refuses a folder that cannot be made or written to, or that holds another experiment."""
-    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"out: expected a folder to write to, got {existing} ({error.strerror})"
-        ) from error
-    if (out / SECTION).exists():
-        found, _ = read_section(out)
-        if not f"{found.command} ".startswith(f"python -m experiments {command} "):
-            raise ValueError(
-                f"out: expected a new folder or one of {command}, got {out}, "
-                f"which holds {found.name}"
-            )
+    named = named if isinstance(named, Mapping) else {}
+    files = {f"{name}.parquet": of for name, of in named.items() if isinstance(of, Records)}
+    for file, records in files.items():
+        records.write(out / file)
+    return [*files]

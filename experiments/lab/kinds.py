@@ -1,4 +1,4 @@
-"""Kinds of settings, by name: what each accepts, and the sentence with which it refuses."""
+"""Kinds of settings by name: what each one accepts, and its error for anything else."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -10,7 +10,7 @@ import jfool
 import models
 from experiments.lab import imagenet
 from experiments.lab.colors import parse_colors
-from experiments.lab.settings import Check, Subject, Technical, settings
+from experiments.lab.settings import Check, Extensible, Subject, Technical, settings
 from experiments.lab.victims import check_network, split_spec
 from jfool.encodings.boundary import BOUNDARIES
 
@@ -153,12 +153,6 @@ def _layer(name: str, layer: str, others: Any) -> None:
 
 
 @_check
-def _file(name: str, path: Path, _: Any) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(f"{name}: expected a file, got none at {path}")
-
-
-@_check
 def _folder(name: str, path: Path, _: Any) -> None:
     if not path.is_dir():
         raise FileNotFoundError(f"{name}: expected a folder, got none at {path}")
@@ -192,7 +186,7 @@ Confidence = Annotated[float, between(0, 1, "a confidence in (0, 1]")]
 Dataset = Annotated[str, one_of(models.DATASETS), Subject]
 Network = Annotated[str, _network, Subject]
 TrainedNetwork = Annotated[str, _trained_network, Subject]  # without weights of one's own
-Networks = Annotated[tuple[Annotated[str, _network], ...], _networks, Subject]
+Networks = Annotated[tuple[Annotated[str, _network], ...], _networks, Subject, Extensible]
 ImageNetNetwork = Annotated[str, _imagenet_network, Subject]
 ImageNetClass = Annotated[int, _imagenet_class]
 ClassNames = Annotated[Path, _class_names, Technical]  # a JSON list of ImageNet's names
@@ -208,7 +202,6 @@ Classes = Annotated[tuple[int, ...], distinct, _classes]
 Objective = Annotated[str, one_of(OBJECTIVES)]
 Boundary = Annotated[str, one_of(BOUNDARIES)]  # where pixels go that leave the image
 EvenCount = Annotated[int, at_least(2), _even]
-InputFile = Annotated[Path, _file, Technical]
 InputFolder = Annotated[Path, _folder]  # of an earlier run
 
 
@@ -218,7 +211,7 @@ class Evolution:
 
     population: Annotated[int, at_least(4)] = 500  # candidates of a generation
     generations: Number = 1000  # generations of a search, at most
-    until: Confidence | None = None  # a search ends at this confidence; None: run all generations
+    until: Confidence | None = None  # end a search at this confidence; None: run all generations
     seed: Seed = 0  # of the searches
     lanes: Lanes = 10  # searches side by side
     chunk: Chunk | None = None  # images per call of the network; by default `population`

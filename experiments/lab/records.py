@@ -25,9 +25,16 @@ class Records:
 
     @classmethod
     def of(cls, **columns: Any) -> "Records":
-        """From arrays with a leading axis of rows; a scalar stands in every row."""
+        """From arrays with a leading axis of rows; a scalar stands in every row.
+
+        Raises:
+          ValueError: they have different lengths.
+        """
         arrays = {name: np.asarray(column) for name, column in columns.items()}
-        count = max((len(array) for array in arrays.values() if array.ndim), default=0)
+        lengths = {name: len(array) for name, array in arrays.items() if array.ndim}
+        count = max(lengths.values(), default=0)
+        if other := [f"{name} with {length}" for name, length in lengths.items() if length < count]:
+            raise ValueError(f"columns: expected {count} rows in each, got {', '.join(other)}")
         whole = {n: a if a.ndim else np.repeat(a, count) for n, a in arrays.items()}
         return cls(pa.table({name: _to_arrow(array) for name, array in whole.items()}))
 
@@ -56,9 +63,18 @@ class Records:
         yield from zip(*(a.tolist() if a.ndim == 1 else a for a in arrays), strict=True)
 
     def rows(self, which: Any) -> "Records":
-        """Some rows, by index, slice or mask."""
+        """Some rows, by index, slice or mask `[R]`.
+
+        Raises:
+          ValueError: the mask has another length, or there is no such row.
+        """
         which = np.arange(len(self))[which] if isinstance(which, slice) else np.asarray(which)
+        if which.dtype == bool and which.shape != (len(self),):
+            raise ValueError(f"which: expected a mask [{len(self)}], got one {[*which.shape]}")
         indices = np.flatnonzero(which) if which.dtype == bool else which
+        outside = indices[(indices < 0) | (indices >= len(self))]
+        if outside.size:
+            raise ValueError(f"which: expected rows from 0 to {len(self) - 1}, got {outside[0]}")
         return Records(self.table.take(pa.array(indices.astype(np.int64))))
 
     def where(self, **equal: Any) -> "Records":
@@ -93,9 +109,15 @@ class Records:
         self, row: str, column: str, values: Sequence[str], columns: Sequence[Any] | None = None
     ) -> np.ndarray:
         """Means `[rows, columns, values]` over the records of each cell, NaN where there are none;
-        rows (and columns, unless they are given) in the order in which they first appear."""
+        rows (and columns, unless they are given) in the order in which they first appear.
+
+        Raises:
+          ValueError: the records have a column that is not among those given.
+        """
         rows = list(dict.fromkeys(self[row].tolist()))
         columns = list(dict.fromkeys(self[column].tolist())) if columns is None else list(columns)
+        if lacking := [x for x in dict.fromkeys(self[column].tolist()) if x not in columns]:
+            raise ValueError(f"columns: expected all of {column}, got none for {lacking[0]}")
         means = np.full((len(rows), len(columns), len(values)), np.nan)
         for (i, j), of in self.groups(row, column):
             means[rows.index(i), columns.index(j)] = [of[value].mean() for value in values]
@@ -106,7 +128,14 @@ class Records:
         return self.rows(np.argsort(np.asarray(order), kind="stable"))
 
     def plus(self, **columns: Any) -> "Records":
-        """With more columns, or with others in place of those of the same name."""
+        """With more columns, or with others in place of those of the same name.
+
+        Raises:
+          ValueError: a column has another length.
+        """
+        lengths = {n: len(c) for n, c in columns.items() if np.ndim(c)}
+        if other := [f"{n} with {length}" for n, length in lengths.items() if length != len(self)]:
+            raise ValueError(f"columns: expected {len(self)} rows in each, got {', '.join(other)}")
         more = Records.of(**columns, _=np.zeros(len(self)))
         kept = [name for name in self.table.column_names if name not in columns]
         table = self.table.select(kept)

@@ -87,7 +87,7 @@ def train_with(
       outliers: sets of fooling images, all to be trained on; none: the data as they are.
       name: of their class.
       num_steps: of the training; by default the recipe's.
-      seed: of the start weights, of dropout and of the order of the images.
+      seed: of the initial weights, dropout and the order of the images.
     """
     say(path.stem)
     data = with_outliers(dataset, outliers, name)

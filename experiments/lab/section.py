@@ -82,6 +82,7 @@ class Section:
     tables, pictures: in the order of their display.
     notes: sentences: assumptions, and what differs from the paper.
     data: raw numbers of the tables, in JSON types.
+    records: names of Parquet files in the section's folder.
     """
 
     name: str
@@ -94,6 +95,12 @@ class Section:
     pictures: Sequence[Picture] = ()
     notes: Sequence[str] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    records: Sequence[str] = ()
+
+    @property
+    def files(self) -> set[str]:
+        """What lies in its folder, `section.json` aside."""
+        return {picture.file for picture in self.pictures} | {*self.records}
 
 
 def floored(fraction: float | None) -> int | None:
@@ -125,11 +132,17 @@ def beside_plain(
 def publish(section: Section, folder: Path, **told: Any) -> None:
     """Writes `section.json`, prints the tables, and a JSON line last.
 
+    Pictures and records of the same section as it was before, which it no longer has, are removed.
+
     Args:
       section: what is published.
       folder: where its pictures are already.
       told: further entries of the JSON line.
     """
+    if (folder / SECTION).exists():
+        before, _ = read_section(folder)
+        for file in before.files - section.files if before.name == section.name else ():
+            (folder / file).unlink(missing_ok=True)
     write_json(folder / SECTION, {**dataclasses.asdict(section), **versions()})
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
@@ -154,21 +167,21 @@ def read_section(folder: Path) -> tuple[Section, dict[str, Any]]:
     """A section, and the versions and device it was made with.
 
     Raises:
-      ValueError: the file is damaged, or names a picture outside its folder.
+      ValueError: the file is damaged, or names a file outside its folder.
     """
     path = folder / SECTION
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         names = {f.name for f in dataclasses.fields(Section)}
-        values = {name: record[name] for name in names}
+        values = {"records": (), **{name: record[name] for name in names if name in record}}
         values["tables"] = [Table(**table) for table in values["tables"]]
         values["pictures"] = [Picture(**picture) for picture in values["pictures"]]
+        section = Section(**values)
+        outside = [file for file in section.files if Path(file).name != file]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected a section, got {error!r:.200}") from error
-    section = Section(**values)
-    for picture in section.pictures:
-        if Path(picture.file).name != picture.file:
-            raise ValueError(f"{path}: expected pictures beside it, got {picture.file!r}")
+    if outside:
+        raise ValueError(f"{path}: expected pictures and records beside it, got {outside[0]!r}")
     return section, {name: record[name] for name in record if name not in names}
 
 
@@ -176,7 +189,11 @@ def shown(cell: Cell) -> str:
     """A cell as text."""
     if cell is None or cell != cell:  # NaN is no number
         return "-"
-    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
+    if not isinstance(cell, float):
+        return str(cell)
+    if 99.95 <= cell < 100:  # a share that is not all of it, which three digits would make 100
+        return f"{math.floor(100 * cell + 1e-9) / 100:g}"
+    return f"{cell:.3g}"
 
 
 def _drawn(table: Table, columns: range) -> RichTable:

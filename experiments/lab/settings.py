@@ -3,7 +3,7 @@ are the help.
 
     @lab.settings
     class Settings:
-        networks: lab.Networks = ("allconv", "nin")  # NAME=FILE, or NAME: trained here
+        networks: lab.Networks = ("allconv", "nin")  # NAME=FILE, or NAME to train it here
         num_images: lab.Count = 500  # test images for each network
         search: lab.Evolution = lab.Evolution(population=400, generations=100, until=0.9)
 
@@ -27,7 +27,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Check:
-    """A refusal that an annotation carries.
+    """A check of a value, as part of its annotation.
 
     Attributes:
       refuse: of (name of the setting, value, all settings); raises ValueError or FileNotFoundError.
@@ -42,6 +42,11 @@ class Technical:
 
 class Subject:
     """Marks a setting that says what is attacked: networks, data sets."""
+
+
+class Extensible:
+    """Marks a setting that another run in the same folder may change, such as a list of networks:
+    what the folder keeps for one value does not depend on the others."""
 
 
 @dataclass_transform(frozen_default=True)
@@ -82,15 +87,22 @@ def leaves(settings: Any) -> Iterator[Leaf]:
 def check(settings: Any) -> None:
     """Refuses settings that cannot work, before anything is read or trained.
 
-    First by annotations, then by the settings' own `check()`, if they have one.
+    First by annotations, then by the `check()` methods of nested settings, then by their own.
 
     Raises:
-      ValueError, FileNotFoundError: naming the setting, what was expected and what came.
+      ValueError, FileNotFoundError: naming the setting, what was expected and what was given.
     """
     # What is attacked first: a network is looked for by its data set.
     for leaf in sorted(leaves(settings), key=lambda leaf: leaf.name != "dataset"):
         for found, value in _checks(leaf.hint, leaf.value):
             found.refuse(leaf.name, value, settings)
+    _check_together(settings)
+
+
+def _check_together(settings: Any) -> None:
+    for field in dataclasses.fields(settings):
+        if dataclasses.is_dataclass(inside := getattr(settings, field.name)):
+            _check_together(inside)
     if hasattr(settings, "check"):
         settings.check()
 
@@ -116,7 +128,7 @@ def changed(settings: S, **changes: Any) -> S:
 
 
 def flat(settings: Any) -> dict[str, Any]:
-    """Names and values in JSON types; files by their names alone, wherever they lie."""
+    """Names and values in JSON types, without the folders of absolute paths and weights."""
     return {leaf.name: json_safe(_shown(leaf.value)) for leaf in leaves(settings)}
 
 
@@ -126,6 +138,13 @@ def differences(settings: Any, paper: Any) -> dict[str, tuple[Any, Any]]:
     technical = {leaf.name for leaf in leaves(settings) if leaf.marked(Technical)}
     names = [name for name in ours if name not in technical and ours[name] != theirs[name]]
     return {name: (ours[name], theirs[name]) for name in names}
+
+
+def told(value: Any) -> str:
+    """The flat value of a setting, in words."""
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _shown(value: Any) -> Any:

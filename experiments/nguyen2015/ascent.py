@@ -2,11 +2,11 @@
 
     python -m experiments nguyen2015 ascent paper --network caffenet=caffenet.safetensors
 
-From the mean color of ImageNet and noise of one grey level, images climb the confidence in each of
-the paper's twenty classes: without a regularizer until the network is certain, and with the paper's
-three sets of regularizers for its numbers of steps. The paper: 99.99 % in every class without, a
-mean of 98.59 % with decay. `reduced` takes 20 minutes on two cores; an interrupted run
-resumes.
+From the mean color of ImageNet and noise of one grey level, gradient ascent raises the confidence
+in each of the paper's twenty classes: without a regularizer until the network is certain, and with
+the paper's three sets of regularizers for the paper's numbers of steps. The paper: 99.99 % in every
+class without a regularizer, a mean of 98.59 % with decay. `reduced` takes 20 minutes on two cores;
+an interrupted run resumes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ class Settings:
     # Confidence at which an ascent without a regularizer ends.
     stop: Annotated[float, lab.between(0, 1 - 1e-9, "a confidence between 0 and 1")] = 0.9999
     most_steps: lab.Count = 5000  # of an ascent without a regularizer
-    # Of the paper's steps with regularizers.
+    # Share of the paper's steps that an ascent with regularizers takes.
     share: Annotated[float, lab.between(0, 1, "a number above 0 and at most 1")] = 1.0
     side: lab.Side | None = None  # of the images in pixels; by default the network's own
     seed: lab.Seed = 0  # of the noise, and of random weights

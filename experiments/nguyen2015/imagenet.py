@@ -3,10 +3,10 @@
     python -m experiments nguyen2015 imagenet paper --network caffenet=caffenet.safetensors
 
 One archive holds a champion for each of the 1 000 classes. Genes are bytes of pixels ("direct"), or
-a small network that grows and paints ("cppn"). Their confidences are compared over the classes and
-at equal cost; relatives among the champions are shown, and parts of some are taken away while the
-network stays sure of them. The paper: medians of 21.59 % (direct) and 88.11 % (CPPN). `reduced`
-takes 25 minutes on two cores; an interrupted run resumes.
+a CPPN, a small network that grows and paints the image ("cppn"). Their confidences are compared
+over the classes and at equal cost; relatives among the champions are shown, and parts of some are
+removed while the network stays sure of them. The paper: medians of 21.59 % (direct) and 88.11 %
+(CPPN). `reduced` takes 25 minutes on two cores; an interrupted run resumes.
 """
 
 import dataclasses
@@ -43,20 +43,20 @@ LETTERS = 24  # of a class's name in pictures
 class Settings:
     network: lab.ImageNetNetwork = "caffenet"  # NAME=FILE; NAME alone is untrained
     class_names: lab.ClassNames | None = None  # a JSON list of names; numbers by default
-    every: lab.Count = 1  # every which class has a cell, from class 0 on
+    every: lab.Count = 1  # every n-th class has a cell, from class 0
     # Side of the images in pixels, of which the network sees ten crops; None: it sees images of its
     # own size, once.
     whole: lab.Count | None = 256
     side: lab.Side | None = None  # of what the network sees, in pixels; by default its own
     populations: tuple[lab.EvenCount, lab.EvenCount] = (200, 400)  # children, direct and CPPN
     generations: tuple[lab.Count, lab.Count] = (20_000, 5_000)  # after the start, direct and CPPN
-    marks: tuple[lab.Number, ...] = (1_000, 5_000, 20_000)  # generations at which the table looks
+    marks: tuple[lab.Number, ...] = (1_000, 5_000, 20_000)  # generations that the table shows
     runs: lab.Count = 5  # of each encoding; they differ in their draws
     relatives: tuple[int, ...] = (40, 46, 47, 153, 154, 155)  # figure 9's lizards and toy dogs
     shown: lab.Count = 8  # images in a row of the galleries
-    ablated: lab.Count = 8  # champions whose parts are taken away
-    tiles: lab.Count = 8  # that an image is cut into for that, along each side
-    # Share of its confidence that an image keeps meanwhile.
+    ablated: lab.Count = 8  # champions from which tiles are removed
+    tiles: lab.Count = 8  # along each side of an image; they are removed one by one
+    # share of its confidence that such an image must keep
     hold: Annotated[float, lab.between(-1e-9, 1, "a share in [0, 1]")] = 0.9
     seed: lab.Seed = 0  # of the draws, and of random weights
     lanes: lab.Lanes = 1  # runs side by side

@@ -3,10 +3,10 @@
     python -m experiments nguyen2015 mnist paper
 
 An archive holds one champion for each digit. Genes are pixels ("direct"; "direct_grey" with the
-original code's crossover, in which genes that the parents share turn grey), or a small network that
-grows and paints ("cppn"). The paper: 99.99 % for every digit, within 50 generations of pixels and
-200 of CPPNs (the median). `reduced` takes 25 minutes on two cores; an interrupted run goes on where
-it was.
+original code's crossover, in which genes that the parents share turn grey), or a CPPN, a small
+network that grows and paints the image ("cppn"). The paper: 99.99 % for every digit, within 50
+generations of pixels and 200 of CPPNs (the median). `reduced` takes 25 minutes on two cores; an
+interrupted run resumes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,9 +43,9 @@ class Settings:
     training_seed: lab.Seed = 0  # of the network, if it is trained here
     methods: Methods = tuple(METHODS)
     search: ArchiveEvolution = ArchiveEvolution()
-    marks: tuple[lab.Number, ...] = (50, 200, 1000)  # generations at which the tables look
+    marks: tuple[lab.Number, ...] = (50, 200, 1000)  # generations that the tables show
     runs: lab.Count = 50  # of each method; they differ in their draws
-    alone: lab.Number = 50  # more runs, in which every class evolves by itself; 0 for none
+    alone: lab.Number = 50  # more runs, in which each class evolves separately; 0 for none
     # Of those; at least nine, so that with the start there are as many populations as classes.
     alone_generations: Annotated[int, lab.at_least(9)] = 200
 

@@ -5,8 +5,8 @@
 CIFAR-10 stands in for ImageNet. CPPN images evolve through DNN_1; DNN_2 is trained on the data and
 on these images, as many as an average class has, or seven times as many, and images evolve again.
 In the paper, with seven times as many, their median confidence falls from 88.1 % to 11.7 %. Of 70
-pictures of another site's CPPNs, DNN_2 then recognizes 45; `--pictures FOLDER` shows it your own.
-`reduced` takes about 25 minutes on two cores.
+pictures of CPPNs from another site, DNN_2 then recognizes 45; `--pictures FOLDER` shows it your
+own. `reduced` takes about 25 minutes on two cores.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ Folds = Annotated[tuple[Fold, ...], lab.distinct]
 class Settings(fooling_images.Retraining):
     dataset: lab.Dataset = "cifar10"  # digits needs no download
     network: lab.TrainedNetwork = "cnn"  # trained here by its recipe, once for each DNN
-    folds: Folds = (1, 7)  # evolved images for one of an average class, for one DNN_2 each
+    folds: Folds = (1, 7)  # size of the new class, in average classes; one DNN_2 for each
     runs: lab.Count = 450  # against DNN_1, whose images are trained on
     held_out: lab.Count = 100  # more runs, whose images are not trained on
     probes: lab.Count = 100  # runs against each DNN_2

@@ -2,10 +2,10 @@
 
     python -m experiments nguyen2015 transfer paper
 
-A and B are one architecture, trained alike from other start weights, on images in another order.
-Images that evolved through each are shown to both. In the paper 46 % are given the same label by
-both, 27 % with at least 99 %, and nine in ten of the matches score higher on their own network.
-`reduced` takes about 12 minutes on two cores.
+A and B are one architecture, trained alike from different initial weights, on images in different
+orders. Images that evolved through each are shown to both. In the paper 46 % are given the same
+label by both, 27 % with at least 99 %, and nine in ten of the matches score higher on their own
+network. `reduced` takes about 12 minutes on two cores.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class Settings:
     network: lab.TrainedNetwork = "lenet"  # trained here, or before, by its recipe
     training_seeds: Annotated[tuple[lab.Seed, lab.Seed], lab.distinct] = (0, 1)  # of A and of B
     methods: Methods = ("direct", "cppn")  # how images evolve
-    runs: lab.Count = 30  # through each network, of each method
+    runs: lab.Count = 30  # against each network, for each method
     search: ArchiveEvolution = ArchiveEvolution(generations=200)
 
 

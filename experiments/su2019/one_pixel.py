@@ -23,7 +23,8 @@ PAPER = lab.published(__file__)["one_pixel"]
 
 @lab.settings
 class Settings:
-    networks: lab.Networks = ("allconv", "nin", "cifar_vgg16")  # NAME=FILE, or NAME: trained here
+    # NAME=FILE, or NAME to train it here
+    networks: lab.Networks = ("allconv", "nin", "cifar_vgg16")
     dataset: lab.Dataset = "cifar10"  # digits needs no download
     training_seed: lab.Seed = 0  # of networks that are trained here
     num_images: lab.Count = 500  # test images for each network, of those it classifies correctly

@@ -27,14 +27,6 @@ def linear_model() -> Any:
 
 
 @pytest.fixture(scope="module")
-def quick_compiler() -> Iterator[None]:
-    """For tests of programs that run once, so that compiling them dominates."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.fixture(scope="module")
 def module_patch() -> Iterator[pytest.MonkeyPatch]:
     """A monkeypatch that lasts for a module."""
     with pytest.MonkeyPatch.context() as patch:

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_a_command_of_the_agenda_makes_its_section(item):
     command, preset, options = " ".join(words[3:5]), words[5], words[6:]
     experiment = importlib.import_module(discover()[command].name).EXPERIMENT
     assert preset == "paper"
-    assert experiment.section_name(command, experiment.typed(options)) == item.name
+    assert experiment.section_name(command, experiment.typed(shlex.join(options))) == item.name
     assert re.fullmatch(r"[a-z0-9]+/[A-Za-z0-9_]+", item.name)
 
 

@@ -179,7 +179,9 @@ def test_reduced_has_twenty_thousand_evaluations():
 
 def test_a_folder_with_other_searches_is_refused(done):
     out, _, _ = done
-    with pytest.raises(ValueError, match="folder: expected"):
+    with pytest.raises(
+        ValueError, match=r"^out: expected a new folder or one with k 3, got .* with k 2 "
+    ):
         run(EXPERIMENT, COMMAND, out, networks=("cnn",), **{**SMALL, "k": 3})
 
 

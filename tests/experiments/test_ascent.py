@@ -39,7 +39,7 @@ class Linear(models.Network):
 
 
 @pytest.fixture(scope="module")
-def network(module_patch, quick_compiler):
+def network(module_patch):
     """In place of ImageNet's."""
     network = Linear()
     network.eval()

@@ -40,10 +40,11 @@ def test_listing_ends_well():
     assert start().returncode == 0
 
 
-def test_a_mistyped_option_ends_with_2_and_a_bad_value_with_one_sentence(tmp_path):
+def test_a_mistyped_option_and_a_bad_value_end_with_2_and_one_sentence(tmp_path):
     mistyped = start("demo", "--sede", "3")
     assert mistyped.returncode == 2
-    assert "sede" in mistyped.stderr
+    assert mistyped.stderr == "option: expected --seed, got --sede\n"
+    assert mistyped.stdout == ""
     refused = start("sfi", "--k", "0", "--out", str(tmp_path / "run"))
     assert refused.returncode == 2
     assert refused.stderr == "k: expected a number of at least 1, got 0\n"
@@ -107,11 +108,13 @@ def test_an_experiment_with_presets_needs_one(capsys):
     )
 
 
-def test_former_options_are_refused_by_tools_and_experiments(capsys):
+def test_options_are_refused_in_a_sentence_by_tools_and_experiments(capsys):
     for words, sentence in (
         ("train --model mlp", "option: expected --network, got --model"),
         ("sweep --k 5", "option: expected --ks, got --k"),
         ("sfi --weights w", "option: expected --network NAME=FILE, got --weights"),
+        ("sfi --k x", "k: expected a whole number, got x"),
+        ("show", "run: expected a value, got none"),
     ):
         assert cli.main(words.split()) == 2
         assert capsys.readouterr().err == f"{sentence}\n"

@@ -25,6 +25,12 @@ def test_a_named_colour_has_its_slot_whatever_stands_beside_it():
     assert len({color.slot for color in beside}) == 3
 
 
+def test_named_colours_change_no_slot_of_one_without_a_name():
+    alone = [color.slot for color in parse_colors(["0.1", "0.2"], 3, "cifar10")]
+    beside = parse_colors(["white", "0.1", "red", "blue", "0.2"], 3, "cifar10")
+    assert [beside[1].slot, beside[4].slot] == alone
+
+
 @pytest.mark.parametrize(
     ("texts", "channels", "message"),
     [

@@ -116,6 +116,8 @@ def test_orderings_are_told_from_their_opposites():
     assert rises_with_k(falling) == ("no", pytest.approx(100 / 12))
     falling[1, 0, 1] = math.nan  # no step at all
     assert rises_with_k(falling) == ("no", pytest.approx(100 / 11))
+    falling[1, 1, 0] = 50  # one that stays does not fall
+    assert rises_with_k(falling) == ("no", pytest.approx(200 / 11))
     greys = np.zeros((1, 6, 2))
     greys[0, :3] = [90, 10]
     greys[0, 3:] = [20, 20]

@@ -14,7 +14,6 @@ from jfool.features import show_features
 from tests.experiments.tiny_network import TinyNetwork
 
 SHAPE, NUM_CLASSES = (6, 6, 1), 3
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ CELLS, RUNS = 10, 2
 
 
 @pytest.fixture(scope="module")
-def network(module_patch, quick_compiler):
+def network(module_patch):
     """In place of ImageNet's."""
     network = TinyNetwork((5, 5, 3), 1000)
     network.eval()

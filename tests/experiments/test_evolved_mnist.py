@@ -17,7 +17,7 @@ SHAPE, NUM_CLASSES = (6, 6, 1), 3
 
 
 @pytest.fixture(scope="module")
-def network(module_patch, quick_compiler):
+def network(module_patch):
     """Three classes of 6 x 6 grey images."""
     return in_place_of_digits(module_patch, "lenet", SHAPE, NUM_CLASSES)
 

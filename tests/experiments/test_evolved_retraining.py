@@ -31,7 +31,7 @@ def start(name, out, **changes):
 
 
 @pytest.fixture(scope="module")
-def stripes(module_patch, quick_compiler):
+def stripes(module_patch):
     """Two easy classes; and evolution by something that compiles in no time."""
     random = np.random.default_rng(0)
     labels = np.arange(40, dtype=np.int32) % 2

@@ -87,7 +87,7 @@ def test_the_gallery_has_a_column_for_each_class_with_sure_images(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def twins(module_patch, quick_compiler):
+def twins(module_patch):
     """Two networks of three classes for 6 x 6 grey images."""
     networks = {seed: TinyNetwork(SHAPE, 3, seed=seed) for seed in (0, 1)}
     for network in networks.values():

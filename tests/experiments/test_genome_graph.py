@@ -14,7 +14,7 @@ ENCODING = jfool.CPPN((6, 7, 3), "hls", max_nodes=20, max_connections=50)
 
 
 @pytest.fixture(scope="module")
-def grown(quick_compiler):
+def grown():
     """Genomes of 25 generations of mutation."""
     genomes, vary = ENCODING.start(jax.random.key(0), 6), jax.jit(ENCODING.vary)
     for t in range(25):

@@ -46,7 +46,7 @@ BOTH = lab.Records.joined([THEIRS, OURS])
 
 
 @pytest.fixture(scope="module")
-def done(module_patch, tiny_module, quick_compiler, tmp_path_factory):
+def done(module_patch, tiny_module, tmp_path_factory):
     """The folder and the section of a run with networks that answer at once."""
     network = TinyNetwork((5, 5, 3), 1000)
     network.eval()

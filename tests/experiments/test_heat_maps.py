@@ -22,7 +22,6 @@ from tests.experiments.tiny_network import TinyNetwork, in_place_of_digits
 
 SHAPE, NUM_CLASSES = (6, 6, 1), 3
 WHITE, BLACK = parse_colors(["white", "black"], 1, "digits")
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ SHAPE = (5, 5, 3)
 
 
 @pytest.fixture(scope="module")
-def network(module_patch, quick_compiler):
+def network(module_patch):
     """A network with 1 000 classes on 5 x 5 pixels, in place of ImageNet's."""
     network = TinyNetwork(SHAPE, 1000)
     network.eval()

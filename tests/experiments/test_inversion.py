@@ -14,7 +14,6 @@ from tests.experiments.tiny_network import TinyNetwork
 
 SHAPE, NUM_CLASSES = (6, 6, 1), 3
 CHANGES = {"lambdas": (0.0, 1e3), "colors": ("grey", "0.2")}
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
 @pytest.fixture(scope="module")

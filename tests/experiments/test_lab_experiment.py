@@ -1,6 +1,7 @@
 """What the lab derives from a declared experiment: its command, folder, section, and notes."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import shlex
@@ -10,14 +11,19 @@ from typing import Annotated
 
 import pyarrow.parquet as pq
 import pytest
+import tyro
 from PIL import Image
 
 from experiments import lab
 from experiments.agenda import items
-from experiments.lab.command import FORMER, run_experiment, run_main
+from experiments.lab.command import run_experiment, run_main
+from experiments.lab.options import FORMER
 from experiments.lab.section import Section, heading, publish, read_section
 
 COMMAND = "made2026 up"
+
+
+OPTIONS = "--network, --dataset, --ks, --repeats, --show, --population, --until, --seed, --out"
 
 
 @lab.settings
@@ -189,8 +195,32 @@ def test_the_help_names_presets_and_settings(capsys):
     assert typed("") == typed("--help")
     assert "smoke: seconds" in typed("")
     with pytest.raises(SystemExit) as ended:
-        typed("smoke --help")
+        run_experiment(declared(), COMMAND, ["smoke", "--help"], "The help.")
     assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "candidates (default: 8)" in shown
+    assert "settings" not in shown
+
+
+def test_settings_without_a_default_are_named_where_they_are_missing():
+    @lab.settings
+    class Tool:
+        run: Annotated[str, tyro.conf.Positional]
+        shape: tuple[int, int] | None = None
+
+    got = []
+    module = SimpleNamespace(Settings=Tool, main=got.append)
+    run_main(module, "tool", ["a", "--shape", "3", "4"], "")
+    assert got == [Tool("a", (3, 4))]
+    for words, sentence in (
+        ("", "run: expected a value, got none"),
+        ("a b", "run: expected a value, got a b"),
+        ("--run a", "option: expected --shape, got --run"),
+        ("a --shape 3", "shape: expected 2 whole numbers or None, got 3"),
+    ):
+        with pytest.raises(ValueError, match=f"^{sentence}$"):
+            run_main(module, "tool", words.split(), "")
+    assert len(got) == 1
 
 
 @pytest.mark.parametrize(
@@ -202,6 +232,20 @@ def test_the_help_names_presets_and_settings(capsys):
         ("smoke --model mlp", "option: expected --network, got --model"),
         ("smoke --weights w", "option: expected --network NAME=FILE, got --weights"),
         ("smoke --overwrite", "option: expected --out FOLDER, another one, got --overwrite"),
+        ("smoke --popluation 4", "option: expected --population, got --popluation"),
+        ("smoke --search.population 4", "option: expected --population, got --search.population"),
+        ("smoke --xyzzy", f"option: expected one of {OPTIONS}, got --xyzzy"),
+        ("smoke -x 3", f"option: expected one of {OPTIONS}, got -x"),
+        ("smoke 3", f"option: expected one of {OPTIONS}, got 3"),
+        ("smoke --seed -1", r"seed: expected a whole number in \[0, 2\*\*32\), got -1"),
+        ("smoke --repeats x", "repeats: expected a whole number, got x"),
+        ("smoke --repeats=x", "repeats: expected a whole number, got x"),
+        ("smoke --repeats", "repeats: expected a whole number, got none"),
+        ("smoke --repeats 2 3 --seed 1", "repeats: expected a whole number, got 2 3"),
+        ("smoke --no-show 3", "show: expected no value, got 3"),
+        ("smoke --ks 1 x", "ks: expected whole numbers, got 1 x"),
+        ("smoke --until x", "until: expected a number or None, got x"),
+        ("smoke --out", "out: expected a path or None, got none"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_made(words, sentence):
@@ -223,7 +267,7 @@ def test_a_former_option_that_is_a_setting_here_is_one():
     with pytest.raises(ValueError, match="k: expected a number of at least 1, got 0"):
         run_main(module, "tool", ["--k", "0"], "")
     assert "k" in FORMER
-    with pytest.raises(SystemExit):  # tyro says what it does not know
+    with pytest.raises(ValueError, match=r"^option: expected --k, got --model$"):
         run_main(module, "tool", ["--model", "x"], "")
 
 
@@ -249,8 +293,102 @@ def test_the_folder_of_another_experiment_is_left_alone(tmp_path):
     assert RAN == []
 
 
-def test_a_second_run_replaces_its_own_section():
+def test_a_second_run_replaces_its_own_section_and_what_was_there_of_it():
     typed("smoke --out there")
-    typed("smoke --seed 1 --out there")
+    for file in ("mine.png", "mine.parquet"):
+        Path("there", file).touch()
+    more = {
+        "records": lambda s, run: lab.Records.of(k=[1], confidence=[1.0]),
+        "tables": lambda s, found: (),
+        "pictures": lambda s, found, out: (),
+        "notes": lambda s, found: (),
+    }
+    typed("smoke --seed 1 --out there", dataclasses.replace(declared(), **more))
     section, _ = read_section(Path("there"))
     assert section.command.endswith("--seed 1")
+    assert {path.name for path in Path("there").iterdir()} == {
+        *("section.json", "records.parquet", "mine.png", "mine.parquet")
+    }
+
+
+@pytest.mark.parametrize("entry", ["records", "pictures"])
+def test_nothing_outside_of_the_folder_is_removed(entry):
+    typed("smoke --out there")
+    Path("mine.txt").touch()
+    path = Path("there/section.json")
+    files = {"records": ["../mine.txt"], "pictures": [{"file": "../mine.txt", "caption": ""}]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), entry: files[entry]}))
+    with pytest.raises(ValueError, match=r"expected pictures and records beside it, got '../mine"):
+        typed("smoke --out there")
+    assert Path("mine.txt").exists()
+
+
+OTHER = (
+    "^out: expected a new folder or one with ks 1 5, population 9, got there with ks 1, "
+    r"population 8 \(choose another --out\)$"
+)
+
+
+def test_other_settings_are_refused_before_the_work_and_leave_the_folder_as_it_was():
+    typed("smoke --out there")
+    before = {path: path.read_bytes() for path in Path("there").iterdir()}
+    RAN.clear()
+    with pytest.raises(ValueError, match=OTHER):
+        typed("smoke --population 9 --ks 1 5 --seed 3 --out there")
+    assert RAN == []
+    assert {path: path.read_bytes() for path in Path("there").iterdir()} == before
+    typed("smoke --seed 3 --no-show --out there")
+    assert len(RAN) == 1
+
+
+def interrupted(s, run):
+    records(s, run)
+    (run.folder / "sweep").mkdir(exist_ok=True)
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_resumes_with_its_settings_and_is_refused_with_others():
+    with pytest.raises(KeyboardInterrupt):
+        typed("smoke --out there", dataclasses.replace(declared(), records=interrupted))
+    assert not Path("there/section.json").exists()
+    RAN.clear()
+    with pytest.raises(ValueError, match=OTHER):
+        typed("smoke --population 9 --ks 1 5 --seed 3 --out there")
+    with pytest.raises(ValueError, match="or one of made2026 down, got there, which holds made202"):
+        run_experiment(declared(), "made2026 down", ["smoke", "--out", "there"], "")
+    assert RAN == []
+    typed("smoke --out there")
+    assert len(RAN) == 1
+    assert {path.name for path in Path("there").iterdir()} == {
+        *("section.json", "searches.parquet", "a.png", "sweep")
+    }
+
+
+def test_a_run_that_kept_nothing_leaves_its_folder_to_others():
+    def refused(s, run):
+        raise ValueError("network: expected another")
+
+    with pytest.raises(ValueError, match="network"):
+        typed("smoke --out there", dataclasses.replace(declared(), records=refused))
+    typed("smoke --population 9 --out there")
+
+
+def test_settings_that_may_be_extended_share_a_folder():
+    @lab.settings
+    class Extended(Settings):
+        networks: lab.Networks = ("mlp", "lenet")
+
+    experiment = dataclasses.replace(declared(), settings=Extended())
+    typed("smoke --networks mlp --out there", experiment)
+    typed("smoke --networks lenet --out there", experiment)
+    section, _ = read_section(Path("there"))
+    assert section.settings["networks"] == ["lenet"]
+    with pytest.raises(ValueError, match="--out"):
+        typed("smoke --ks 1 5 --out there", experiment)
+
+
+def test_a_damaged_note_of_a_run_is_reported():
+    Path("there").mkdir()
+    Path("there/unfinished.json").write_text("{")
+    with pytest.raises(ValueError, match=r"unfinished.json: expected a run, got .*; delete it"):
+        typed("smoke --out there")

@@ -113,8 +113,43 @@ def test_more_columns_replace_those_of_the_same_name_and_some_are_dropped():
     }
     assert found["d"].shape == (2, 3)
     assert "a" not in found.without("a", "d")
-    with pytest.raises(ValueError):  # noqa: PT011, Arrow's own sentence
-        found.plus(e=[1, 2, 3])
+    for length in (0, 1, 3):
+        with pytest.raises(ValueError, match=f"expected 2 rows in each, got e with {length}$"):
+            found.plus(e=np.zeros(length), f="x", g=[1, 2])
+
+
+def test_columns_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match=r"expected 3 rows in each, got a with 1, c with 2$"):
+        Records.of(a=[1], b=[1, 2, 3], c=np.zeros((2, 4)), d="x")
+
+
+@pytest.mark.parametrize(
+    ("which", "sentence"),
+    [
+        ([True], r"expected a mask \[3\], got one \[1\]"),
+        ([True] * 4, r"expected a mask \[3\], got one \[4\]"),
+        ([[True] * 3], r"expected a mask \[3\], got one \[1, 3\]"),
+        ([0, -1], "expected rows from 0 to 2, got -1"),
+        ([0, 3], "expected rows from 0 to 2, got 3"),
+    ],
+)
+def test_rows_that_are_not_there_are_refused(which, sentence):
+    found = Records.of(a=[1, 2, 3])
+    with pytest.raises(ValueError, match=f"^which: {sentence}$"):
+        found.rows(which)
+    assert found.rows([2, 0])["a"].tolist() == [3, 1]
+    assert found.rows([])["a"].tolist() == []
+    assert found.rows([True, False, True])["a"].tolist() == [1, 3]
+    assert found.rows(slice(-1, None))["a"].tolist() == [3]
+
+
+def test_a_pivot_has_room_for_all_columns():
+    found = Records.of(color="a", target=[0, 2], confidence=[0.5, 1.0])
+    assert found.pivot("color", "target", ["confidence"], [2, 1, 0])[0, :, 0].tolist()[::2] == [
+        *(1.0, 0.5)
+    ]
+    with pytest.raises(ValueError, match=r"^columns: expected all of target, got none for 2$"):
+        found.pivot("color", "target", ["confidence"], columns=[0, 1])
 
 
 def test_parts_are_joined_one_after_another():

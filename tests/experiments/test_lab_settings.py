@@ -15,6 +15,10 @@ class Inner:
     population: Annotated[int, lab.at_least(4)] = 8  # candidates
     seed: lab.Seed = 0
 
+    def check(self) -> None:
+        if self.population == 5:
+            raise ValueError(f"population: expected any number but 5, got {self.population}")
+
 
 @lab.settings
 class Settings:
@@ -29,7 +33,8 @@ class Settings:
     names: Annotated[tuple[Annotated[str, lab.one_of("abc")], ...], lab.distinct] = ("a",)
     pair: tuple[lab.Count, lab.Number] = (1, 0)
     size: lab.EvenCount = 2
-    file: lab.InputFile | None = None
+    file: Annotated[Path, lab.Technical] | None = None
+    folder: lab.InputFolder | None = None
     inner: Inner = Inner()
 
     def check(self) -> None:
@@ -64,8 +69,9 @@ def test_usual_settings_pass_and_none_is_checked_by_nothing():
         ({"pair": (0, 0)}, "pair: expected a number of at least 1, got 0"),
         ({"pair": (1, -1)}, "pair: expected a number of at least 0, got -1"),
         ({"size": 3}, "size: expected an even number, got 3"),
-        ({"file": Path("none")}, "file: expected a file, got none at none"),
+        ({"folder": Path("none")}, "folder: expected a folder, got none at none"),
         ({"population": 3}, "population: expected a number of at least 4, got 3"),
+        ({"population": 5}, "population: expected any number but 5, got 5"),
         ({"seed": -1}, r"seed: expected a whole number in \[0, 2\*\*32\), got -1"),
         ({"count": 2}, "count: expected another number than size, got 2"),
     ],

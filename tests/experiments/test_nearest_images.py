@@ -33,7 +33,7 @@ def test_the_nearest_of_the_class_is_that_of_trying_all(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def dataset(module_patch, quick_compiler):
+def dataset(module_patch):
     """Three classes of random images, a tiny network, and two methods that are the same."""
     blocks = {"direct": Blocks, "cppn": Blocks}
     module_patch.setattr(nearest_images, "METHODS", blocks)

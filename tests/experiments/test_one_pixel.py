@@ -106,6 +106,10 @@ def test_rates_are_counted_by_attack_and_by_image():
     hits = [i for i in range(12) if prediction[i] == targets[i]]
     assert 0 < len(hits) < 12
     assert cells["targeted"] == pytest.approx(100 * len(hits) / 12)
+    share, squared = len(hits) / 12, 1.959964**2  # Wilson's interval, of three images
+    middle, half = share + squared / 6, np.sqrt(squared * (share * (1 - share) / 3 + squared / 36))
+    ends = 100 * (middle + np.array([-half, half])) / (1 + squared / 3)
+    assert cells["targeted, 95 %"] == f"{ends[0]:.1f} to {ends[1]:.1f}"
     assert cells["untargeted"] == pytest.approx(100 * len({images[i] for i in hits}) / 3)
     assert cells["confidence"] == pytest.approx(100 * np.mean([confidence[i] for i in hits]))
     rows = list(before_and_after(attacks.where(fooled=True), ["a", "b", "c", "d", "e"]))

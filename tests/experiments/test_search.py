@@ -19,7 +19,6 @@ COLORS = ("black", "grey", "white")
 SHAPE = (6, 6, 1)
 ATTACK = jfool.SparseFooling(SHAPE, 4, max_k=2, search=jfool.DifferentialEvolution(8))
 SETTINGS = lab.Evolution(population=8, generations=5, lanes=24)
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
 def wanted(colors=COLORS, classes=range(4), repeats=2) -> lab.Records:
@@ -39,7 +38,7 @@ def same(found: lab.Records, expected: lab.Records) -> None:
 
 
 @pytest.fixture(scope="module")
-def reference(linear_model, tmp_path_factory, quick_compiler) -> lab.Records:
+def reference(linear_model, tmp_path_factory) -> lab.Records:
     """All cells, side by side."""
     return find(linear_model, tmp_path_factory.mktemp("reference"), wanted())
 

@@ -22,7 +22,7 @@ from models import datasets
 SMALL = lab.changed(sfi.Settings(), k=2, population=8, generations=4, repeats=2, until=None)
 COLORS, CLASSES = ("black", "0.3"), (0, 2)
 NAMES = ["north", "east", "south", "west"]
-pytestmark = pytest.mark.usefixtures("quick_compiler", "tiny_module")
+pytestmark = pytest.mark.usefixtures("tiny_module")
 
 
 def run(out: Path, experiment=sfi, **changes):
@@ -40,7 +40,7 @@ def run(out: Path, experiment=sfi, **changes):
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory, quick_compiler, tiny_module):
+def ran(tmp_path_factory, tiny_module):
     return run(tmp_path_factory.mktemp("sfi"), classes=CLASSES, colors=COLORS)
 
 

@@ -27,7 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = dataclasses.replace(
     sweep.Settings(), ks=(1, 2), population=8, generations=4, repeats=2, until=None, lanes=5
 )
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
 @pytest.fixture(autouse=True)

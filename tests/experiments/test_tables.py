@@ -104,3 +104,22 @@ def test_a_table_may_have_no_rows_and_nan_is_a_dash():
     empty = Table("nothing", ["x"], [], [])
     assert list(empty.measured) == []
     assert [shown(cell) for cell in (NAN, None, 0.5)] == ["-", "-", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (100.0, "100"),
+        (100, "100"),
+        (99.999999, "99.99"),
+        (99.97, "99.97"),
+        (99.95, "99.95"),
+        (99.94, "99.9"),
+        (0.0, "0"),
+        (1e-7, "1e-07"),
+        (101.4, "101"),
+        (2.1666, "2.17"),
+    ],
+)
+def test_only_all_of_it_is_shown_as_100_and_only_nothing_as_0(cell, text):
+    assert shown(cell) == text

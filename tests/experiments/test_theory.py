@@ -174,7 +174,7 @@ def test_models_of_two_classes_have_the_papers_certificates_and_of_more_the_gree
 
 
 @pytest.mark.slow
-def test_the_smoke_preset_runs(out, monkeypatch, quick_compiler):
+def test_the_smoke_preset_runs(out, monkeypatch):
     monkeypatch.setattr(models, "load_dataset", lambda name: dataset(10, 200, 4))
     section = run(EXPERIMENT, COMMAND, out, hidden=4, widths=(2,), num_steps=50)
     assert section.title.startswith("Where sparse fooling images exist")

@@ -16,7 +16,6 @@ from tests.experiments.tiny_network import TinyNetwork
 SHAPE, NUM_CLASSES = (6, 6, 1), 3
 NAMES = ("low", "middle", "high")
 CHANGES = {"until": 0.97, "generations": 20}
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
 @pytest.fixture(scope="module")

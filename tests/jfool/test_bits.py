@@ -1,5 +1,6 @@
 """At a fixed batch shape a job's result is the same bit for bit, whatever happens around it."""
 
+import functools
 from collections.abc import Iterator
 
 import jax
@@ -15,12 +16,7 @@ SHAPE = (8, 8, 1)
 NUM_CLASSES = 3
 NUM_STEPS = 12
 KEY = 11
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler() -> None:
-    """Not here: these are the bits of fully optimized programs."""
-    assert not jax.config.read("jax_disable_most_optimizations")
+pytestmark = pytest.mark.usefixtures("full_compiler")
 
 
 class ConvNet(nnx.Module):
@@ -102,15 +98,15 @@ def test_where_a_job_or_its_neighbors_stop_does_not_matter(net):
             np.testing.assert_array_equal(getattr(some, field)[i], getattr(cut, field)[i])
 
 
-@pytest.fixture(scope="module")
+@functools.cache
 def in_one_call() -> AttackResult:
     return run(ORDERED, jobs(), SMALL_ATTACK, chunk=None)
 
 
-def test_with_sums_in_a_fixed_order_the_chunk_does_not_matter(in_one_call):
-    assert_same(run(ORDERED, jobs(), SMALL_ATTACK, chunk=7), in_one_call)
+def test_with_sums_in_a_fixed_order_the_chunk_does_not_matter():
+    assert_same(run(ORDERED, jobs(), SMALL_ATTACK, chunk=7), in_one_call())
 
 
-def test_with_sums_in_a_fixed_order_company_does_not_matter(in_one_call):
+def test_with_sums_in_a_fixed_order_company_does_not_matter():
     alone = run(ORDERED, rows(jobs(), [3]), SMALL_ATTACK, job_ids=np.array([3]))
-    assert_same(alone, rows(in_one_call, [3]))
+    assert_same(alone, rows(in_one_call(), [3]))

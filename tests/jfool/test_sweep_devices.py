@@ -52,7 +52,7 @@ def ends(*processes: subprocess.Popen) -> list[tuple[int, str, str]]:
 @pytest.fixture(scope="module")
 def on_four_devices(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("devices")
-    four = "--xla_force_host_platform_device_count=4"
+    four = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=4"
     ((code, out, error),) = ends(start("sweep_devices_program", folder, XLA_FLAGS=four))
     assert code == 0, error
     return folder, json.loads(out.splitlines()[-1])

@@ -13,19 +13,6 @@ from models import Dataset
 collect_ignore_glob = ["goldens/*"]  # they import torch; pytest would look for doctests
 
 
-@pytest.fixture(autouse=True)
-def quick_compiler(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Most tests run small programs once, so the compiler is told not to try hard."""
-    jax.config.update("jax_disable_most_optimizations", "full_compiler" not in request.fixturenames)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.fixture
-def full_compiler() -> None:
-    """Asks for the fully optimised program."""
-
-
 @pytest.fixture
 def standard_promotion() -> Iterator[None]:
     """optax.adam mixes dtypes."""

@@ -1,0 +1,88 @@
+"""The folder of a run: which experiment has it, and with which settings."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.lab.record import write_json
+from experiments.lab.section import SECTION, read_section
+from experiments.lab.settings import Extensible, Technical, flat, leaves, told
+
+UNFINISHED = "unfinished.json"  # in place of the section, until there is one
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, command: str, name: str, settings: Any) -> Iterator[None]:
+    """A block that works in a folder, which is then this run's, finished or not.
+
+    A run that resumes has the settings of the one before, those aside that say how to run, or that
+    may be extended. A block that fails before it keeps anything leaves the folder to others.
+
+    Args:
+      folder: of the run.
+      command: of the experiment, such as "su2019 one_pixel".
+      name: of the section.
+      settings: of the run.
+    Raises:
+      ValueError: the folder cannot be made or written to, or holds another experiment or a run with
+        other settings.
+    """
+    _check_writable(folder)
+    command = f"python -m experiments {command}"
+    if not (folder / SECTION).exists() and not (folder / UNFINISHED).exists():
+        record = {"name": name, "command": command, "settings": flat(settings)}
+        write_json(folder / UNFINISHED, record)
+    else:
+        _check_same(folder, command, settings)
+    try:
+        yield
+    finally:
+        if (folder / SECTION).exists() or [*folder.iterdir()] == [folder / UNFINISHED]:
+            (folder / UNFINISHED).unlink(missing_ok=True)
+
+
+def _check_writable(folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"out: expected a folder to write to, got {existing} ({error.strerror})"
+        ) from error
+
+
+def _check_same(folder: Path, command: str, settings: Any) -> None:
+    name, made_by, kept = _kept(folder)
+    if not f"{made_by} ".startswith(f"{command} "):
+        wanted = command.removeprefix("python -m experiments ")
+        raise ValueError(
+            f"out: expected a new folder or one of {wanted}, got {folder}, which holds {name}"
+        )
+    ours = flat(settings)
+    free = {x.name for x in leaves(settings) if x.marked(Technical) or x.marked(Extensible)}
+    other = [n for n in ours if n not in free and n in kept and kept[n] != ours[n]]
+    if other:
+        was, now = (
+            ", ".join(f"{name} {told(values[name])}" for name in other) for values in (kept, ours)
+        )
+        raise ValueError(
+            f"out: expected a new folder or one with {now}, got {folder} with {was} "
+            "(choose another --out)"
+        )
+
+
+def _kept(folder: Path) -> tuple[str, str, Mapping[str, Any]]:
+    """Name, command and settings of what a folder holds."""
+    if (folder / SECTION).exists():
+        section, _ = read_section(folder)
+        return section.name, section.command, section.settings
+    path = folder / UNFINISHED
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return record["name"], record["command"], {**record["settings"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected a run, got {error!r:.200}; delete it") from error
