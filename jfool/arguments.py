@@ -56,7 +56,7 @@ def values_of(value: Any) -> np.ndarray | None:
     return None if isinstance(value, Tracer) else np.asarray(value)
 
 
-def is_kind(array: np.ndarray | Tracer, kind: type) -> bool:
+def is_kind(array: Any, kind: type) -> bool:
     """Whether it is of a kind of dtype such as `np.integer`."""
     return bool(jnp.issubdtype(array.dtype, kind))
 

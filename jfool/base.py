@@ -89,7 +89,7 @@ class Info:
       fitness: `[]` or `[cells]`, the best so far.
     """
 
-    fitness: Array
+    fitness: Any
 
 
 @runtime_checkable

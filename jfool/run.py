@@ -85,9 +85,9 @@ def run(
       >>> jfool.run(jax.random.key(0), attack, model, jobs, num_steps=20).success.tolist()
       [True, True, True]
     """
-    check_run(key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep)
-    if not is_whole(num_draws, 1):
-        raise ValueError(f"num_draws: expected a whole number of at least 1, got {num_draws!r}")
+    check_run(
+        key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
+    )
     ids = np.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     limits = limits_of(num_steps, max_queries, until)
     attack, jobs, ids = strong((attack, gathered(jobs), ids))
@@ -134,7 +134,8 @@ def check_run(
     max_queries: Any,
     chunk: Any,
     job_ids: Any,
-    keep: Any = "fittest",
+    keep: Any,
+    num_draws: Any,
 ) -> None:
     """Raises TypeError or ValueError on the first argument that cannot work.
 
@@ -162,6 +163,8 @@ def check_run(
         raise ValueError(f"chunk: expected None or a positive number of images, got {chunk!r}")
     if job_ids is not None:
         check_job_ids(job_ids, count)
+    if not is_whole(num_draws, 1):
+        raise ValueError(f"num_draws: expected a whole number of at least 1, got {num_draws!r}")
     if keep not in KEEP:
         raise ValueError(f"keep: expected one of {list(KEEP)}, got {keep!r}")
     if keep == "last" and not hasattr(attack, "last"):

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jfool.base import KEY_TYPE, Attack, Criterion, Model
-from jfool.loop import limits_of, strong
+from jfool.loop import Settings, limits_of, strong
 from jfool.sweeps.large import is_large
 from jfool.sweeps.segment import LANES, Entering, Given, free_lanes, segment
 
@@ -71,14 +71,15 @@ def compile_sweep(
     jobs: Any,
     *,
     lanes: int,
-    chunk: int,
+    settings: Settings,
     until: Criterion | None,
     mesh: Mesh,
 ) -> Program:
     """Compiles what `sweep` would run.
 
     Args:
-      attack, model, jobs, lanes, chunk, until: as for `sweep`, arrays or their shapes.
+      attack, model, jobs, lanes, until: as for `sweep`, arrays or their shapes.
+      settings: of the loop.
       mesh: of `make_mesh`.
     """
     count = lanes * mesh.shape[LANES]
@@ -91,11 +92,12 @@ def compile_sweep(
         job = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), strong(job))
         key, entering = jax.random.key(0, impl=KEY_TYPE), Entering(number, job, number > 0)
         attack, limits = strong(attack), limits_of(1, None, until)
-        lane_state = free_lanes(key, attack, entering)
+        lane_state = free_lanes(key, attack, model, entering, settings=settings)
         data = jax.random.key_data(key)
         given = Given(data, attack, model, entering, limits, jnp.int32(1))
         leaves = jax.tree.leaves(lane_state), jax.tree.leaves(given)
-        options = {"form": jax.tree.structure((lane_state, given)), "mesh": mesh, "chunk": chunk}
+        form = jax.tree.structure((lane_state, given))
+        options = {"form": form, "mesh": mesh, "settings": settings}
         _, findings = segment(*leaves, **options)
         row = _shapes((number, job, findings))
         lowered = segment.lower(*leaves, **options)

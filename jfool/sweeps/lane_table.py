@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jfool.base import Attack, Model, PRNGKey
-from jfool.loop import Lanes, Limits
+from jfool.loop import Lanes, Limits, Settings
 from jfool.sweeps.ahead import Program
 from jfool.sweeps.fingerprint import is_key, to_numpy
 from jfool.sweeps.segment import FINDINGS, LANES, Entering, Given, free_lanes, place
@@ -33,8 +33,9 @@ class LaneTable:
       jobs: `[N]` NumPy leaves, or `Rows`.
       job_ids: `[N]`.
       mesh: see `make_mesh`.
-      lanes: of each device.
-      program: of `compile_sweep`, for these lanes.
+      num_lanes: of each device.
+      settings: of the loop.
+      program: of `compile_sweep`, for these lanes and settings.
     """
 
     def __init__(
@@ -46,7 +47,8 @@ class LaneTable:
         job_ids: np.ndarray,
         limits: Limits,
         mesh: Mesh,
-        lanes: int,
+        num_lanes: int,
+        settings: Settings,
         program: Program,
     ) -> None:
         self._by_lane = NamedSharding(mesh, PartitionSpec(LANES))
@@ -58,12 +60,13 @@ class LaneTable:
         self._waiting: deque[int] = deque()  # indices of jobs
         self._suspended: dict[int, Arrays] = {}  # states of waiting jobs, by job id
 
-        count = lanes * mesh.shape[LANES]
+        count = num_lanes * mesh.shape[LANES]
         self._index = np.full(count, _FREE)  # of each lane's job
         self._entered = np.zeros(count)  # at what time
         self._shown = np.zeros(count, np.int64)  # its images, as of the last segment
         self._entering = self._enter(np.zeros(count, bool))
-        self._lanes = jax.device_put(free_lanes(key, attack, self._entering), self._by_lane)
+        lanes = free_lanes(key, attack, model, self._entering, settings=settings)
+        self._lanes = jax.device_put(lanes, self._by_lane)
 
     @property
     def busy(self) -> bool:

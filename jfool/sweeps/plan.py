@@ -17,6 +17,7 @@ from jfool.arguments import is_whole
 from jfool.base import Attack, Criterion, Model
 from jfool.batches import batch_size
 from jfool.jobs import num_jobs
+from jfool.loop import Settings
 from jfool.sweeps.ahead import ChipMemory, compile_sweep
 from jfool.sweeps.chips import chip_of
 from jfool.sweeps.operations import count_operations
@@ -122,7 +123,8 @@ def plan(
     if images % split:
         raise ValueError(f"split: expected a divisor of the {images} candidates, got {split}")
 
-    program = compile_sweep(attack, model, jobs, lanes=lanes, chunk=chunk, until=until, mesh=mesh)
+    options = {"settings": Settings(chunk), "until": until, "mesh": mesh}
+    program = compile_sweep(attack, model, jobs, lanes=lanes, **options)
     chip = chip_of(devices[0])
     limit = memory or (chip.memory if chip else memory_limit(devices[0]))
     per_call = batch_size(lanes * images // split, chunk)

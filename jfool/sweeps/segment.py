@@ -27,6 +27,7 @@ FINDINGS = (
     "success",
     "success_rate",
     "clean_prediction",
+    "distances",
     "confidence_uint8",
     "success_uint8",
     "stopped",
@@ -35,6 +36,7 @@ FINDINGS = (
     "num_steps",
     "genotype",
     "notes",
+    "history",
 )
 
 
@@ -84,10 +86,10 @@ class Given:
 
 
 @functools.partial(
-    jax.jit, static_argnames=("form", "mesh", "chunk"), donate_argnames="lane_leaves"
+    jax.jit, static_argnames=("form", "mesh", "settings"), donate_argnames="lane_leaves"
 )
 def segment(
-    lane_leaves: list[Array], leaves: list[Array], *, form: Any, mesh: Mesh, chunk: int | None
+    lane_leaves: list[Array], leaves: list[Array], *, form: Any, mesh: Mesh, settings: Settings
 ) -> tuple[Lanes, dict[str, Any]]:
     """Lets jobs enter, then steps each device's lanes until they are done, at most `length` times.
 
@@ -99,7 +101,7 @@ def segment(
       leaves: of `Given`.
       form: the structure of (lanes, given).
       mesh: of `make_mesh`.
-      chunk: images per model call and device.
+      settings: of the loop; its chunk is that of each device.
     Returns:
       The lanes, and the findings of the jobs that ended; those of other lanes are undefined.
     """
@@ -107,7 +109,7 @@ def segment(
 
     def on_device(lanes, entering, key, attack, model, limits, length):
         axis = POPULATION if mesh.shape[POPULATION] > 1 else None
-        loop = Loop(attack, model, limits, Settings(chunk), axis)
+        loop = Loop(attack, model, limits, settings, axis)
         key = jax.random.wrap_key_data(key, impl=KEY_TYPE)
         fresh = loop.enter(key, entering.job_id, entering.job)
         lanes = jax.tree.map(functools.partial(where, entering.enters), fresh, lanes)
@@ -150,10 +152,12 @@ def segment(
     )
 
 
-@jax.jit
-def free_lanes(key: PRNGKey, attack: Attack, entering: Entering) -> Lanes:
+@functools.partial(jax.jit, static_argnames="settings")
+def free_lanes(
+    key: PRNGKey, attack: Attack, model: Any, entering: Entering, *, settings: Settings
+) -> Lanes:
     """Free lanes, in the shape of those that `entering` would fill."""
-    loop = Loop(attack, None, limits_of(0, None, None), Settings(None))
+    loop = Loop(attack, model, limits_of(0, None, None), settings)
     lanes = loop.enter(key, entering.job_id, entering.job)
     return dataclasses.replace(lanes, live=jnp.zeros_like(lanes.live))
 

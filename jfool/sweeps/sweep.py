@@ -13,7 +13,7 @@ import numpy as np
 from jfool.arguments import is_number, is_whole
 from jfool.base import Attack, Criterion, Model, PRNGKey
 from jfool.jobs import num_jobs, on_host
-from jfool.loop import limits_of, strong
+from jfool.loop import Settings, limits_of, num_recorded, strong
 from jfool.run import check_run
 from jfool.sweeps.ahead import Program, compile_sweep
 from jfool.sweeps.fingerprint import describe, digest
@@ -46,6 +46,9 @@ def sweep(
     devices: Sequence[Any] | None = None,
     split: int = 1,
     job_ids: Any = None,
+    history: bool = False,
+    keep: str = "fittest",
+    num_draws: int = 100,
     note: Any = None,
     checkpoint_seconds: float = 60.0,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -62,7 +65,8 @@ def sweep(
     of the jobs on its own devices and returns the results of all.
 
     Args:
-      key, attack, model, jobs, num_steps, until, max_queries, job_ids: as for `jfool.run`.
+      key, attack, model, jobs, num_steps, until, max_queries, job_ids, history, keep, num_draws: as
+        for `jfool.run`.
       folder: of settings, results and checkpoints, on a disk or an object store (`gs://...`). None
         keeps the results in memory.
       lanes: jobs side by side on each device; by default enough to fill four model calls.
@@ -92,7 +96,9 @@ def sweep(
       >>> len(found), bool(found.column("success").all())
       (12, True)
     """
-    check_run(key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids)
+    check_run(
+        key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
+    )
     _check(
         lanes=lanes,
         segment=segment,
@@ -111,10 +117,14 @@ def sweep(
     hosts = Hosts(store.path)
     asked = Asked(lanes, chunk).completed_by(store.settings() if store.exists() else {})
 
+    def settings_of(sizes: Sizes) -> Settings:
+        recorded = num_recorded(num_steps, keep) if history else 0
+        return Settings(sizes.chunk, keep, recorded, num_draws)
+
     @functools.lru_cache(maxsize=1)  # keeps the one that fits
     def program_of(sizes: Sizes) -> Program:
-        options = {"until": until, "mesh": mesh, **dataclasses.asdict(sizes)}
-        return compile_sweep(attack, model, jobs, **options)
+        options = {"until": until, "mesh": mesh, "settings": settings_of(sizes)}
+        return compile_sweep(attack, model, jobs, lanes=sizes.lanes, **options)
 
     sizes = choose_sizes(asked, attack, model, jobs, mesh, program_of)
     settings = {
@@ -128,6 +138,9 @@ def sweep(
         "job_ids": None if job_ids is None else ids.tolist(),
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         "split": split,
+        "history": history,
+        "keep": keep,
+        "num_draws": num_draws,
         "matmul_precision": str(getattr(jax.config, "jax_default_matmul_precision", None)),
         **dataclasses.asdict(sizes),
     }
@@ -143,7 +156,18 @@ def sweep(
                 program = program_of(sizes)
                 if program.compiled is None:
                     raise out_of_memory(sizes)
-                table = LaneTable(key, attack, model, jobs, ids, limits, mesh, sizes.lanes, program)
+                table = LaneTable(
+                    key,
+                    attack,
+                    model,
+                    jobs,
+                    ids,
+                    limits,
+                    mesh,
+                    sizes.lanes,
+                    settings_of(sizes),
+                    program,
+                )
                 table.queue(share, states)
                 _drive(
                     table, store, hosts, Pace.of(segment), progress, checkpoint_seconds, on_progress

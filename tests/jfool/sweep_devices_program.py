@@ -10,6 +10,7 @@ import sys
 import jax
 import numpy as np
 
+from jfool.loop import Settings
 from jfool.sweeps.ahead import compile_sweep
 from jfool.sweeps.segment import make_mesh
 from tests.jfool import sweep_program as program
@@ -19,7 +20,7 @@ def collectives(split: int) -> list[tuple[str, int]]:
     """Of the compiled segment: each operation with the numbers that it moves."""
     (_, attack, model, jobs), settings = program.arguments()
     mesh, until = make_mesh(jax.devices(), split), settings["until"]
-    options = {"lanes": program.LANES, "chunk": 1024, "until": until, "mesh": mesh}
+    options = {"lanes": program.LANES, "settings": Settings(1024), "until": until, "mesh": mesh}
     text = compile_sweep(attack, model, jobs, **options).text
     names = (
         "all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter|collective-broadcast"

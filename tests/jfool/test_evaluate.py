@@ -1,6 +1,7 @@
 """The one place where images meet the model: chunks, lanes, and what is counted."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,15 +9,19 @@ import numpy as np
 import pytest
 
 import jfool
+from jfool.base import pytree
 from tests.jfool.helpers import (
     NUM_CLASSES,
     SHAPE,
     Linear,
     Tally,
+    Traced,
     Watched,
     grey_jobs,
     photos,
+    primitives,
     rows,
+    sparse_fooling,
     weights,
 )
 
@@ -95,3 +100,123 @@ def test_stacked_models_are_an_ensemble_each_with_its_own_lane():
 
 def test_the_logits_have_one_column_per_class():
     assert logits_of(Linear(weights()), None, LIVE).shape == (LANES, POPULATION, NUM_CLASSES)
+
+
+def test_where_all_fits_one_call_there_is_no_queue():
+    """No sort, no gather over lanes: they would undo the sharding of jobs over devices."""
+
+    def lane(live, genotypes):
+        return jfool.Evaluate(Linear(weights()), live)(jfool.Pixels(), None, genotypes)
+
+    jaxpr = jax.make_jaxpr(jax.vmap(lane))(jnp.asarray(LIVE), jnp.asarray(IMAGES)).jaxpr
+    names = set().union(*map(primitives, jaxpr.eqns))
+    assert not names & {"sort", "gather", "while"}
+
+
+@pytree
+class Tinted:
+    """The identity encoding, but for a color that is added."""
+
+    color: Any
+
+    def decode(self, job, genotype):
+        del job
+        return genotype + self.color
+
+
+@pytree
+class Scaled:
+    """A targeted objective with a number of its own."""
+
+    factor: Any
+
+    @property
+    def targeted(self):
+        return True
+
+    def __call__(self, logits, target):
+        return self.factor * logits[..., target]
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_parts_may_differ_between_lanes_and_the_calls_stay_together(chunk):
+    colors = jnp.linspace(0, 0.4, LANES, dtype=jnp.float32)
+    factors = jnp.linspace(1, 5, LANES, dtype=jnp.float32)
+    jobs = grey_jobs(np.arange(LANES) % NUM_CLASSES)
+    tally = Tally()
+    model = Watched(Linear(jnp.asarray(weights())), tally)
+
+    def lane(color, factor, job, live, genotypes):
+        evaluate = jfool.Evaluate(model, live, chunk=chunk)
+        return evaluate.fittest(Tinted(color), Scaled(factor), job, genotypes)
+
+    fitness, logits = jax.jit(jax.vmap(lane))(
+        colors, factors, jobs, jnp.asarray(LIVE), jnp.asarray(IMAGES)
+    )
+    images = IMAGES + np.asarray(colors)[:, None, None, None, None]
+    by_hand = images.reshape(LANES, POPULATION, -1) @ weights()
+    wanted = np.asarray(factors)[:, None] * by_hand[np.arange(LANES), :, jobs.target]
+    np.testing.assert_allclose(fitness[LIVE], wanted[LIVE], rtol=1e-4, atol=1e-4)
+    best = by_hand[np.arange(LANES), wanted.argmax(1)]
+    np.testing.assert_allclose(logits[LIVE], best[LIVE], rtol=1e-4, atol=1e-4)
+    shown = LANES * POPULATION if chunk is None else 2 * 7  # twelve live ones in calls of seven
+    assert tally.num_images == shown
+
+
+def test_rows_that_are_not_wanted_cost_nothing_in_a_queue():
+    tally = Tally()
+    model = Watched(Linear(jnp.asarray(weights())), tally)
+    when = np.zeros((LANES, POPULATION), bool)
+    when[1, 2] = when[3, 0] = when[3, 3] = True
+
+    def lane(when, genotypes):
+        evaluate = jfool.Evaluate(model, True, chunk=2)
+        return evaluate(jfool.Pixels(), None, genotypes, when=when)
+
+    logits = jax.jit(jax.vmap(lane))(jnp.asarray(when), jnp.asarray(IMAGES))
+    assert tally.num_images == 4
+    wanted = IMAGES.reshape(LANES, POPULATION, -1) @ weights()
+    np.testing.assert_allclose(logits[when], wanted[when], rtol=1e-4, atol=1e-4)
+    assert np.isnan(logits[~when]).all()
+
+
+def test_lanes_of_lanes_share_their_calls():
+    tally = Tally()
+    model = Watched(Linear(jnp.asarray(weights())), tally)
+    evaluate = jfool.Evaluate(model, chunk=10)
+    images = jnp.asarray(IMAGES[:4]).reshape(2, 2, POPULATION, *SHAPE)
+    lane = lambda genotypes: evaluate(jfool.Pixels(), None, genotypes)  # noqa: E731
+    logits = jax.jit(jax.vmap(jax.vmap(lane)))(images)
+    wanted = IMAGES[:4].reshape(2, 2, POPULATION, -1) @ weights()
+    np.testing.assert_allclose(logits, wanted, rtol=1e-4, atol=1e-4)
+    assert [len(batch) for batch in tally.wait()] == [8, 8]
+
+
+def test_genotypes_of_integers_have_no_gradient():
+    class Levels:
+        def decode(self, job, genotype):
+            del job
+            return genotype["image"] + genotype["level"].astype(jnp.float32)
+
+    levels = jax.tree_util.register_static(Levels)()
+    genotypes = {"image": jnp.asarray(IMAGES[0]), "level": jnp.zeros(POPULATION, jnp.int32)}
+    job = jax.tree.map(lambda leaf: leaf[0], grey_jobs())
+    score = jfool.objectives.OfLogits(jfool.Logit())
+    evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())))
+    _, gradient, _ = evaluate.gradient(levels, score, job, genotypes)
+    assert gradient["level"].dtype == jnp.int32
+    assert not gradient["level"].any()
+    wanted = np.broadcast_to(weights()[:, 0], (POPULATION, weights().shape[0]))
+    np.testing.assert_allclose(gradient["image"].reshape(POPULATION, -1), wanted, rtol=1e-5)
+
+
+def test_by_hand_and_without_jit_only_the_first_step_compiles():
+    tally = Tally()
+    attack, job = sparse_fooling(), jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], grey_jobs())
+    model = Traced(Linear(jnp.asarray(weights())), tally)
+    state = attack.init(jax.random.key(0), job)
+    traces = []
+    for t in range(3):
+        state, _ = attack.step(jax.random.key(t), jfool.Evaluate(model), job, state)
+        traces.append(tally.traces)
+    assert traces[0] == traces[2]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jfool.loop import limits_of
+from jfool.loop import Settings, limits_of
 from jfool.sweeps import ahead, sweep, without_provenance
 from jfool.sweeps.ahead import ChipMemory, Program, largest
 from jfool.sweeps.chips import topology_devices
@@ -60,7 +60,7 @@ def program_of_lanes(lanes: int) -> Program:
         Linear(weights()),
         grey_jobs(),
         lanes=lanes,
-        chunk=8,
+        settings=Settings(8),
         until=None,
         mesh=make_mesh(jax.local_devices()[:1], 1),
     )
@@ -176,7 +176,7 @@ def test_the_sizes_of_checkpoints_and_results_are_those_of_the_real_ones(key):
     limits, mesh = limits_of(NUM_STEPS, None, None), make_mesh(jax.local_devices()[:1], 1)
     ids = np.arange(4, dtype=np.int32)
     lead = sparse_fooling(), model, jobs
-    program = ahead.compile_sweep(*lead, lanes=2, chunk=8, until=None, mesh=mesh)
+    program = ahead.compile_sweep(*lead, lanes=2, settings=Settings(8), until=None, mesh=mesh)
     table = LaneTable(key, *lead, ids, limits, mesh, 2, program)
     table.queue(ids, {})
     table.advance(1)

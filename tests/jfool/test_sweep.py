@@ -18,7 +18,7 @@ from jfool.result import AttackResult
 from jfool.sweeps import Results, without_provenance
 from jfool.sweeps.segment import FINDINGS
 from tests.jfool import sweep_program as program
-from tests.jfool.helpers import sparse_fooling, unchecked
+from tests.jfool.helpers import Linear, sparse_fooling, unchecked
 
 
 @functools.cache
@@ -29,8 +29,9 @@ def of_run(**options) -> AttackResult:
 
 def assert_equals_run(results: Results, expected: AttackResult) -> None:
     assert expected.notes is None  # so there is no such column
-    for name in set(FINDINGS) - {"notes"}:
-        np.testing.assert_array_equal(results.column(name), getattr(expected, name), err_msg=name)
+    for path, wanted in jax.tree.leaves_with_path({n: getattr(expected, n) for n in FINDINGS}):
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        np.testing.assert_array_equal(results.column(name), wanted, err_msg=name)
 
 
 def sweep(**options) -> Results:
@@ -77,6 +78,22 @@ def test_the_results_are_those_of_run_bit_by_bit(options):
 def test_larger_chunks_equal_those_of_a_run_of_as_many_jobs():
     """Both then show the model 16 images per call."""
     assert_equals_run(sweep(lanes=32, chunk=16), of_run(chunk=16))
+
+
+def test_a_sweep_records_what_the_steps_told_and_may_keep_the_last_image():
+    attack = jfool.PGD((4, 4, 3), 3, step_size=0.03)
+    images = np.random.default_rng(0).uniform(size=(5, 4, 4, 3)).astype(np.float32)
+    weights = np.random.default_rng(1).normal(size=(48, 3)).astype(np.float32)
+    model = Linear(jnp.asarray(weights))
+    epsilon, label = np.full(5, 0.1, np.float32), np.arange(5) % 3
+    jobs = jfool.PerturbationJob(images, epsilon, label)
+    options = {"num_steps": 3, "history": True, "keep": "last"}
+    found = jfool.sweep(jax.random.key(0), attack, model, jobs, lanes=2, chunk=1, **options)
+    assert_equals_run(found, jfool.run(jax.random.key(0), attack, model, jobs, chunk=1, **options))
+    assert found.column("history.fitness").shape == (5, 3)
+    assert (found.column("num_gradients") == 3).all()
+    moved = np.abs(found.images(attack, jfool.PerturbationJob) - images)
+    np.testing.assert_allclose(moved.max((1, 2, 3)), found.column("distances.linf"), rtol=1e-5)
 
 
 def test_jobs_without_a_criterion_take_all_steps():

@@ -98,3 +98,29 @@ def test_without_a_target_leaving_the_label_is_success_whatever_until_asks_for()
     np.testing.assert_allclose(
         result.confidence, softmax(np.asarray(model(result.images))).max(1), rtol=1e-4
     )
+
+
+@pytree
+class Hasty:
+    """Surer than it should be wherever the matmul precision is not the highest."""
+
+    model: Linear
+
+    def __call__(self, images):
+        precise = jax.config.jax_default_matmul_precision == "highest"
+        return (1.0 if precise else 3.0) * 0.05 * self.model(images)
+
+
+def test_a_job_goes_on_where_the_recheck_disagrees_with_until():
+    model = Hasty(Linear(jnp.asarray(weights(5))))
+    until = jfool.confident(0.5)
+    result = run(model, until=until)
+    plain = run(model)
+    confirmed = np.asarray(result.confidence) >= 0.5
+    assert not confirmed.all()
+    np.testing.assert_array_equal(result.stopped, confirmed)
+    np.testing.assert_array_equal(result.num_steps[~confirmed], 20)  # all the budget there is
+    np.testing.assert_allclose(
+        result.confidence[~confirmed], plain.confidence[~confirmed], rtol=1e-5
+    )
+    assert (result.num_queries == 8 * (result.num_steps + 1)).all()
