@@ -10,6 +10,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jfool.base import KEY_TYPE, reference_class
+from jfool.evaluate import is_stochastic
 
 
 def is_whole(value: Any, least: int) -> bool:
@@ -69,12 +70,15 @@ def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") 
     for name in ("target", "label"):
         if getattr(jobs, name, None) is None:
             continue
-        classes = np.asarray(getattr(jobs, name))
-        whole = np.issubdtype(classes.dtype, np.integer)
+        given = getattr(jobs, name)
+        classes = given if is_traced(given) else np.asarray(given)
+        whole = jnp.issubdtype(classes.dtype, jnp.integer)
         if classes.ndim != len(axes.split(", ")) or not classes.size or not whole:
             raise TypeError(
                 f"jobs.{name}: expected integers [{axes}], got {classes.dtype} {classes.shape}"
             )
+        if is_traced(classes):
+            continue
         if classes.min() < 0 or classes.max() >= num_classes:
             raise ValueError(
                 f"jobs.{name}: expected classes 0 to {num_classes - 1}, "
@@ -181,7 +185,9 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
     batch = 2
     images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
     try:
-        logits = jax.eval_shape(_call, model, images)
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), batch))
+        given = (images, keys) if is_stochastic(model) else (images,)
+        logits = jax.eval_shape(_call, model, *given)
     except Exception as error:
         raise ValueError(
             f"model: expected it to take images {[batch, *image_shape]}, got {_first_line(error)}"
@@ -225,8 +231,8 @@ def in_training_mode(model: Any, name: str = "model") -> str | None:
     return visit(model, name)
 
 
-def _call(model: Any, images: Any) -> Any:
-    return model(images)
+def _call(model: Any, *given: Any) -> Any:
+    return model(*given)
 
 
 @jax.jit

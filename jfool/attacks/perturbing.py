@@ -12,6 +12,7 @@ from jfool.arguments import check_classes, check_image_shape, check_num_classes,
 from jfool.base import Candidate, Images, Model, pytree
 from jfool.composition import Composed
 from jfool.constraints import Constraint
+from jfool.constraints.checks import check_image
 from jfool.encodings.pixels import Pixels
 from jfool.objectives import LogConfidence, Objective, Untargeted
 
@@ -61,6 +62,7 @@ class Perturbing(Composed):
             )
         check_classes(jobs, self.objective.targeted, self.num_classes)
         if self.constraint is None:
+            check_image(jobs)
             return
         if isinstance(self.constraint, type) or not isinstance(self.constraint, Constraint):
             raise TypeError(

@@ -10,11 +10,7 @@ from jfool.arguments import is_traced
 
 def check_image(jobs: Any) -> None:
     """Raises TypeError or ValueError unless `jobs.image` is `[N, H, W, C]` floats in [0, 1]."""
-    if missing := [name for name in ("image", "epsilon") if getattr(jobs, name, None) is None]:
-        raise TypeError(
-            "jobs: expected image (the center) and epsilon (the radius), "
-            f"got {type(jobs).__name__} without {missing[0]}"
-        )
+    _check_present(jobs, "image")
     images = jobs.image
     shape, dtype = np.shape(images), _dtype(images)
     if len(shape) != 4:
@@ -37,6 +33,7 @@ def check_radius(jobs: Any, *, largest: float = np.inf, whole: bool = False) -> 
       largest: the most that makes sense in image units.
       whole: only whole numbers.
     """
+    _check_present(jobs, "epsilon")
     shape, dtype = np.shape(jobs.epsilon), _dtype(jobs.epsilon)
     number = jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
     if len(shape) != 1 or not number:
@@ -63,6 +60,14 @@ def check_radius(jobs: Any, *, largest: float = np.inf, whole: bool = False) -> 
         raise ValueError(
             "jobs.epsilon: expected a radius in image units (8 gray levels are 8/255), "
             f"got {values.max()} (divide by 255)"
+        )
+
+
+def _check_present(jobs: Any, name: str) -> None:
+    if getattr(jobs, name, None) is None:
+        raise TypeError(
+            "jobs: expected image (the center) and epsilon (the radius), "
+            f"got {type(jobs).__name__} without {name}"
         )
 
 

@@ -8,7 +8,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jfool.arguments import is_number, is_whole
+from jfool.arguments import is_number, is_traced, is_whole
 from jfool.base import Candidate, Info, Logits, PRNGKey, pytree, static
 from jfool.composition import Task
 from jfool.criteria import fooled
@@ -114,7 +114,8 @@ class NearestBoundary:
         """Raises on numbers that cannot work."""
         if not callable(getattr(self.norm, "direction", None)):
             raise TypeError(f"norm: expected one such as jfool.L2(), got {self.norm!r:.60}")
-        if not (is_number(self.overshoot) and self.overshoot >= 0):
+        known = not is_traced(self.overshoot)
+        if known and not (is_number(self.overshoot) and self.overshoot >= 0):
             raise ValueError(
                 f"overshoot: expected a number of at least 0, got {self.overshoot!r:.60}"
             )

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jfool.arguments import is_number
+from jfool.arguments import is_number, is_traced
 from jfool.base import Candidate, Image, Info, PRNGKey, pytree, static
 from jfool.composition import Task
 
@@ -95,7 +95,9 @@ class ProjectedSteps:
         return Candidate(state.image, unknown, jnp.full_like(state.fitness, jnp.nan), state.image)
 
     def check(self) -> None:
-        """Raises ValueError on numbers that cannot work."""
+        """Raises ValueError on numbers that cannot work; traced ones have no values yet."""
+        if is_traced(self):
+            return
         if not (is_number(self.step_size) and self.step_size > 0):
             raise ValueError(f"step_size: expected a positive number, got {self.step_size!r}")
         mu = self.momentum

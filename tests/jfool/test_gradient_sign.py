@@ -1,0 +1,417 @@
+"""FGSM, BIM, PGD and MI-FGSM: closed forms on linear models, re-statements on a small net."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jfool
+from jfool.base import pytree, static
+from jfool.constraints import L1, L2, Linf
+from tests.jfool.helpers import (
+    NUM_CLASSES,
+    SHAPE,
+    Linear,
+    Tally,
+    Traced,
+    assert_same,
+    photos,
+    relu,
+    softmax,
+    unchecked,
+    weights,
+)
+
+KEY = 3
+NET = relu(scale=2.0)
+TWO = Linear(0.05 * weights(1, SHAPE, 2))  # small, so that no probability is 1 in float32
+DIFFERENCE = (TWO.weights[:, 0].astype(float) - TWO.weights[:, 1]).reshape(SHAPE)
+CROSS_ENTROPY = jfool.Untargeted(jfool.LogConfidence())
+
+
+def jobs(images: Any, epsilon: Any, **classes: Any) -> jfool.PerturbationJob:
+    given = {name: np.broadcast_to(each, len(images)) for name, each in classes.items()}
+    radii = np.broadcast_to(np.float32(epsilon), len(images))
+    return jfool.PerturbationJob(np.asarray(images, np.float32), radii, **given)
+
+
+def run(attack: Any, model: Any, jobs: Any, num_steps: int, **options: Any) -> Any:
+    options = {"keep": "last", **options}
+    return jfool.run(jax.random.key(KEY), attack, model, jobs, num_steps=num_steps, **options)
+
+
+def predicted(images: Any) -> np.ndarray:
+    return np.stack([NET.by_hand(image)[0].argmax() for image in images])
+
+
+# --- linear models of two classes ----------------------------------------------------------------
+
+INNER = 0.3 + 0.4 * photos(6, seed=2)  # farther from the box than any epsilon below
+LABELS = np.array([0, 1, 0, 1, 0, 1])
+
+
+def aimed(targeted: bool) -> dict[str, Any]:
+    """The same aim, said in both ways."""
+    return {"target": 1 - LABELS} if targeted else {"label": LABELS}
+
+
+def gain(images: Any, start: np.ndarray) -> np.ndarray:
+    """By how much the margin of the other class has grown, in float64."""
+    moved = (np.asarray(images, float) - start) * DIFFERENCE
+    return np.where(LABELS == 0, -1, 1) * moved.sum((1, 2, 3))
+
+
+@pytest.mark.parametrize("targeted", [True, False])
+@pytest.mark.parametrize("name", ["FGSM", "PGD"])
+def test_in_linf_the_margin_changes_by_epsilon_times_the_l1_norm_of_the_weights(name, targeted):
+    objective = jfool.LogConfidence() if targeted else CROSS_ENTROPY
+    attack, steps = {
+        "FGSM": (jfool.FGSM(SHAPE, 2, objective=objective), 1),
+        "PGD": (jfool.PGD(SHAPE, 2, step_size=0.03, objective=objective), 10),
+    }[name]
+    result = run(attack, TWO, jobs(INNER, 0.1, **aimed(targeted)), steps)
+    np.testing.assert_allclose(
+        gain(result.images, INNER), np.float32(0.1) * np.abs(DIFFERENCE).sum(), rtol=3e-7
+    )
+
+
+@pytest.mark.parametrize("name", ["FGSM", "PGD"])
+def test_where_the_box_is_nearer_every_entry_moves_as_far_as_it_has_room(name):
+    images, epsilon = photos(6, seed=3), 0.25
+    attack, steps = {
+        "FGSM": (jfool.FGSM(SHAPE, 2), 1),
+        "PGD": (jfool.PGD(SHAPE, 2, step_size=0.1), 10),
+    }[name]
+    result = run(attack, TWO, jobs(images, epsilon, label=LABELS), steps)
+    rises = (np.where(LABELS == 0, -1, 1)[:, None, None, None] * DIFFERENCE) > 0
+    room = np.where(rises, 1 - images, images)
+    most = (np.abs(DIFFERENCE) * np.minimum(epsilon, room)).sum((1, 2, 3))
+    assert (room < epsilon).mean() > 0.1
+    np.testing.assert_allclose(gain(result.images, images), most, rtol=1e-6)
+
+
+@pytest.mark.parametrize("targeted", [True, False])
+@pytest.mark.parametrize("random_start", [True, False])
+@pytest.mark.parametrize(
+    ("constraint", "order"), [(L2(), 2), (L1(), np.inf)], ids=["L2", "L1"]
+)
+def test_in_l2_and_l1_the_margin_changes_by_epsilon_times_the_dual_norm(
+    constraint, order, random_start, targeted
+):
+    epsilon = 0.25
+    attack = jfool.PGD(
+        SHAPE,
+        2,
+        step_size=epsilon,
+        constraint=constraint,
+        objective=jfool.LogConfidence() if targeted else CROSS_ENTROPY,
+        random_start=random_start,
+    )
+    result = run(attack, TWO, jobs(INNER, epsilon, **aimed(targeted)), 30)
+    most = epsilon * np.linalg.norm(DIFFERENCE.ravel(), order)
+    np.testing.assert_allclose(gain(result.images, INNER), most, rtol=2e-6)
+
+
+# --- one is another in the degenerate case -------------------------------------------------------
+
+EPSILON = np.float32(0.1)
+IMAGES = photos(5, seed=4)
+ON_NET = jobs(IMAGES, EPSILON, label=predicted(IMAGES))
+
+
+def test_fgsm_is_one_step_of_bim_and_of_pgd_without_a_random_start():
+    fgsm = run(jfool.FGSM(SHAPE, NUM_CLASSES), NET, ON_NET, 1)
+    bim = run(jfool.BIM(SHAPE, NUM_CLASSES, step_size=EPSILON), NET, ON_NET, 1)
+    pgd = jfool.PGD(SHAPE, NUM_CLASSES, step_size=EPSILON, random_start=False)
+    assert_same(fgsm, bim)
+    assert_same(fgsm, run(pgd, NET, ON_NET, 1))
+    np.testing.assert_array_equal(fgsm.num_gradients, 1)
+    np.testing.assert_array_equal(fgsm.num_queries, 0)
+    np.testing.assert_allclose(fgsm.distances["linf"], EPSILON, rtol=1e-6)
+
+
+def test_mifgsm_without_momentum_is_bim_with_a_tenth_of_epsilon():
+    size = np.float32(0.1) * EPSILON
+    bim = run(jfool.BIM(SHAPE, NUM_CLASSES, step_size=size), NET, ON_NET, 6)
+    still = run(jfool.MIFGSM(SHAPE, NUM_CLASSES, momentum=0), NET, ON_NET, 6)
+    moving = run(jfool.MIFGSM(SHAPE, NUM_CLASSES), NET, ON_NET, 6)
+    assert_same(bim, still)
+    assert (bim.images != moving.images).any()
+
+
+# --- re-statements in NumPy ----------------------------------------------------------------------
+
+
+def of_cross_entropy(image: np.ndarray, label: int) -> np.ndarray:
+    """d(-log p_label)/dx."""
+    logits, gradients = NET.by_hand(image)
+    return np.tensordot(softmax(logits) - np.eye(NUM_CLASSES)[label], gradients, 1)
+
+
+def by_hand(start: Any, ascent: Any, size: float, mu: float | None, num_steps: int) -> np.ndarray:
+    """Steps of the sign, in float64, in the ball of radius `EPSILON`."""
+    start = np.asarray(start, float)
+    image, momentum = start, np.zeros_like(start)
+    for _ in range(num_steps):
+        gradient = ascent(image)
+        if mu is not None:
+            gradient = momentum = mu * momentum + gradient / np.abs(gradient).sum()
+        moved = image + size * np.sign(gradient)
+        image = np.clip(np.clip(moved, start - EPSILON, start + EPSILON), 0, 1)
+    return image
+
+
+@pytest.mark.parametrize("mu", [1.0, 0.6])
+def test_mifgsm_is_its_formula(mu):
+    attack = jfool.MIFGSM(SHAPE, NUM_CLASSES, momentum=mu, relative_step_size=0.3)
+    result = run(attack, NET, ON_NET, 7)
+    for i, label in enumerate(ON_NET.label):
+        wanted = by_hand(
+            IMAGES[i], lambda x, y=label: of_cross_entropy(x, y), 0.3 * EPSILON, mu, 7
+        )
+        np.testing.assert_allclose(result.images[i], wanted, rtol=0, atol=1e-6)
+
+
+def test_bim_goes_down_the_cross_entropy_of_the_least_likely_class():
+    target = jfool.least_likely(NET, IMAGES)
+    np.testing.assert_array_equal(target, [NET.by_hand(image)[0].argmin() for image in IMAGES])
+    attack = jfool.BIM(SHAPE, NUM_CLASSES, objective=jfool.LogConfidence(), step_size=0.03)
+    result = run(attack, NET, jobs(IMAGES, EPSILON, target=target), 6)
+    for i, label in enumerate(target):
+        wanted = by_hand(IMAGES[i], lambda x, y=label: -of_cross_entropy(x, y), 0.03, None, 6)
+        np.testing.assert_allclose(result.images[i], wanted, rtol=0, atol=1e-6)
+
+
+def test_a_margin_of_kappa_is_enough():
+    """The CW attack of Madry et al.: beyond kappa the gradient is zero, and nothing moves."""
+    kappa = 0.5
+    objective = jfool.AtMost(jfool.Untargeted(jfool.Margin()), kappa)
+    attack = jfool.BIM(SHAPE, NUM_CLASSES, objective=objective, step_size=0.03)
+    result = run(attack, NET, ON_NET, 8)
+    ended = []
+    for i, label in enumerate(ON_NET.label):
+
+        def ascent(image: np.ndarray, label: int = label) -> np.ndarray:
+            logits, gradients = NET.by_hand(image)
+            other = np.where(np.arange(NUM_CLASSES) == label, -np.inf, logits).argmax()
+            enough = logits[other] - logits[label] > kappa
+            return np.where(enough, 0, gradients[other] - gradients[label])
+
+        wanted = by_hand(IMAGES[i], ascent, 0.03, None, 8)
+        ended.append((ascent(wanted) == 0).all())
+        np.testing.assert_allclose(result.images[i], wanted, rtol=0, atol=1e-6)
+    assert any(ended)
+    assert not all(ended)
+
+
+# --- what is kept, and what it counts ------------------------------------------------------------
+
+
+def test_the_fittest_is_the_best_of_all_images_shown_and_the_last_is_not_shown():
+    attack = jfool.BIM(SHAPE, NUM_CLASSES, step_size=0.3)  # so long that it overshoots
+    wide = dataclasses.replace(ON_NET, epsilon=np.full(5, 0.5, np.float32))
+    last = [run(attack, NET, wide, t) for t in range(5)]
+    for t, result in enumerate(last):
+        np.testing.assert_array_equal(result.num_gradients, t)
+        np.testing.assert_array_equal(result.num_steps, t)
+    np.testing.assert_array_equal(last[0].images, IMAGES)
+    fittest = run(attack, NET, wide, 4, keep="fittest")
+    np.testing.assert_array_equal(fittest.num_gradients, 5)
+    np.testing.assert_array_equal(fittest.num_steps, 4)
+    path = np.stack([result.images for result in last], axis=1)
+    loss = [
+        [-np.log(softmax(NET.by_hand(image)[0])[label]) for image in images]
+        for images, label in zip(path, wide.label, strict=True)
+    ]
+    best = np.argmax(loss, axis=1)
+    assert (best < 4).any()
+    np.testing.assert_array_equal(fittest.images, path[np.arange(5), best])
+
+
+@pytest.mark.parametrize("keep", ["fittest", "last"])
+def test_until_ends_a_job_at_the_first_image_that_is_shown_and_fools(keep):
+    """The margin falls by step x ||w||_1, so the step that crosses is known."""
+    size = np.float32(0.01)
+    margin = (INNER * DIFFERENCE).sum((1, 2, 3))
+    labels = np.where(margin > 0, 0, 1)
+    needed = np.ceil(np.abs(margin) / (float(size) * np.abs(DIFFERENCE).sum())).astype(int)
+    attack = jfool.BIM(SHAPE, 2, step_size=size)
+    on_two = jobs(INNER, 0.25, label=labels)
+    result = run(attack, TWO, on_two, 24, keep=keep, until=jfool.misclassified())
+    assert needed.max() < 24
+    assert len(set(needed)) > 2
+    assert result.stopped.all()
+    assert result.success.all()
+    np.testing.assert_array_equal(result.num_gradients, needed + 1)
+    np.testing.assert_array_equal(result.num_steps, needed + (keep == "last"))
+    np.testing.assert_allclose(result.distances["linf"], needed * size, rtol=1e-5)
+    # One gradient less: the last image fools, but nobody knows until it is judged.
+    i = int(needed.argmax())
+    short = run(attack, TWO, on_two, int(needed[i]), keep="last", until=jfool.misclassified())
+    assert short.success[i]
+    assert not short.stopped[i]
+
+
+def test_several_radii_are_one_axis_of_a_grid():
+    radii = np.array([0.02, 0.05, 0.1], np.float32)
+    grid = jfool.grid(jfool.PerturbationJob, image=IMAGES[:2], epsilon=radii, label=1)
+    result = run(jfool.FGSM(SHAPE, NUM_CLASSES), NET, grid, 1)
+    np.testing.assert_array_equal(grid.image[:, 0, 0, 0], np.repeat(IMAGES[:2, 0, 0, 0], 3))
+    far = np.asarray(result.distances["linf"]).reshape(2, 3)
+    np.testing.assert_allclose(far, np.tile(radii, (2, 1)), rtol=1e-6)
+
+
+# --- restarts ------------------------------------------------------------------------------------
+
+
+@pytree
+class OneStart:
+    """The restart of one number alone."""
+
+    attack: Any
+    number: Any
+    num_restarts: int = static()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.attack, name)
+
+    def init(self, key, job):
+        return self.attack.init(jax.random.split(key, self.num_restarts)[self.number], job)
+
+
+def test_of_several_starts_the_fittest_answer_counts_and_all_images():
+    attack = jfool.PGD(SHAPE, NUM_CLASSES, step_size=0.02)
+    options = {"num_steps": 2, "keep": "fittest", "history": True}
+    union = run(jfool.Restarts(attack, 3), NET, ON_NET, **options)
+    alone = [run(OneStart(attack, i, 3), NET, ON_NET, **options) for i in range(3)]
+    fitness = np.stack([each.history.fitness[:, -1] for each in alone])
+    best = fitness.argmax(0)
+    assert len(set(best)) > 1
+    images = np.stack([each.images for each in alone])
+    np.testing.assert_allclose(union.images, images[best, np.arange(5)], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(union.num_gradients, 3 * 3)
+    success = np.stack([each.success for each in alone])
+    assert (np.asarray(union.success) >= success.any(0)).all()
+
+
+def test_one_restart_from_the_image_is_the_attack_itself():
+    attack = jfool.PGD(SHAPE, NUM_CLASSES, random_start=False)
+    one = run(jfool.Restarts(attack, 1), NET, ON_NET, 2, keep="fittest")
+    plain = run(attack, NET, ON_NET, 2, keep="fittest")
+    assert_same(one, plain)
+
+
+# --- the bare attack -----------------------------------------------------------------------------
+
+
+def test_perturb_gives_the_last_images_of_run_wherever_it_is_traced():
+    attack = jfool.PGD(SHAPE, NUM_CLASSES, step_size=0.03)
+    wanted = run(attack, NET, ON_NET, 4).images
+
+    def images(key, model, jobs):
+        return jfool.perturb(key, attack, model, jobs, num_steps=4)
+
+    key, given = jax.random.key(KEY), jax.tree.map(jnp.asarray, ON_NET)
+    with unchecked():
+        np.testing.assert_array_equal(images(jax.random.clone(key), NET, given), wanted)
+        compiled = jax.jit(images)(jax.random.clone(key), NET, given)
+        np.testing.assert_array_equal(compiled, wanted)
+
+        def step(_, key):
+            return None, images(key, NET, given)
+
+        keys = jnp.stack([jax.random.key(KEY), jax.random.key(8)])
+        scanned = jax.jit(lambda keys: jax.lax.scan(step, None, keys)[1])(jax.random.clone(keys))
+        side_by_side = jax.jit(jax.vmap(images, (0, None, None)))(keys, NET, given)
+    np.testing.assert_array_equal(scanned[0], wanted)
+    np.testing.assert_allclose(side_by_side, scanned, rtol=0, atol=1e-6)
+    assert (scanned[1] != scanned[0]).any()
+
+
+@pytest.mark.parametrize("bare", [True, False], ids=["perturb", "run"])
+def test_one_trace_serves_new_numbers(bare):
+    tally = Tally()
+
+    def attacked(epsilon, step_size, mu, seed):
+        attack = jfool.MIFGSM(SHAPE, 2, momentum=mu, relative_step_size=step_size)
+        model = Traced(Linear(jnp.asarray(weights(seed, SHAPE, 2))), tally)
+        on_two = jax.tree.map(jnp.asarray, jobs(photos(3, seed), epsilon, label=np.zeros(3, int)))
+        return one(jax.random.key(seed), attack, model, on_two)
+
+    def plain(key, attack, model, on_two):
+        if bare:
+            return jfool.perturb(key, attack, model, on_two, num_steps=2)
+        return jfool.run(key, attack, model, on_two, num_steps=2).images
+
+    one = jax.jit(plain) if bare else plain
+    first = attacked(0.1, 0.5, 1.0, 0)
+    assert tally.traces > 0
+    tally.forget()
+    second = attacked(0.2, np.float32(0.3), 0.5, 1)
+    # Outside of a jit of the user's, run looks at the logits' shape anew.
+    assert tally.traces == (0 if bare else 1)
+    assert (first != second).any()
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+BYTES = (255 * IMAGES).astype(np.uint8)
+ATTACKS = [
+    jfool.FGSM(SHAPE, NUM_CLASSES),
+    jfool.DeepFool(SHAPE, NUM_CLASSES),
+    jfool.HotCold(SHAPE, NUM_CLASSES),
+    jfool.Restarts(jfool.PGD(SHAPE, NUM_CLASSES), 2),
+]
+BAD = {
+    "bytes": ({"image": BYTES}, TypeError, r"jobs\.image: .*uint8 \(divide 8-bit by 255\)"),
+    "values up to 255": ({"image": 255 * IMAGES}, ValueError, r"jobs\.image: .*in \[0, 1\]"),
+    "another size": ({"image": IMAGES[:, 1:]}, ValueError, r"jobs\.image: .*\[5, 3, 5, 3\]"),
+    "no image": ({"image": None}, ValueError, r"jobs\.image: .*shape \[\]"),
+    "no label": ({"label": None, "target": None}, TypeError, r"jobs\.(label|target): .*got none"),
+    "a label too far": ({"label": np.full(5, 4)}, ValueError, r"jobs\.label: .*0 to 3"),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: type(attack).__name__)
+@pytest.mark.parametrize(("given", "error", "message"), BAD.values(), ids=BAD.keys())
+def test_jobs_that_cannot_work_are_refused_in_one_sentence(attack, given, error, message):
+    good = dataclasses.replace(ON_NET, target=(ON_NET.label + 1) % NUM_CLASSES)
+    bad = dataclasses.replace(good, **given)
+    with pytest.raises(error, match=message) as refusal:
+        run(attack, NET, bad, 1, keep="fittest")
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_gray_levels_are_refused_also_by_perturb_inside_a_jit():
+    levels = dataclasses.replace(ON_NET, epsilon=np.full(5, 8.0, np.float32))
+    attack = jfool.FGSM(SHAPE, NUM_CLASSES)
+    with pytest.raises(ValueError, match=r"jobs\.epsilon: .*got 8\.0 \(divide by 255\)"):
+        run(attack, NET, levels, 1)
+
+    def images(images):
+        given = dataclasses.replace(ON_NET, image=images)
+        return jfool.perturb(jax.random.key(0), attack, NET, given, num_steps=1)
+
+    with unchecked(), pytest.raises(TypeError, match=r"jobs\.image: .*uint8"):
+        jax.eval_shape(images, BYTES)
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        (jfool.BIM(SHAPE, 2, step_size=0.0), "step_size: expected a positive number"),
+        (jfool.BIM(SHAPE, 2, step_size=np.nan), "step_size: expected a positive number"),
+        (jfool.MIFGSM(SHAPE, 2, momentum=-0.1), "momentum: expected None or a number"),
+        (jfool.DeepFool(SHAPE, 2, overshoot=-0.1), "overshoot: expected a number of at least 0"),
+        (jfool.Restarts(jfool.BIM(SHAPE, 2), 0), "num_restarts: expected a whole number"),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_settings_that_cannot_work_are_refused(search, message):
+    with pytest.raises(ValueError, match=message):
+        run(search, TWO, jobs(INNER, 0.1, label=LABELS), 1, keep="fittest")
