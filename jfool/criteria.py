@@ -29,7 +29,7 @@ def confidence(
 
 
 def fooled(logits: Float[Array, " K"], reference: ClassIndex, targeted: bool) -> Truth:
-    """Whether the target has the largest logit, or untargeted, another class has a larger logit than
+    """Whether the target has the largest logit, or untargeted, another class has a larger one than
     the true class. A tie is not enough: which of equals is predicted is no merit of the attack."""
     others = jnp.where(jnp.arange(logits.shape[-1]) == reference, -jnp.inf, logits).max()
     own = logits[reference]

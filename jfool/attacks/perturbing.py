@@ -71,7 +71,7 @@ class Perturbing(Composed):
         self.constraint.check(jobs)
 
 
-def least_likely(model: Model, images: Images) -> Int[np.ndarray, " N"]:
+def least_likely(model: Model, images: ArrayLike) -> Int[np.ndarray, " N"]:
     """The class that the model gives the least probability, for each image: the target of the
     iterative least-likely class method. (Kurakin, Goodfellow & Bengio, 2017)
 

@@ -45,8 +45,7 @@ def straight_through(
         shapes = [jax.tree.map(jax.numpy.shape, each) for each in (result, approximate)]
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f"backward: expected a result of shape {shapes[0]}, as forward has, "
-                f"got {shapes[1]}"
+                f"backward: expected a result of shape {shapes[0]}, as forward has, got {shapes[1]}"
             )
         return result, pull
 
