@@ -104,7 +104,9 @@ def perturbing(make: Callable[..., Attack], **options: Any) -> Row:
 
 
 TABLE = {
-    "BIM": perturbing(lambda objective: jfool.BIM(SHAPE, NUM_CLASSES, objective=objective)),
+    "BIM": perturbing(
+        lambda objective: jfool.BIM(SHAPE, NUM_CLASSES, step_size=2 / 255, objective=objective)
+    ),
     "DeepFool": perturbing(
         lambda _: jfool.DeepFool(SHAPE, NUM_CLASSES),
         jobs=minimal,

@@ -103,7 +103,7 @@ def test_an_answer_outside_of_the_radius_is_no_success(constraint, factor, succe
     result = run(attack, Brighter(100 / 255 + 0.05), GRAY, epsilon, label=0)
     assert result.prediction[0] == 1
     assert result.success[0] == success
-    assert result.success_rate[0] == success
+    assert float(result.success_rate[0]) == success
     if factor == 2:
         assert not result.success_uint8[0]
 

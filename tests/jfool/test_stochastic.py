@@ -45,7 +45,7 @@ class Coin:
 
     def __call__(self, images: Any, keys: Any) -> Any:
         one = jax.vmap(jax.random.bernoulli)(keys, images.mean((1, 2, 3)))
-        return jax.nn.one_hot(one, 2)
+        return jax.nn.one_hot(one.astype(int), 2)
 
 
 MODEL = Noisy(FixedOrder(jnp.asarray(0.1 * weights())), jnp.float32(0.3))

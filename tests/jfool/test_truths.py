@@ -84,10 +84,11 @@ def test_without_a_threshold_the_prediction_alone_decides():
 
 def test_without_a_target_leaving_the_label_is_success_whatever_until_asks_for():
     attack = sparse_fooling(objective=jfool.Untargeted())
-    model = Timid(Linear(jnp.asarray(weights(3))))
-    jobs = dataclasses.replace(grey_jobs(), target=None, label=np.arange(4))
+    model = Timid(Linear(jnp.asarray(weights(14))))
+    label = int((np.full(60, 0.5) @ weights(14)).argmax())
+    jobs = dataclasses.replace(grey_jobs(), target=None, label=np.full(4, label))
     result = run(model, jobs, attack, until=jfool.suppressed(0.01))
-    left = np.asarray(result.prediction) != np.arange(4)
+    left = np.asarray(result.prediction) != label
     assert not result.stopped.any()
     np.testing.assert_array_equal(result.success, left)
     assert left.any()
