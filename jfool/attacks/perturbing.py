@@ -55,10 +55,11 @@ class Perturbing(Composed):
         check_num_classes(self.num_classes)
         check_part("objective", self.objective, Objective, "jfool.LogConfidence()")
         self.search.check()
-        if np.shape(getattr(jobs, "image", None))[1:] != self.image_shape:
+        image: Any = getattr(jobs, "image", None)
+        if np.shape(image)[1:] != self.image_shape:
             raise ValueError(
                 f"jobs.image: expected floats {['N', *self.image_shape]}, "
-                f"got shape {list(np.shape(getattr(jobs, 'image', None)))}"
+                f"got shape {list(np.shape(image))}"
             )
         check_classes(jobs, self.objective.targeted, self.num_classes)
         if self.constraint is None:

@@ -93,7 +93,7 @@ def test_an_attack_goes_the_right_way_where_single_draws_often_go_the_wrong_way(
     def gain(num_samples: int) -> np.ndarray:
         averaged = jfool.Averaged(LINEAR, contrast, num_samples)
         options = {"num_steps": 1, "keep": "last", "num_draws": 1, "chunk": None}
-        result = jfool.run(jax.random.key(0), attack, averaged, jobs, **options)
+        result = jfool.run(jax.random.key(1), attack, averaged, jobs, **options)
         moved = of_model(result.images) - of_model(jobs.image)
         return moved[np.arange(20), target]
 

@@ -13,7 +13,7 @@ from jfool.constraints import L2, Linf
 from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, photos, relu, weights
 
 INNER = 0.3 + 0.4 * photos(8, seed=2)
-FLAT = Linear(weights(5))
+FLAT = Linear(weights(5) * np.array([0.25, 0.5, 1, 2], np.float32))
 NET = relu(6, scale=2.0)
 NORMS = {"L2": (L2(), 2), "Linf": (Linf(), 1)}  # with the dual norm
 
@@ -33,6 +33,7 @@ def test_on_a_linear_model_it_ends_at_the_nearest_boundary_and_the_overshoot(nam
     images, labels = INNER, predicted(FLAT, INNER)
     result = run(jfool.DeepFool(SHAPE, NUM_CLASSES, norm=norm), FLAT, images, labels)
     logits = images.reshape(8, -1).astype(np.float64) @ FLAT.weights
+    nearest_is_second = []
     for i, label in enumerate(labels):
         others = np.delete(np.arange(NUM_CLASSES), label)
         slopes = FLAT.weights[:, others].astype(float) - FLAT.weights[:, [label]]
@@ -40,6 +41,8 @@ def test_on_a_linear_model_it_ends_at_the_nearest_boundary_and_the_overshoot(nam
         wanted = 1.02 * far.min()
         assert result.distances[name.lower()][i] == pytest.approx(wanted, rel=2e-4)
         assert result.prediction[i] == others[far.argmin()]
+        nearest_is_second.append(far.argmin() == logits[i, others].argmax())
+    assert not all(nearest_is_second)
     assert result.success.all()
     np.testing.assert_array_equal(result.num_gradients, 2 * (NUM_CLASSES - 1))
     np.testing.assert_array_equal(result.num_queries, 0)

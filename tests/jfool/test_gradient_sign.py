@@ -117,7 +117,8 @@ def test_in_l2_and_l1_the_margin_changes_by_epsilon_times_the_dual_norm(
 
 EPSILON = np.float32(0.1)
 IMAGES = photos(5, seed=4)
-ON_NET = jobs(IMAGES, EPSILON, label=predicted(IMAGES))
+LABELED = predicted(IMAGES)
+ON_NET = jobs(IMAGES, EPSILON, label=LABELED)
 
 
 def test_fgsm_is_one_step_of_bim_and_of_pgd_without_a_random_start():
@@ -374,7 +375,7 @@ BAD = {
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: type(attack).__name__)
 @pytest.mark.parametrize(("given", "error", "message"), BAD.values(), ids=BAD.keys())
 def test_jobs_that_cannot_work_are_refused_in_one_sentence(attack, given, error, message):
-    good = dataclasses.replace(ON_NET, target=(ON_NET.label + 1) % NUM_CLASSES)
+    good = dataclasses.replace(ON_NET, target=(LABELED + 1) % NUM_CLASSES)
     bad = dataclasses.replace(good, **given)
     with pytest.raises(error, match=message) as refusal:
         run(attack, NET, bad, 1, keep="fittest")
