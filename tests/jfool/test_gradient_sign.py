@@ -4,24 +4,19 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jfool
-from jfool.base import pytree, static
 from jfool.constraints import L1, L2
 from tests.jfool.helpers import (
     NUM_CLASSES,
     SHAPE,
     Linear,
-    Tally,
-    Traced,
     assert_same,
     photos,
     relu,
     softmax,
-    unchecked,
     weights,
 )
 
@@ -259,154 +254,3 @@ def test_several_radii_are_one_axis_of_a_grid():
     np.testing.assert_array_equal(grid.image[:, 0, 0, 0], np.repeat(IMAGES[:2, 0, 0, 0], 3))
     far = np.asarray(result.distances["linf"]).reshape(2, 3)
     np.testing.assert_allclose(far, np.tile(radii, (2, 1)), rtol=1e-6)
-
-
-# --- restarts ------------------------------------------------------------------------------------
-
-
-@pytree
-class OneStart:
-    """The restart of one number alone."""
-
-    attack: Any
-    number: Any
-    num_restarts: int = static()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.attack, name)
-
-    def init(self, key, job):
-        return self.attack.init(jax.random.split(key, self.num_restarts)[self.number], job)
-
-
-def test_of_several_starts_the_fittest_answer_counts_and_all_images():
-    attack = jfool.PGD(SHAPE, NUM_CLASSES, step_size=0.02)
-    options = {"num_steps": 2, "keep": "fittest", "history": True}
-    union = run(jfool.Restarts(attack, 3), NET, ON_NET, **options)
-    alone = [run(OneStart(attack, i, 3), NET, ON_NET, **options) for i in range(3)]
-    fitness = np.stack([each.history.fitness[:, -1] for each in alone])
-    best = fitness.argmax(0)
-    assert len(set(best)) > 1
-    images = np.stack([each.images for each in alone])
-    np.testing.assert_allclose(union.images, images[best, np.arange(5)], rtol=0, atol=1e-6)
-    np.testing.assert_array_equal(union.num_gradients, 3 * 3)
-    success = np.stack([each.success for each in alone])
-    assert (np.asarray(union.success) >= success.any(0)).all()
-
-
-def test_one_restart_from_the_image_is_the_attack_itself():
-    attack = jfool.PGD(SHAPE, NUM_CLASSES, random_start=False)
-    one = run(jfool.Restarts(attack, 1), NET, ON_NET, 2, keep="fittest")
-    plain = run(attack, NET, ON_NET, 2, keep="fittest")
-    assert_same(one, plain)
-
-
-# --- the bare attack -----------------------------------------------------------------------------
-
-
-def test_perturb_gives_the_last_images_of_run_wherever_it_is_traced():
-    attack = jfool.PGD(SHAPE, NUM_CLASSES, step_size=0.03)
-    wanted = run(attack, NET, ON_NET, 4).images
-
-    def images(key, model, jobs):
-        return jfool.perturb(key, attack, model, jobs, num_steps=4)
-
-    key, given = jax.random.key(KEY), jax.tree.map(jnp.asarray, ON_NET)
-    with unchecked():
-        np.testing.assert_array_equal(images(jax.random.clone(key), NET, given), wanted)
-        compiled = jax.jit(images)(jax.random.clone(key), NET, given)
-        np.testing.assert_array_equal(compiled, wanted)
-
-        def step(_, key):
-            return None, images(key, NET, given)
-
-        keys = jnp.stack([jax.random.key(KEY), jax.random.key(8)])
-        scanned = jax.jit(lambda keys: jax.lax.scan(step, None, keys)[1])(jax.random.clone(keys))
-        side_by_side = jax.jit(jax.vmap(images, (0, None, None)))(keys, NET, given)
-    np.testing.assert_array_equal(scanned[0], wanted)
-    np.testing.assert_allclose(side_by_side, scanned, rtol=0, atol=1e-6)
-    assert (scanned[1] != scanned[0]).any()
-
-
-@pytest.mark.parametrize("bare", [True, False], ids=["perturb", "run"])
-def test_one_trace_serves_new_numbers(bare):
-    tally = Tally()
-
-    def attacked(epsilon, step_size, mu, seed):
-        attack = jfool.MIFGSM(SHAPE, 2, momentum=mu, relative_step_size=step_size)
-        model = Traced(Linear(jnp.asarray(weights(seed, SHAPE, 2))), tally)
-        on_two = jax.tree.map(jnp.asarray, jobs(photos(3, seed), epsilon, label=np.zeros(3, int)))
-        return one(jax.random.key(seed), attack, model, on_two)
-
-    def plain(key, attack, model, on_two):
-        if bare:
-            return jfool.perturb(key, attack, model, on_two, num_steps=2)
-        return jfool.run(key, attack, model, on_two, num_steps=2).images
-
-    one = jax.jit(plain) if bare else plain
-    first = attacked(0.1, 0.5, 1.0, 0)
-    assert tally.traces > 0
-    tally.forget()
-    second = attacked(0.2, np.float32(0.3), 0.5, 1)
-    assert tally.traces == 0
-    assert (first != second).any()
-
-
-# --- what is refused -----------------------------------------------------------------------------
-
-BYTES = (255 * IMAGES).astype(np.uint8)
-ATTACKS = [
-    jfool.FGSM(SHAPE, NUM_CLASSES),
-    jfool.DeepFool(SHAPE, NUM_CLASSES),
-    jfool.HotCold(SHAPE, NUM_CLASSES),
-    jfool.Restarts(jfool.PGD(SHAPE, NUM_CLASSES), 2),
-]
-BAD = {
-    "bytes": ({"image": BYTES}, TypeError, r"jobs\.image: .*uint8 \(divide 8-bit by 255\)"),
-    "values up to 255": ({"image": 255 * IMAGES}, ValueError, r"jobs\.image: .*in \[0, 1\]"),
-    "another size": ({"image": IMAGES[:, 1:]}, ValueError, r"jobs\.image: .*\[5, 3, 5, 3\]"),
-    "no label": ({"label": None, "target": None}, TypeError, r"jobs\.(label|target): .*got none"),
-    "a label too far": ({"label": np.full(5, 4)}, ValueError, r"jobs\.label: .*0 to 3"),
-}
-
-
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: type(attack).__name__)
-@pytest.mark.parametrize(("given", "error", "message"), BAD.values(), ids=BAD.keys())
-def test_jobs_that_cannot_work_are_refused_in_one_sentence(attack, given, error, message):
-    good = dataclasses.replace(ON_NET, target=(LABELED + 1) % NUM_CLASSES)
-    bad = dataclasses.replace(good, **given)
-    with pytest.raises(error, match=message) as refusal:
-        run(attack, NET, bad, 1, keep="fittest")
-    assert len(str(refusal.value).splitlines()) == 1
-
-
-def test_gray_levels_are_refused_also_by_perturb_inside_a_jit():
-    levels = dataclasses.replace(ON_NET, epsilon=np.full(5, 8.0, np.float32))
-    attack = jfool.FGSM(SHAPE, NUM_CLASSES)
-    with pytest.raises(ValueError, match=r"jobs\.epsilon: .*got 8\.0 \(divide by 255\)"):
-        run(attack, NET, levels, 1)
-
-    def images(images):
-        given = dataclasses.replace(ON_NET, image=images)
-        return jfool.perturb(jax.random.key(0), attack, NET, given, num_steps=1)
-
-    with unchecked(), pytest.raises(TypeError, match=r"jobs\.image: .*uint8"):
-        jax.eval_shape(images, BYTES)
-
-
-@pytest.mark.parametrize(
-    ("search", "message"),
-    [
-        (jfool.BIM(SHAPE, 2, step_size=0.0), "step_size: expected a positive number"),
-        (jfool.BIM(SHAPE, 2, step_size=np.nan), "step_size: expected a positive number"),
-        (jfool.MIFGSM(SHAPE, 2, momentum=-0.1), "momentum: expected None or a number"),
-        (jfool.DeepFool(SHAPE, 2, overshoot=-0.1), "overshoot: expected a number of at least 0"),
-        (jfool.Restarts(jfool.BIM(SHAPE, 2), 0), "num_restarts: expected a whole number"),
-    ],
-    ids=lambda given: type(given).__name__,
-)
-def test_settings_that_cannot_work_are_refused(search, message):
-    with pytest.raises(ValueError, match=message):
-        run(search, TWO, jobs(INNER, 0.1, label=LABELS), 1, keep="fittest")
