@@ -31,6 +31,7 @@ from jfool.composition import Composition
 from jfool.constraints import L0, L1, L2, Linf
 from jfool.counting import counted
 from jfool.criteria import confident, misclassified, suppressed
+from jfool.defenses import Averaged, straight_through
 from jfool.encodings import (
     CPPN,
     BoundedMutation,
@@ -78,6 +79,7 @@ __all__ = [
     "AtMost",
     "Attack",
     "AttackResult",
+    "Averaged",
     "BoundedMutation",
     "Candidate",
     "Composition",
@@ -127,6 +129,7 @@ __all__ = [
     "perturb",
     "read_sweep",
     "run",
+    "straight_through",
     "suppressed",
     "sweep",
     "wrap",

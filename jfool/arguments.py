@@ -14,6 +14,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jfool.base import KEY_TYPE, reference_class
+from jfool.evaluate import is_stochastic
 from jfool.rows import Rows
 
 
@@ -221,7 +222,9 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
     batch = 2
     images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
     try:
-        logits = jax.eval_shape(_call, model, images)
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), batch))
+        given = (images, keys) if is_stochastic(model) else (images,)
+        logits = jax.eval_shape(_call, model, *given)
     except Exception as error:
         raise ValueError(
             f"model: expected it to take images {[batch, *image_shape]}, got {_first_line(error)}"
@@ -265,8 +268,8 @@ def in_training_mode(model: Any, name: str = "model") -> str | None:
     return visit(model, name)
 
 
-def _call(model: Any, images: Any) -> Any:
-    return model(images)
+def _call(model: Any, *given: Any) -> Any:
+    return model(*given)
 
 
 @jax.jit

@@ -29,9 +29,11 @@ def confidence(
 
 
 def fooled(logits: Float[Array, " K"], reference: ClassIndex, targeted: bool) -> Truth:
-    """Whether the prediction is the target, or untargeted, is not the true class."""
-    predicted = prediction(logits)
-    return jnp.where(targeted, predicted == reference, (predicted != reference) & (predicted >= 0))
+    """Whether the target has the largest logit, or untargeted, another class has a larger one than
+    the true class. A tie is not enough: which of equals is predicted is no merit of the attack."""
+    others = jnp.where(jnp.arange(logits.shape[-1]) == reference, -jnp.inf, logits).max()
+    own = logits[reference]
+    return ~broken(logits)[0] & jnp.where(targeted, own > others, own < others)
 
 
 def misclassified() -> Criterion:

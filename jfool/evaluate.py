@@ -52,7 +52,8 @@ class Evaluate:
 
     Attributes:
       model: `images [B, H, W, C] -> logits [B, K]`, any callable pytree. If its attribute
-        `stochastic` is True it is called `model(images, keys [B])`.
+        `stochastic` is True it is called `model(images, keys [B])`. If it draws each image
+        `num_samples` times, as `jfool.Averaged` does, each counts.
       live: `[]` bool; False once the lane's job is finished: then nothing is wanted.
       key: of the draws of a stochastic model: row i draws from `fold_in(key, i)`.
       chunk: images per model call, over all lanes together; None for all at once.
@@ -185,9 +186,12 @@ class Evaluate:
             key = jax.random.key_data(self.key)
         all_wanted = self.live is True and when is True
         wanted = None if all_wanted else jnp.logical_and(self.live, when)
-        return in_batches(
-            self.model, show, parts, job, genotypes, wanted, key, first, chunk=self.chunk
+        samples = getattr(self.model, "num_samples", 1)
+        chunk = None if self.chunk is None else max(self.chunk // samples, 1)
+        read, count = in_batches(
+            self.model, show, parts, job, genotypes, wanted, key, first, chunk=chunk
         )
+        return read, samples * count
 
 
 def is_stochastic(model: Any) -> bool:

@@ -24,9 +24,9 @@ class AttackResult:
         NaN if the logits are NaN.
       prediction: `[N]`, the predicted class; -1 if the confidence is NaN.
       success: `[N]`. Targeted: the target is predicted, and `until`, if given, holds.
-        Untargeted: the prediction is not the label, and that of the image before the attack was.
-        In either case the image is inside the attack's constraint, if it has one.
-        NaN logits never succeed.
+        Untargeted: a logit is larger than the label's, whose class was predicted for the image
+        before the attack. In either case the image is inside the attack's constraint, if it has
+        one. Neither a tie of logits nor NaN ever succeeds.
       success_rate: `[N]`, of a stochastic model the share of draws in which this holds; `success`
         is more than half, the confidence a mean, the prediction the most frequent one. Of any other
         model it is 0 or 1.

@@ -20,9 +20,10 @@ class DeepFool(Perturbing):
       x <- clip(x0 + 1.02 * sum of all r)
 
     It stops by itself where the prediction changes; the authors allow 50 steps. The original leaves
-    the box [0, 1]; here each image is clipped to it, so the answer is an image. The class to leave
-    is `job.label`, in the original the prediction for the image, which is the same for all images
-    that are not wrong already. Each step takes `num_candidates` gradients.
+    the box [0, 1]; here each image is clipped to it, and w_l is 0 where x is at the end of the box
+    to which it points: clipped steps alone would never cross the boundary. The class to leave is
+    `job.label`, in the original the prediction for the image, which is the same for all images that
+    are not wrong already. Each step takes `num_candidates` gradients.
 
     Attributes:
       image_shape: (H, W, C) of the model's input.

@@ -12,6 +12,7 @@ from jfool.arguments import check_classes, check_image_shape, check_num_classes,
 from jfool.base import Candidate, Images, Model, pytree
 from jfool.composition import Composed
 from jfool.constraints import Constraint
+from jfool.constraints.checks import check_image
 from jfool.encodings.pixels import Pixels
 from jfool.objectives import LogConfidence, Objective, Untargeted
 
@@ -54,13 +55,15 @@ class Perturbing(Composed):
         check_num_classes(self.num_classes)
         check_part("objective", self.objective, Objective, "jfool.LogConfidence()")
         self.search.check()
-        if np.shape(getattr(jobs, "image", None))[1:] != self.image_shape:
+        image: Any = getattr(jobs, "image", None)
+        if np.shape(image)[1:] != self.image_shape:
             raise ValueError(
                 f"jobs.image: expected floats {['N', *self.image_shape]}, "
-                f"got shape {list(np.shape(getattr(jobs, 'image', None)))}"
+                f"got shape {list(np.shape(image))}"
             )
         check_classes(jobs, self.objective.targeted, self.num_classes)
         if self.constraint is None:
+            check_image(jobs)
             return
         if isinstance(self.constraint, type) or not isinstance(self.constraint, Constraint):
             raise TypeError(
@@ -69,7 +72,7 @@ class Perturbing(Composed):
         self.constraint.check(jobs)
 
 
-def least_likely(model: Model, images: Images) -> Int[np.ndarray, " N"]:
+def least_likely(model: Model, images: ArrayLike) -> Int[np.ndarray, " N"]:
     """The class that the model gives the least probability, for each image: the target of the
     iterative least-likely class method. (Kurakin, Goodfellow & Bengio, 2017)
 

@@ -9,11 +9,7 @@ from jfool.arguments import check_in_box, is_kind, known, values_of
 
 def check_image(jobs: Any) -> None:
     """Raises TypeError or ValueError unless `jobs.image` is `[N, H, W, C]` floats in [0, 1]."""
-    if missing := [name for name in ("image", "epsilon") if getattr(jobs, name, None) is None]:
-        raise TypeError(
-            "jobs: expected image (the center) and epsilon (the radius), "
-            f"got {type(jobs).__name__} without {missing[0]}"
-        )
+    _check_present(jobs, "image")
     images = known(jobs.image)
     if images.ndim != 4:
         got = list(images.shape)
@@ -31,6 +27,7 @@ def check_radius(jobs: Any, *, largest: float = np.inf, whole: bool = False) -> 
       largest: the most that makes sense in image units.
       whole: only whole numbers.
     """
+    _check_present(jobs, "epsilon")
     radii = known(jobs.epsilon)
     number = is_kind(radii, np.floating) or is_kind(radii, np.integer)
     if radii.ndim != 1 or not number:
@@ -58,4 +55,12 @@ def check_radius(jobs: Any, *, largest: float = np.inf, whole: bool = False) -> 
         raise ValueError(
             "jobs.epsilon: expected a radius in image units (8 gray levels are 8/255), "
             f"got {values.max()} (divide by 255)"
+        )
+
+
+def _check_present(jobs: Any, name: str) -> None:
+    if getattr(jobs, name, None) is None:
+        raise TypeError(
+            "jobs: expected image (the center) and epsilon (the radius), "
+            f"got {type(jobs).__name__} without {name}"
         )

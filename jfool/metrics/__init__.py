@@ -1,7 +1,8 @@
 """Numbers that describe attacks and their images: rates with intervals, rankings, distances."""
 
+from jfool.metrics.attack_rates import attack_rates
 from jfool.metrics.ranking import auroc
-from jfool.metrics.rates import Rate, attack_rates, wilson
+from jfool.metrics.rates import Rate, wilson
 from jfool.metrics.variation import total_variation
 
 __all__ = ["Rate", "attack_rates", "auroc", "total_variation", "wilson"]

@@ -86,7 +86,7 @@ class MinimalStep:
         ) -> tuple[LineState, Array]:
             """To the first of rising lengths that fools the model; the one before it failed."""
             state, failed = now
-            images = jnp.clip(image + lengths[:, None, None, None] * direction, 0, 1)
+            images = jnp.clip(image[None] + lengths[:, None, None, None] * direction[None], 0, 1)
             logits = evaluate(task.encoding, task.job, images, when=when)
             fools = jax.vmap(lambda row: criteria.fooled(row, reference, targeted))(logits)
             first = jnp.argmax(fools)

@@ -1,4 +1,8 @@
-"""Steps to the nearest boundary of the linearized model, as DeepFool takes them."""
+"""Steps to the nearest boundary of the linearized model, as DeepFool takes them.
+
+Inside the box: where an entry is at 0 or 1 already, a step does not go further. With steps that are
+merely clipped, each would close a part of the gap, and the boundary would never be crossed.
+"""
 
 from typing import Any
 
@@ -19,7 +23,7 @@ from jfool.objectives import Margin
 class BoundaryState:
     """
     image: `[H, W, C]`, to be shown next; the answer, once it is misclassified.
-    perturbation: `[H, W, C]`, the sum of all steps so far, without overshoot.
+    perturbation: `[H, W, C]`, the sum of all steps so far inside the box, without overshoot.
     fooled: `[]` bool, whether the model misclassifies the image; then nothing changes any more.
     fitness, logits: `[]`, `[K]`, of the image that was shown last.
     """
@@ -82,6 +86,8 @@ class NearestBoundary:
             task.encoding, rows, job, image[None], when=going
         )
         logits, gradients = logits[0].astype(jnp.float32), jnp.nan_to_num(gradients[0])
+        free = ((gradients > 0) & (image < 1)[None]) | ((gradients < 0) & (image > 0)[None])
+        gradients = jnp.where(free, gradients, 0)
         values = rows(logits, job) @ logits  # [M], negative while the label wins
         directions = jax.vmap(lambda gradient: self.norm.direction(job, image, gradient))(gradients)
         slopes = (gradients * directions).sum((1, 2, 3))  # of a step of length 1
@@ -91,8 +97,10 @@ class NearestBoundary:
 
         now_fooled = fooled(logits, job.label, False)
         moves = going & ~now_fooled
-        perturbation = state.perturbation + jnp.where(moves, length, 0) * directions[nearest]
-        end = jnp.asarray(job.image, jnp.float32) + (1 + self.overshoot) * perturbation
+        start = jnp.asarray(job.image, jnp.float32)
+        moved = state.perturbation + jnp.where(moves, length, 0) * directions[nearest]
+        perturbation = jnp.clip(moved, -start, 1 - start)
+        end = start + (1 + self.overshoot) * perturbation
         stepped = BoundaryState(
             image=jnp.where(moves, jnp.clip(end, 0, 1), image),
             perturbation=perturbation,

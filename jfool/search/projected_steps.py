@@ -7,6 +7,8 @@
 FGSM, BIM, PGD and MI-FGSM are this with other numbers.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -102,7 +104,7 @@ class ProjectedSteps:
         if mu is not None and not is_number(mu, least=0):
             raise ValueError(f"momentum: expected None or a number of at least 0, got {mu!r}")
 
-    def _step_size(self, job: object) -> Array:
+    def _step_size(self, job: Any) -> Array:
         size = jnp.asarray(self.step_size, jnp.float32)
         return size * jnp.asarray(job.epsilon, jnp.float32) if self.relative else size
 

@@ -53,6 +53,33 @@ class FixedOrder:
 
 
 @pytree
+class Relu:
+    """One hidden layer: logits are `relu(images @ first) @ second`."""
+
+    first: Any
+    second: Any
+
+    def __call__(self, images: Array) -> Array:
+        return jax.nn.relu(images.reshape(len(images), -1) @ self.first) @ self.second
+
+    def by_hand(self, image: Any) -> tuple[np.ndarray, np.ndarray]:
+        """In float64, of one image: logits `[K]`, and the gradient of each, `[K, H, W, C]`."""
+        first, second = np.asarray(self.first, float), np.asarray(self.second, float)
+        hidden = np.asarray(image, float).ravel() @ first
+        gradients = (first * (hidden > 0)) @ second
+        return np.maximum(hidden, 0) @ second, gradients.T.reshape(-1, *np.shape(image))
+
+
+def relu(seed: int = 0, num_classes: int = NUM_CLASSES, scale: float = 1.0) -> Relu:
+    """Random weights; of the hidden units, about half are on."""
+    rng = np.random.default_rng(seed)
+    size, width = int(np.prod(SHAPE)), 24
+    first = rng.normal(size=(size, width)) / np.sqrt(size)
+    second = rng.normal(size=(width, num_classes)) * scale
+    return Relu(jnp.asarray(first, jnp.float32), jnp.asarray(second, jnp.float32))
+
+
+@pytree
 class Poisonable:
     """A model whose logits are all NaN while `health`, a finite weight, is negative."""
 

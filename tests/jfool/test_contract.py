@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import jfool
+from jfool.attacks.hot_cold import HotColdDirection
 from jfool.base import Attack, Criterion, reference_class
 from jfool.result import AttackResult
+from jfool.search.minimal_step import MinimalStep
 from tests.jfool.helpers import (
     NUM_CLASSES,
     POPULATION,
@@ -28,6 +30,7 @@ from tests.jfool.helpers import (
 )
 
 NUM_STEPS = 15
+EPSILON = 16 / 255
 K = np.array([1, 2, 3, 2])
 MAX_K = 3
 WEIGHTS = weights(5)
@@ -45,9 +48,11 @@ class Row:
       base: `[4, C]` or `[4, H, W, C]`, where the jobs start.
       jobs: of classes `[4]`, `base`, and whether the classes are to be reached.
       aims: whether it is targeted, in all its forms.
-      per_step: images shown in a step, those differentiated included.
+      per_step: images and gradients counted in a step.
+      gradients_per_image: how many a step takes of each image that it differentiates.
       draws: whether it draws at random.
       sparse: whether the jobs' k bounds what is altered.
+      minimal: whether it ends just beyond the boundary, where nothing is confident.
     """
 
     make: Callable[[jfool.objectives.Objective], Attack]
@@ -57,8 +62,10 @@ class Row:
     )
     aims: tuple[bool, ...] = (True, False)
     per_step: int = POPULATION
+    gradients_per_image: int = 1
     draws: bool = True
     sparse: bool = True
+    minimal: bool = False
 
 
 def colors() -> np.ndarray:
@@ -78,7 +85,57 @@ def archives(target: np.ndarray, base: np.ndarray, _: bool) -> jfool.EvolutionJo
     return jfool.EvolutionJob(np.stack([target, (target + 1) % NUM_CLASSES], axis=1))
 
 
+def perturbations(classes: np.ndarray, base: np.ndarray, targeted: bool) -> jfool.PerturbationJob:
+    epsilon = np.full(4, EPSILON, np.float32)
+    return jfool.PerturbationJob(base, epsilon, **{"target" if targeted else "label": classes})
+
+
+def minimal(classes: np.ndarray, base: np.ndarray, targeted: bool) -> jfool.PerturbationJob:
+    """Without a radius; with the label beside the target, which is the class after it."""
+    label = (classes - 1) % NUM_CLASSES if targeted else classes
+    return jfool.PerturbationJob(base, None, label, classes if targeted else None)
+
+
+def perturbing(make: Callable[..., Attack], **options: Any) -> Row:
+    """The row of an attack on 8-bit images by steps of one gradient."""
+    base = (photos(4, seed=8) * 255).round() / 255
+    options = {"per_step": 1, "sparse": False, "draws": False, **options}
+    return Row(make, base, **{"jobs": perturbations, **options})
+
+
 TABLE = {
+    "BIM": perturbing(
+        lambda objective: jfool.BIM(SHAPE, NUM_CLASSES, step_size=2 / 255, objective=objective)
+    ),
+    "DeepFool": perturbing(
+        lambda _: jfool.DeepFool(SHAPE, NUM_CLASSES),
+        jobs=minimal,
+        aims=(False,),
+        per_step=3,
+        gradients_per_image=3,
+        minimal=True,
+    ),
+    "FGSM": perturbing(lambda objective: jfool.FGSM(SHAPE, NUM_CLASSES, objective=objective)),
+    "HotCold": perturbing(
+        lambda _: jfool.HotCold(
+            SHAPE,
+            NUM_CLASSES,
+            search=MinimalStep(HotColdDirection(), num_points=POPULATION, num_rounds=2),
+        ),
+        jobs=minimal,
+        aims=(True,),
+        per_step=1 + 2 * POPULATION,
+        minimal=True,
+    ),
+    "MIFGSM": perturbing(lambda objective: jfool.MIFGSM(SHAPE, NUM_CLASSES, objective=objective)),
+    "PGD": perturbing(
+        lambda objective: jfool.PGD(SHAPE, NUM_CLASSES, objective=objective), draws=True
+    ),
+    "Restarts": perturbing(
+        lambda objective: jfool.Restarts(jfool.PGD(SHAPE, NUM_CLASSES, objective=objective), 3),
+        per_step=3,
+        draws=True,
+    ),
     "EvolvedFooling": Row(
         lambda objective: jfool.EvolvedFooling(
             jfool.DirectPixels(SHAPE, "rgb", mutation=jfool.PolynomialMutation(0.3, 5.0)),
@@ -172,8 +229,13 @@ class Case:
             self.jobs,
             num_steps=num_steps,
             until=self.until,
-            chunk=self.row.per_step,
+            chunk=self.attack.images_at_once,
         )
+
+    def shown(self, result: AttackResult) -> int:
+        """Images that the search showed to the model, over all jobs."""
+        images = result.num_gradients // self.row.gradients_per_image
+        return int((result.num_queries + images).sum())
 
     @property
     def classes(self) -> np.ndarray:
@@ -187,7 +249,19 @@ class Case:
         if not self.attack.targeted:
             return prediction, probability.max(-1), prediction != classes
         confidence = np.take_along_axis(probability, classes[..., None], -1)[..., 0]
-        return prediction, confidence, (prediction == classes) & (confidence >= 0.8)
+        asked = 0 if self.row.minimal else 0.8
+        return prediction, confidence, (prediction == classes) & (confidence >= asked)
+
+    def rounded(self, images: np.ndarray) -> np.ndarray:
+        """In 8 bits; where that would leave the radius, one gray level nearer to the start."""
+        numbers = images.astype(float) * 255
+        nearest = np.round(numbers)
+        if getattr(self.attack, "constraint", None) is not None:
+            start = self.jobs.image.astype(float) * 255
+            inward = np.where(numbers > start, np.floor(numbers + 1e-3), np.ceil(numbers - 1e-3))
+            leaves = np.abs(nearest - start) > 255 * EPSILON + 1e-3
+            nearest = np.where(leaves, inward, nearest)
+        return nearest.astype(np.uint8) / np.float32(255)
 
 
 @pytest.fixture(
@@ -202,7 +276,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     images = np.stack([np.broadcast_to(base, SHAPE) for base in row.base])
     predicted = (images.reshape(4, -1) @ WEIGHTS).argmax(1)
     classes = (predicted + 1) % NUM_CLASSES if targeted else predicted
-    return Case(row, attack, row.jobs(classes, row.base, targeted), UNTIL[targeted], Tally())
+    until = jfool.misclassified() if row.minimal else UNTIL[targeted]
+    return Case(row, attack, row.jobs(classes, row.base, targeted), until, Tally())
 
 
 @pytest.fixture(scope="module")
@@ -210,8 +285,8 @@ def result(case: Case) -> AttackResult:
     return case.run()
 
 
-def shown(result: AttackResult) -> np.ndarray:
-    """Images that the search showed to the model."""
+def counted(result: AttackResult) -> np.ndarray:
+    """Images and gradients of each job."""
     return np.asarray(result.num_queries + result.num_gradients)
 
 
@@ -231,6 +306,15 @@ def test_at_most_k_pixels_differ_from_the_base(case, result):
     assert (K < MAX_K).any()
 
 
+def test_images_are_inside_the_radius_and_as_far_as_the_result_says(case, result):
+    if getattr(case.attack, "constraint", None) is None:
+        return
+    far = np.abs(np.asarray(result.images, float) - case.jobs.image).reshape(4, -1).max(1)
+    assert (far <= np.float32(EPSILON)).all()
+    assert far.max() > 0.5 * EPSILON
+    np.testing.assert_allclose(result.distances["linf"], far, rtol=1e-6)
+
+
 def test_the_truths_are_those_of_the_model_on_the_images(case, result):
     prediction, confidence, success = case.by_hand(np.asarray(result.images))
     np.testing.assert_array_equal(result.prediction, prediction)
@@ -240,7 +324,7 @@ def test_the_truths_are_those_of_the_model_on_the_images(case, result):
 
 
 def test_the_truths_in_8_bits_are_those_of_the_rounded_images(case, result):
-    rounded = np.round(np.asarray(result.images) * 255).astype(np.uint8) / np.float32(255)
+    rounded = case.rounded(np.asarray(result.images))
     _, confidence, success = case.by_hand(rounded)
     np.testing.assert_array_equal(result.success_uint8, success)
     np.testing.assert_allclose(result.confidence_uint8, confidence, rtol=1e-3, atol=1e-6)
@@ -255,21 +339,23 @@ def test_nan_logits_never_succeed(case):
 
 
 def test_queries_are_the_images_that_the_model_saw(case):
-    seen, counted = [], []
+    seen, told = [], []
     for num_steps in (0, 1, NUM_STEPS):
         case.tally.forget()
-        counted.append(int(shown(case.run(num_steps=num_steps)).sum()))
+        result = case.run(num_steps=num_steps)
+        told.append(case.shown(result))
         seen.append(case.tally.num_images)
-    rechecks = seen[0] - counted[0]
-    answers = 2 * case.classes.size  # the final images and their roundings
-    assert answers <= rechecks <= max(answers, case.row.per_step)
-    np.testing.assert_array_equal(np.subtract(seen, rechecks), counted)
-    assert counted[0] == 4 * case.row.per_step
+    rechecks = seen[0] - told[0]
+    # The final images, their roundings, and what they were made of; the last call is padded.
+    answers = 2 * case.classes.size + (0 if result.distances is None else 4)
+    assert answers <= rechecks < answers + case.attack.images_at_once
+    np.testing.assert_array_equal(np.subtract(seen, rechecks), told)
+    np.testing.assert_array_equal(counted(case.run(num_steps=0)), case.row.per_step)
 
 
 def test_jobs_that_stop_no_longer_query(case, result):
     assert result.stopped.any()
-    np.testing.assert_array_equal(shown(result), case.row.per_step * (result.num_steps + 1))
+    np.testing.assert_array_equal(counted(result), case.row.per_step * (result.num_steps + 1))
     assert (np.asarray(result.num_steps)[np.asarray(result.stopped)] < NUM_STEPS).any()
 
 
@@ -285,7 +371,7 @@ def test_another_key_gives_other_draws(case, result):
 def test_zero_steps_judge_the_start(case):
     result = case.run(num_steps=0)
     np.testing.assert_array_equal(result.num_steps, 0)
-    np.testing.assert_array_equal(shown(result), case.row.per_step)
+    np.testing.assert_array_equal(counted(result), case.row.per_step)
     np.testing.assert_array_equal(result.prediction, case.by_hand(np.asarray(result.images))[0])
 
 

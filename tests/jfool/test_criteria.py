@@ -83,3 +83,16 @@ def test_nan_logits_never_count(label, targeted):
 def test_thresholds_are_probabilities(criterion, threshold):
     with pytest.raises(ValueError, match="threshold: expected a probability"):
         criterion(threshold)
+
+
+TIE = jnp.array([2.0, 2.0, 1.0, -jnp.inf], jnp.float32)
+
+
+@pytest.mark.parametrize("criterion", [criteria.fooled, jfool.misclassified()])
+def test_of_equal_logits_none_is_reached_and_none_is_left(criterion):
+    for reference in (0, 1):
+        assert not criterion(TIE, jnp.int32(reference), True)
+        assert not criterion(TIE, jnp.int32(reference), False)
+    for reference in (2, 3):  # whichever of the other two is predicted
+        assert not criterion(TIE, jnp.int32(reference), True)
+        assert criterion(TIE, jnp.int32(reference), False)

@@ -1,0 +1,58 @@
+"""Accuracy before and after an attack."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jfool.metrics.rates import Rate, wilson
+
+
+def attack_rates(result: Any, labels: Any) -> dict[str, Rate]:
+    """Accuracy before and after an attack, and how often the attack succeeded.
+
+    Args:
+      result: `jfool.AttackResult` of attacks on images with a true class.
+      labels: `[N]`, the true classes.
+    Returns:
+      `clean_accuracy` and `robust_accuracy` over all images: an image that was wrong before the
+      attack is not robust. `success_rate` and `success_rate_uint8` over the images that were right
+      before.
+    Raises:
+      ValueError: there is no label for each image, or the jobs had no image.
+    Example:
+      >>> import jax, jax.numpy as jnp, jfool
+      >>> model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.eye(12)[:, :3])
+      >>> image, labels = jnp.full((2, 2, 2, 3), 0.5), jnp.array([0, 1])
+      >>> jobs = jfool.PerturbationJob(image, jnp.array([0.1, 0.1]), labels)
+      >>> attack = jfool.FGSM((2, 2, 3), 3)
+      >>> result = jfool.run(jax.random.key(0), attack, model, jobs, num_steps=1, keep="last")
+      >>> rates = attack_rates(result, labels)
+      >>> {name: (rate.rate, rate.num_images) for name, rate in rates.items()}
+      ... # doctest: +NORMALIZE_WHITESPACE
+      {'clean_accuracy': (0.5, 2), 'robust_accuracy': (0.0, 2), 'success_rate': (1.0, 1),
+       'success_rate_uint8': (1.0, 1)}
+    """
+    labels = np.asarray(labels)
+    if result.clean_prediction is None:
+        raise ValueError("result: expected attacks on images, got jobs without image or base")
+    clean = np.asarray(result.clean_prediction)
+    if labels.shape != clean.shape:
+        raise ValueError(f"labels: expected {list(clean.shape)}, got {list(labels.shape)}")
+    right = clean == labels
+    found, rounded = (np.asarray(of)[right] for of in (result.success, result.success_uint8))
+    robust = right.copy()
+    robust[right] = ~found
+    return {
+        "clean_accuracy": _rate(right),
+        "robust_accuracy": _rate(robust),
+        "success_rate": _rate(found),
+        "success_rate_uint8": _rate(rounded),
+    }
+
+
+def _rate(holds: np.ndarray) -> Rate:
+    if not len(holds):
+        return Rate(math.nan, 0.0, 1.0, 0)
+    rate = float(holds.mean())
+    return Rate(rate, *wilson(rate, len(holds)), len(holds))
