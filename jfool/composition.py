@@ -20,6 +20,7 @@ class Task:
       encoding, objective, job: of the attack.
       image_shape, num_classes: (H, W, C) and K.
       constraint: where the answer may lie; None for anywhere in [0, 1].
+      penalty: what a gradient search subtracts from the fitness, and how its steps obey it; None.
       start: `start(key, image)`, where a search for one image begins; None for the encoding's own.
       evaluate: shows genotypes to the model; None before the first step.
     """
@@ -30,6 +31,7 @@ class Task:
     image_shape: tuple[int, int, int]
     num_classes: int
     constraint: Any = None
+    penalty: Any = None
     start: Any = None
     evaluate: Any = None
 
@@ -73,7 +75,7 @@ class Search(Protocol):
 
 class Composed:
     """The methods of every attack that has a `search`, an `encoding`, an `objective`,
-    `image_shape` and `num_classes`, and perhaps a `constraint` and a `start`.
+    `image_shape` and `num_classes`, and perhaps a `constraint`, a `penalty` and a `start`.
 
     A named attack is a `pytree` with the settings of its paper as fields; parts may be properties
     made from them.
@@ -92,17 +94,10 @@ class Composed:
 
     def task(self: Any, job: Any, evaluate: Evaluator | None = None) -> Task:
         """What the search is to do for a job."""
-        constraint, start = (getattr(self, name, None) for name in ("constraint", "start"))
-        return Task(
-            self.encoding,
-            self.objective,
-            job,
-            self.image_shape,
-            self.num_classes,
-            constraint,
-            start,
-            evaluate,
-        )
+        names = ("constraint", "penalty", "start")
+        perhaps = {name: getattr(self, name, None) for name in names}
+        sizes = self.image_shape, self.num_classes
+        return Task(self.encoding, self.objective, job, *sizes, **perhaps, evaluate=evaluate)
 
     def init(self: Any, key: PRNGKey, job: Any) -> Any:
         return self.search.init(key, self.task(job))

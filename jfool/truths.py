@@ -98,7 +98,6 @@ class Judge:
         references = reference_class(jobs, attack.targeted)  # [L, *cells]
         num_lanes = len(references)
         constraint = getattr(attack, "constraint", None)
-        constraint = constraint if isinstance(constraint, Constraint) else None
         exact = answers.image.reshape(num_lanes, -1, *attack.image_shape)
         shown = [exact, _rounded(constraint, jobs, exact)]
         classes = references.reshape(num_lanes, -1)

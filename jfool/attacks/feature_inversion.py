@@ -79,10 +79,6 @@ class FeatureInversion(Composed):
         return self.ascent
 
     @property
-    def constraint(self) -> Penalty:
-        return self.penalty
-
-    @property
     def objective(self) -> FeatureMatch:
         return FeatureMatch(self.layer)
 

@@ -106,7 +106,7 @@ class GradientFooling(Composed):
         return self.ascent
 
     @property
-    def constraint(self) -> Penalty:
+    def penalty(self) -> Penalty:
         return self.regularizers
 
     def check(self, jobs: Any) -> None:

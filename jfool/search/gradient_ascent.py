@@ -86,7 +86,7 @@ class GradientAscent:
     def step(self, key: PRNGKey, task: Task, state: AscentState) -> tuple[AscentState, Info]:
         """Evaluates the image, keeps it if it is the best, and takes a step from it."""
         del key
-        image, job, penalty = state.image, task.job, task.constraint
+        image, job, penalty = state.image, task.job, task.penalty
         fitness, gradient, logits = task.gradient(image)
         fitness = fitness - penalty.penalty(job, image)
         better = fitness > state.fitness  # strictly; a NaN never wins

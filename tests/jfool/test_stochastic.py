@@ -96,7 +96,7 @@ def test_perturb_draws_as_run_does():
     with unchecked():
         jobs = jax.tree.map(jnp.asarray, JOBS)
         bare = jfool.perturb(jax.random.key(2), ATTACK, MODEL, jobs, num_steps=2)
-    np.testing.assert_array_equal(bare, wanted)
+    np.testing.assert_allclose(bare, wanted, atol=1e-6)  # another program, other last bits
 
 
 def test_every_row_and_every_iteration_draws_anew():
