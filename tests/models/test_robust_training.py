@@ -75,7 +75,7 @@ def robust_accuracy(dataset, seed, num_epochs, perturb=None):
 
 
 def test_training_against_pgd_makes_a_network_that_resists_it(full_compiler, standard_promotion):
-    """An untrained attack breaks the network of one epoch entirely; three seeds, one may fail."""
+    """Without such training the attack breaks it entirely. One of three seeds may fall short."""
     mnist = load_dataset("mnist")
     assert robust_accuracy(mnist, 0, num_epochs=1) < 0.05
     against_pgd = Partial(pgd, EPSILON, STEPS_PER_EPOCH)
