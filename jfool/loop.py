@@ -124,7 +124,7 @@ class Loop:
             told = nothing_like(lambda *lanes: self._step(*lanes)[1], data, jobs, state, live)
             num = self.settings.num_recorded
             history = jax.tree.map(lambda leaf: jnp.stack([leaf] * num, axis=1), told)
-        return Lanes(
+        lanes = Lanes(
             key=data,
             job=jobs,
             state=state,
@@ -135,6 +135,7 @@ class Loop:
             num_gradients=jnp.zeros(count, jnp.int32),
             history=history,
         )
+        return dataclasses.replace(lanes, live=self._has_budget(lanes))
 
     def advance(self, lanes: Lanes) -> Lanes:
         """Takes one step of every live job."""

@@ -23,7 +23,7 @@ def perturb(
     For training loops: it can be traced anywhere and looks at no values. There is no early stop, no
     evaluation after the last step, no judgement, and one model call a step for all jobs together,
     so a model in training mode (batch statistics) sees whole, unpadded batches. What such a model
-    writes to itself meanwhile is dropped.
+    writes to itself meanwhile is dropped, so its dropout is the same in all steps.
 
     Args:
       key, attack, model, jobs, job_ids: as for `jfool.run`; the model may be in training mode.

@@ -14,6 +14,7 @@ import numpy as np
 import optax
 from flax import nnx
 from jax import lax
+from jax.tree_util import Partial
 
 from models.datasets import Dataset
 from models.network import Network
@@ -21,6 +22,8 @@ from models.recipes import SGD, Adam, CaffeSGD, Recipe
 from models.training_checkpoint import TrainingCheckpoint
 
 OnEpoch = Callable[[int, float, float], None]
+# `perturb(key, model, images [B, H, W, C], labels [B], step []) -> images [B, H, W, C]`
+Perturb = Callable[[jax.Array, Network, jax.Array, jax.Array, jax.Array], jax.Array]
 
 
 def train(
@@ -31,6 +34,7 @@ def train(
     on_epoch: OnEpoch | None = None,
     checkpoint: TrainingCheckpoint | None = None,
     num_epochs: int | None = None,
+    perturb: Perturb | None = None,
 ) -> float:
     """Trains a network in place and leaves it in evaluation mode.
 
@@ -43,6 +47,10 @@ def train(
         batches, and the accuracy on the test split.
       checkpoint: where to save the state after each epoch, and to resume from; None saves nothing.
       num_epochs: train at most this many epochs of the recipe; by default all.
+      perturb: for adversarial training: called in every step, with a key of its own, the model in
+        training mode, the batch and the number of the step, counted from 0. Its images take the
+        place of the batch's; what it writes to the model is dropped. A pytree such as
+        `jax.tree_util.Partial` may have other numbers without another compilation.
     Returns:
       The accuracy on the test split.
     Raises:
@@ -57,6 +65,9 @@ def train(
     optimizer_state = recipe.optimizer.transformation().init(params)
     images, labels = jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)
     key = jax.random.key(seed, impl="threefry2x32")
+    perturb_key = jax.random.fold_in(key, 0)  # epochs count from 1
+    if jax.tree_util.all_leaves([perturb]):  # a bare function
+        perturb = Partial(perturb)
 
     done = 0
     if checkpoint is not None:
@@ -68,8 +79,21 @@ def train(
             continue
         order = jax.random.permutation(jax.random.fold_in(key, epoch), len(images))
         batches = order[: num_steps * recipe.batch_size].reshape(num_steps, recipe.batch_size)
+        draws = None
+        if perturb is not None:
+            steps = jnp.arange(num_steps, dtype=jnp.int32) + sum(lengths[: epoch - 1])
+            draws = jax.vmap(jax.random.fold_in, (None, 0))(perturb_key, steps), steps
         params, rest, optimizer_state, losses = run_epoch(
-            graphdef, recipe.optimizer, params, rest, optimizer_state, images, labels, batches
+            graphdef,
+            recipe.optimizer,
+            params,
+            rest,
+            optimizer_state,
+            images,
+            labels,
+            batches,
+            perturb,
+            draws,
         )
         loss = float(losses.mean())
         if not np.isfinite(loss):
@@ -97,6 +121,8 @@ def run_epoch(
     images: jax.Array,
     labels: jax.Array,
     batches: jax.Array,
+    perturb: Perturb | None = None,
+    draws: tuple[jax.Array, jax.Array] | None = None,
 ) -> tuple[nnx.State, nnx.State, optax.OptState, jax.Array]:
     """Takes one optimiser step per batch.
 
@@ -109,25 +135,34 @@ def run_epoch(
       images: `[N, H, W, C]` uint8.
       labels: `[N]` integers.
       batches: `[S, batch]` indices into the images, one row per step.
+      perturb: a pytree, or None; see `train`.
+      draws: its key `[S]` and step number `[S]` in each step; None without it.
     Returns:
       The new `params`, `rest` and `optimizer_state`, and the losses `[S]`.
     """
     transformation = optimizer.transformation()
 
-    def loss_fn(
-        params: nnx.State, rest: nnx.State, batch: jax.Array
-    ) -> tuple[jax.Array, nnx.State]:
-        model = nnx.merge(graphdef, params, rest, copy=True)  # dropout changes its counter
-        loss = model.loss(images[batch].astype(jnp.float32) / 255, labels[batch])
-        return loss, nnx.state(model, nnx.Not(nnx.Param))
+    def merged(params: nnx.State, rest: nnx.State) -> Network:
+        return nnx.merge(graphdef, params, rest, copy=True)  # dropout changes its counter
 
-    def step(carry: tuple, batch: jax.Array) -> tuple[tuple, jax.Array]:
-        params, rest, state = carry
-        (loss, rest), gradients = jax.value_and_grad(loss_fn, has_aux=True)(params, rest, batch)
+    def loss_fn(
+        params: nnx.State, rest: nnx.State, images: jax.Array, labels: jax.Array
+    ) -> tuple[jax.Array, nnx.State]:
+        model = merged(params, rest)
+        return model.loss(images, labels), nnx.state(model, nnx.Not(nnx.Param))
+
+    def step(carry: tuple, x: tuple) -> tuple[tuple, jax.Array]:
+        (params, rest, state), (batch, draw) = carry, x
+        shown, true = images[batch].astype(jnp.float32) / 255, labels[batch]
+        if perturb is not None:
+            key, number = draw
+            shown = perturb(key, merged(params, rest), shown, true, number)
+        gradient = jax.value_and_grad(loss_fn, has_aux=True)
+        (loss, rest), gradients = gradient(params, rest, shown, true)
         updates, state = transformation.update(gradients, state, params)
         return (optax.apply_updates(params, updates), rest, state), loss
 
-    carry, losses = lax.scan(step, (params, rest, optimizer_state), batches)
+    carry, losses = lax.scan(step, (params, rest, optimizer_state), (batches, draws))
     return *carry, losses
 
 

@@ -1,13 +1,59 @@
 """Times as ratios, measured in pairs within one run: a shared machine tells no more."""
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 import jfool
+
+_RESAMPLED = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """What a program costs over another, corrected by what the other costs over itself.
+
+    Attributes:
+      value: the median ratio over pairs, divided by the median null ratio.
+      interval: 90 % of the values of pairs drawn again with replacement.
+      null: the median null ratio, of the other program against itself.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    null: float
+
+
+def over_null(one: Callable[[], float], other: Callable[[], Any], pairs: int) -> Ratio:
+    """The cost of `one`, which tells its seconds, over `other`, which is timed here."""
+    for work in (one, other):  # compiled
+        work()
+    ratios, nulls = (np.array(values) for values in bracketed(one, other, pairs))
+    drawn = np.random.default_rng(0).integers(pairs, size=(_RESAMPLED, pairs))
+    values = np.median(ratios[drawn], axis=1) / np.median(nulls[drawn], axis=1)
+    low, high = np.quantile(values, (0.05, 0.95))
+    null = float(np.median(nulls))
+    return Ratio(float(np.median(ratios)) / null, (float(low), float(high)), null)
+
+
+def bracketed(
+    one: Callable[[], float], other: Callable[[], Any], pairs: int
+) -> tuple[list[float], list[float]]:
+    """Of each pair: the seconds that `one` tells over those of `other`, before and after it, and
+    those after over those before."""
+    ratios, nulls = [], []
+    for _ in range(pairs):
+        before = seconds(other)
+        middle = one()
+        after = seconds(other)
+        ratios.append(2 * middle / (before + after))
+        nulls.append(after / before)
+    return ratios, nulls
 
 
 def fused_over_forward(
@@ -29,14 +75,11 @@ def fused_over_forward(
 
     for warm_up in (lambda: loop(1), forwards):
         seconds(warm_up)
-    fused_ratios, null_ratios = [], []
-    for _ in range(pairs):
-        start = seconds(lambda: loop(0))
-        before = seconds(forwards)
-        fused = seconds(lambda: loop(generations)) - start
-        after = seconds(forwards)
-        fused_ratios.append(2 * fused / (before + after))
-        null_ratios.append(after / before)
+
+    def fused() -> float:
+        return seconds(lambda: loop(generations)) - seconds(lambda: loop(0))
+
+    fused_ratios, null_ratios = bracketed(fused, forwards, pairs)
     return statistics.median(fused_ratios), statistics.median(null_ratios)
 
 

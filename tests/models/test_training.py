@@ -118,7 +118,7 @@ def test_every_step_draws_new_dropout(stripes):
 def test_an_epoch_shows_every_image_at_most_once(stripes, monkeypatch):
     shown = []
 
-    def spy(graphdef, optimizer, params, rest, state, images, labels, batches):
+    def spy(graphdef, optimizer, params, rest, state, images, labels, batches, *hook):
         shown.append(np.asarray(batches))
         return params, rest, state, jnp.zeros(len(batches))
 
