@@ -21,6 +21,7 @@ import jfool
 import models
 from experiments import lab
 from experiments.lab.record import claim_file, print_json, versions, write_json
+from jfool.loop import Settings as LoopSettings
 from jfool.sweeps.ahead import Largest, compile_sweep, largest
 from jfool.sweeps.chips import topology_devices
 from jfool.sweeps.plan import ASSUMPTIONS, Plan, plan
@@ -101,9 +102,8 @@ def _largest(
     if settings.largest == "none" or report.memory_limit is None:
         return None
     mesh = make_mesh(devices, settings.split)
-    compiled = functools.partial(
-        compile_sweep, model=model, jobs=jobs, chunk=settings.chunk, until=None, mesh=mesh
-    )
+    options = {"settings": LoopSettings(settings.chunk), "until": None, "mesh": mesh}
+    compiled = functools.partial(compile_sweep, model=model, jobs=jobs, **options)
     if settings.largest == "lanes":
         attack = _attack(settings, model, settings.population)
         program_of = functools.partial(compiled, attack)

@@ -212,10 +212,11 @@ class Loop:
         return jax.vmap(of_lane)(data, jobs, states, live)
 
     def _answers(self, lanes: Lanes) -> Candidate:
-        best = jax.vmap(self.attack.best)(lanes.job, lanes.state)
+        attack: Any = self.attack
+        best = jax.vmap(attack.best)(lanes.job, lanes.state)
         if self.settings.keep == "fittest":
             return best
-        last = jax.vmap(self.attack.last)(lanes.job, lanes.state)
+        last = jax.vmap(attack.last)(lanes.job, lanes.state)
         return jax.tree.map(functools.partial(where, lanes.stopped), best, last)
 
     def _has_budget(self, lanes: Lanes) -> Array:

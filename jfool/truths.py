@@ -152,8 +152,8 @@ class Judge:
             when = lax.dynamic_slice_in_dim(wanted, number * per_call, per_call)
 
             def of_lane(key: Array, rows: _Shown, asked: Array) -> dict[str, Array]:
-                key = jax.random.fold_in(key, number) if stochastic else None
-                evaluate = Evaluate(self.model, asked, key, self.chunk)
+                draws = jax.random.fold_in(key, number) if stochastic else None
+                evaluate = Evaluate(self.model, asked, draws, self.chunk)
                 shown = jax.tree.map(lambda leaf: leaf[here], rows)
                 return evaluate.read(_AsShown(), truth, None, shown, when=when)
 
