@@ -39,8 +39,8 @@ def perturb(
       >>> jobs = jfool.PerturbationJob(image, jnp.array([0.1]), label)
       >>> attack = jfool.PGD((2, 2, 3), 3, step_size=0.05, random_start=False)
       >>> images = jfool.perturb(jax.random.key(0), attack, model, jobs, num_steps=3)
-      >>> images[0, 0, 0].round(2).tolist()
-      [0.4000000059604645, 0.6000000238418579, 0.6000000238418579]
+      >>> [round(value, 2) for value in images[0, 0, 0].tolist()]
+      [0.4, 0.6, 0.6]
     """
     check_key(key)
     attack.check(jax.tree.map(known, jobs))

@@ -35,6 +35,7 @@ class DeepFool(Perturbing):
       >>> import jfool
       >>> DeepFool((28, 28, 1), 10, norm=jfool.Linf()).targeted
       False
+
     Reference: DeepFool, a simple and accurate method to fool deep neural networks,
     arXiv:1511.04599, algorithm 2.
     """

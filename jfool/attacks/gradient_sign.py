@@ -35,6 +35,7 @@ class FGSM(Perturbing):
       >>> result = jfool.run(jax.random.key(0), attack, model, jobs, num_steps=1, keep="last")
       >>> int(result.num_gradients[0]), round(float(result.distances["linf"][0]), 3)
       (1, 0.1)
+
     Reference: Explaining and harnessing adversarial examples, arXiv:1412.6572.
     """
 

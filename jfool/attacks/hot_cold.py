@@ -53,6 +53,7 @@ class HotCold(Perturbing):
     Example:
       >>> HotCold((28, 28, 1), 10).targeted
       True
+
     Reference: Adversarial diversity and hard positive generation, arXiv:1605.01775.
     """
 

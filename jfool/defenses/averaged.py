@@ -31,6 +31,7 @@ class Averaged:
       >>> model = Averaged(lambda x: x.mean((1, 2)), lambda key, image: image, num_samples=30)
       >>> model(jnp.ones((5, 4, 4, 3)), jax.random.split(jax.random.key(0), 5)).shape
       (5, 3)
+
     Reference: Synthesizing robust adversarial examples, arXiv:1707.07397.
     """
 

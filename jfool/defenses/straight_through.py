@@ -32,6 +32,7 @@ def straight_through(
       >>> rounded = straight_through(jnp.round)
       >>> float(rounded(0.7)), float(jax.grad(rounded)(0.7))
       (1.0, 1.0)
+
     Reference: Obfuscated gradients give a false sense of security, arXiv:1802.00420, sec. 4.1.
     """
 

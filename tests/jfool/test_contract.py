@@ -12,6 +12,7 @@ import pytest
 import jfool
 from jfool.attacks.hot_cold import HotColdDirection
 from jfool.base import Attack, Criterion, reference_class
+from jfool.constraints import Constraint
 from jfool.result import AttackResult
 from jfool.search.minimal_step import MinimalStep
 from tests.jfool.helpers import (
@@ -252,11 +253,15 @@ class Case:
         asked = 0 if self.row.minimal else 0.8
         return prediction, confidence, (prediction == classes) & (confidence >= asked)
 
+    @property
+    def has_radius(self) -> bool:
+        return isinstance(getattr(self.attack, "constraint", None), Constraint)
+
     def rounded(self, images: np.ndarray) -> np.ndarray:
         """In 8 bits; where that would leave the radius, one gray level nearer to the start."""
         numbers = images.astype(float) * 255
         nearest = np.round(numbers)
-        if getattr(self.attack, "constraint", None) is not None:
+        if self.has_radius:
             start = self.jobs.image.astype(float) * 255
             inward = np.where(numbers > start, np.floor(numbers + 1e-3), np.ceil(numbers - 1e-3))
             leaves = np.abs(nearest - start) > 255 * EPSILON + 1e-3
@@ -307,7 +312,7 @@ def test_at_most_k_pixels_differ_from_the_base(case, result):
 
 
 def test_images_are_inside_the_radius_and_as_far_as_the_result_says(case, result):
-    if getattr(case.attack, "constraint", None) is None:
+    if not case.has_radius:
         return
     far = np.abs(np.asarray(result.images, float) - case.jobs.image).reshape(4, -1).max(1)
     assert (far <= np.float32(EPSILON)).all()
