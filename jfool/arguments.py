@@ -222,9 +222,8 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
     batch = 2
     images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
     try:
-        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), batch))
-        given = (images, keys) if is_stochastic(model) else (images,)
-        logits = jax.eval_shape(_call, model, *given)
+        given = (images, *([jax.eval_shape(_two_keys)] if is_stochastic(model) else []))
+        logits = _call.eval_shape(jax.tree.structure(model), leaves, *given)
     except Exception as error:
         raise ValueError(
             f"model: expected it to take images {[batch, *image_shape]}, got {_first_line(error)}"
@@ -268,8 +267,14 @@ def in_training_mode(model: Any, name: str = "model") -> str | None:
     return visit(model, name)
 
 
-def _call(model: Any, *given: Any) -> Any:
-    return model(*given)
+@functools.partial(jax.jit, static_argnums=0)
+def _call(structure: Any, leaves: list[Any], *given: Any) -> Any:
+    """Of leaves, whose shapes JAX remembers faster than those of a module."""
+    return jax.tree.unflatten(structure, leaves)(*given)
+
+
+def _two_keys() -> Any:
+    return jax.random.split(jax.random.key(0, impl=KEY_TYPE))
 
 
 @jax.jit

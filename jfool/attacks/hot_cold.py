@@ -43,8 +43,8 @@ class HotCold(Perturbing):
       d = d(|h_hot| h_hot - h_cold h_cold)/dx, with the factors held fixed
       x* = clip(x + w d), the smallest w for which the prediction is the target
 
-    One gradient and `num_points * num_rounds` images; run it with `num_steps=0`. The authors do not
-    say how they search for w.
+    It takes one gradient and `num_points * num_rounds` images, one round more where w is above 1;
+    run it with `num_steps=0`. The authors do not say how they search for w.
 
     Attributes:
       image_shape: (H, W, C) of the model's input.

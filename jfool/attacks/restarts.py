@@ -4,9 +4,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from jfool.arguments import is_whole
-from jfool.base import Attack, Candidate, Evaluator, PRNGKey, pytree, static
+from jfool.base import Attack, Candidate, PRNGKey, pytree, static
 
 
 @pytree
@@ -51,11 +52,12 @@ class Restarts:
         keys = jax.random.split(key, self.num_restarts)
         return jax.vmap(self.attack.init, (0, None))(keys, job)
 
-    def step(self, key: PRNGKey, evaluate: Evaluator, job: Any, state: Any) -> tuple[Any, Any]:
-        def step(key: PRNGKey, state: Any) -> tuple[Any, Any]:
-            return self.attack.step(key, evaluate, job, state)
+    def step(self, key: PRNGKey, evaluate: Any, job: Any, state: Any) -> tuple[Any, Any]:
+        def step(key: PRNGKey, number: Array, state: Any) -> tuple[Any, Any]:
+            return self.attack.step(key, evaluate.fold_in(number), job, state)
 
-        return jax.vmap(step)(jax.random.split(key, self.num_restarts), state)
+        keys = jax.random.split(key, self.num_restarts)
+        return jax.vmap(step)(keys, jnp.arange(self.num_restarts), state)
 
     def best(self, job: Any, state: Any) -> Candidate:
         answers = jax.vmap(self.attack.best, (None, 0))(job, state)

@@ -11,6 +11,13 @@ PAPERS = {
     "GradientFooling": "Nguyen et al. 2015, sec. 3.5",
     "OnePixel": "Su et al. 2019",
     "GreedyFooling": "jfool's own",
+    "FGSM": "Goodfellow et al. 2015",
+    "BIM": "Kurakin et al. 2017",
+    "PGD": "Madry et al. 2018",
+    "MIFGSM": "Dong et al. 2018",
+    "DeepFool": "Moosavi-Dezfooli et al. 2016",
+    "HotCold": "Rozsa et al. 2016",
+    "Restarts": "several starts of any of them",
 }
 _WIDTH = 88
 

@@ -1,10 +1,11 @@
 """The smallest step along one direction that fools the model.
 
   d = direction(x) / max |direction(x)|
-  smallest w in (0, 1] such that clip(x + w d) fools the model
+  smallest w such that clip(x + w d) fools the model
 
 The direction is computed once. Then rounds of `num_points` images look for w: the first round over
-(0, 1], denser near 0, every other one between the last w that failed and the first that did not.
+(0, 1], denser near 0; if none of these fools the model, another one over (1, `longest`]; every
+other one between the last w that failed and the first that did not.
 """
 
 from typing import Any, Protocol, runtime_checkable
@@ -15,7 +16,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool import criteria
-from jfool.arguments import is_whole
+from jfool.arguments import is_number, is_whole
 from jfool.base import Candidate, Image, Info, PRNGKey, pytree, reference_class, static
 from jfool.composition import Task
 
@@ -51,11 +52,14 @@ class MinimalStep:
       direction: of the step.
       num_points: images per round.
       num_rounds: w is found to num_points^-num_rounds.
+      longest: the largest w; at 1 the first entry has crossed the whole box, and from there on
+        weaker ones go on alone.
     """
 
     direction: Direction
     num_points: int = static(default=32)
     num_rounds: int = static(default=4)
+    longest: ArrayLike = 16.0
 
     @property
     def images_at_once(self) -> int:
@@ -106,8 +110,12 @@ class MinimalStep:
             lengths = failed + share * (state.length - failed)
             return shorten(evaluate, now, lengths, state.fooled), None
 
-        start = shorten(task.evaluate, (state, jnp.zeros((), jnp.float32)), jnp.square(share), True)
-        (state, _), _ = task.evaluate.scan(narrow, start, None, self.num_rounds - 1)
+        none, one = jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32)
+        near, failed = shorten(task.evaluate, (state, none), jnp.square(share), True)
+        farther = jnp.asarray(self.longest, jnp.float32) ** share
+        start = near, jnp.where(near.fooled, failed, one)
+        start = shorten(task.evaluate.fold_in(1), start, farther, ~near.fooled)
+        (state, _), _ = task.evaluate.fold_in(2).scan(narrow, start, None, self.num_rounds - 1)
         return state, Info(state.fitness)
 
     def best(self, task: Task, state: LineState) -> Candidate:
@@ -125,3 +133,5 @@ class MinimalStep:
                 raise ValueError(
                     f"{name}: expected a whole number of at least 1, got {getattr(self, name)!r}"
                 )
+        if not is_number(self.longest, above=1):
+            raise ValueError(f"longest: expected a number above 1, got {self.longest!r}")
