@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jfool.base import KEY_TYPE, reference_class
+from jfool.base import KEY_TYPE, is_key, reference_class
 from jfool.evaluate import is_stochastic
 from jfool.rows import Rows
 
@@ -151,8 +151,7 @@ def check_image_shape(shape: Any) -> None:
 
 
 def check_key(key: Any) -> None:
-    is_key = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if not is_key:
+    if not is_key(key):
         raise TypeError(f"key: expected a typed key such as jax.random.key(0), got {kind_of(key)}")
     if key.ndim:
         raise TypeError(f"key: expected one key, got an array of keys {list(key.shape)}")

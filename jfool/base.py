@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key
@@ -37,6 +38,11 @@ def pytree(cls: type[T]) -> type[T]:
     """A frozen dataclass as a pytree: its fields are leaves, except the `static` ones. `jit` keeps
     one trace over new numbers, and `vmap` maps over them."""
     return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+
+
+def is_key(leaf: Any) -> bool:
+    """Whether it is an array of typed keys."""
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def reference_class(job: Any, targeted: bool) -> Any:

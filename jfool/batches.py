@@ -12,15 +12,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.tree_util import Partial
 from jax.typing import ArrayLike
 
-from jfool.base import KEY_TYPE, Model, pytree
+from jfool.base import KEY_TYPE, Model, is_key
+from jfool.queue import LaneRows, at_once, queued
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
+class Batch:
     """The rows of one model call; leaves have the leading axis B.
 
     Attributes:
@@ -53,19 +54,7 @@ class Rows:
 
 
 # What one model call computes: arrays [B, ...].
-Show = Callable[[Model, Rows], Any]
-
-
-@pytree
-class _Lanes:
-    """What differs between lanes; leaves have the leading axis L."""
-
-    own: dict[int, Any]
-    job: Any
-    genotypes: Any  # [L, P, ...]
-    wanted: Any  # [L] or [L, P] bool, or None
-    row: Any  # [L, P] int, the number of each row
-    key: Any  # [L, 2], or None
+Show = Callable[[Model, Batch], Any]
 
 
 @functools.partial(jax.jit, static_argnames=("show", "chunk"), inline=True)
@@ -99,9 +88,12 @@ def in_batches(
     leaves, treedef = jax.tree.flatten(model)
     shared, form = jax.tree.flatten(parts)
     row = jnp.arange(jax.tree.leaves(genotypes)[0].shape[0], dtype=jnp.int32) + first
-    lane = _Lanes({}, job, genotypes, wanted, row, key)
+    lane = LaneRows({}, job, genotypes, wanted, row, key)
     lanes = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], lane)
-    read = _evaluator(treedef, show, form, chunk)(leaves, dict(enumerate(shared)), lanes)
+    # Keys as their data: a key that enters a `custom_vmap` counts as used up.
+    kinds = tuple(jax.random.key_impl(leaf) if is_key(leaf) else None for leaf in leaves)
+    leaves = [jax.random.key_data(leaf) if is_key(leaf) else leaf for leaf in leaves]
+    read = _evaluator(treedef, kinds, show, form, chunk)(leaves, dict(enumerate(shared)), lanes)
     return jax.tree.map(lambda leaf: leaf[0], read)
 
 
@@ -111,13 +103,27 @@ def batch_size(num_images: int, chunk: int | None) -> int:
     return -(-num_images // num_calls)
 
 
-def _evaluator(treedef: Any, show: Show, form: Any, chunk: int | None) -> Callable[..., Any]:
-    """Evaluates lanes; `vmap` adds lanes to the calls instead of calls."""
+def _evaluator(
+    treedef: Any, kinds: tuple[Any, ...], show: Show, form: Any, chunk: int | None
+) -> Callable[..., Any]:
+    """Evaluates lanes; `vmap` adds lanes to the calls instead of calls.
 
-    def plain(leaves: list[Any], common: dict[int, Any], lanes: _Lanes) -> tuple[Any, Array]:
-        def call(lanes: _Lanes) -> Any:
+    Args:
+      treedef: of the model.
+      kinds: of the keys among its leaves, which are given as their data; None for other leaves.
+      form: of the parts.
+    """
+
+    def plain(leaves: list[Any], common: dict[int, Any], lanes: LaneRows) -> tuple[Any, Array]:
+        def call(lanes: LaneRows) -> Any:
             # Unflattened in each trace, because a module in training mode writes to itself.
-            model = jax.tree.unflatten(treedef, leaves)
+            model = jax.tree.unflatten(
+                treedef,
+                [
+                    leaf if kind is None else jax.random.wrap_key_data(leaf, impl=kind)
+                    for leaf, kind in zip(leaves, kinds, strict=True)
+                ],
+            )
             if lanes.key is not None:
                 keys = jax.vmap(jax.random.fold_in)(
                     jax.random.wrap_key_data(lanes.key, impl=KEY_TYPE), lanes.row
@@ -125,19 +131,19 @@ def _evaluator(treedef: Any, show: Show, form: Any, chunk: int | None) -> Callab
                 return show(Partial(_with_keys, model, keys), rows(lanes))
             return show(model, rows(lanes))
 
-        def rows(lanes: _Lanes) -> Rows:
-            return Rows(lanes.job, lanes.genotypes, form, common, lanes.own)
+        def rows(lanes: LaneRows) -> Batch:
+            return Batch(lanes.job, lanes.genotypes, form, common, lanes.own)
 
         total = lanes.row.size
         batch = batch_size(total, chunk)
-        evaluated = _at_once(call, lanes) if batch == total else _queued(call, lanes, batch)
+        evaluated = at_once(call, lanes) if batch == total else queued(call, lanes, batch)
         return evaluated, _num_wanted(lanes)
 
     evaluate = jax.custom_batching.custom_vmap(plain)
 
     @evaluate.def_vmap
     def more_lanes(
-        size: int, batched: Any, leaves: list[Any], common: dict[int, Any], lanes: _Lanes
+        size: int, batched: Any, leaves: list[Any], common: dict[int, Any], lanes: LaneRows
     ) -> tuple[Any, Any]:
         models_differ = any(jax.tree.leaves(batched[0]))
         if models_differ:
@@ -170,103 +176,10 @@ def _with_keys(model: Any, keys: Array, images: Array) -> Array:
     return model(images, keys)
 
 
-def _num_wanted(lanes: _Lanes) -> Array:
+def _num_wanted(lanes: LaneRows) -> Array:
     """`[L]` int."""
     num_lanes, population = lanes.row.shape
     if lanes.wanted is None:
         return jnp.full(num_lanes, population, jnp.int32)
     wanted = lanes.wanted.reshape(num_lanes, -1)
     return wanted.sum(1, dtype=jnp.int32) * (population // wanted.shape[1])
-
-
-def _at_once(call: Callable[[_Lanes], Any], lanes: _Lanes) -> Any:
-    """All rows in one call, in their order."""
-    num_lanes, population = lanes.row.shape
-
-    def of_rows(leaf: Array) -> Array:
-        if population == 1:
-            return leaf
-        repeated = jnp.broadcast_to(leaf[:, None], (num_lanes, population, *leaf.shape[1:]))
-        return _flat(repeated)
-
-    read = call(
-        _Lanes(
-            own=jax.tree.map(of_rows, lanes.own),
-            job=jax.tree.map(of_rows, lanes.job),
-            genotypes=jax.tree.map(_flat, lanes.genotypes),
-            wanted=None,
-            row=_flat(lanes.row),
-            key=None if lanes.key is None else of_rows(lanes.key),
-        )
-    )
-
-    def in_lanes(read: Array) -> Array:
-        read = read.reshape(num_lanes, population, *read.shape[1:])
-        if lanes.wanted is None:
-            return read
-        wanted = lanes.wanted.reshape(num_lanes, -1, *[1] * (read.ndim - 2))
-        return jnp.where(wanted, read, _nothing(read.dtype))
-
-    return jax.tree.map(in_lanes, read)
-
-
-def _queued(call: Callable[[_Lanes], Any], lanes: _Lanes, batch: int) -> Any:
-    """Calls of `batch` rows, wanted ones first, until none is left; the last call is padded.
-
-    The queue holds units of rows that are wanted together: whole lanes, or single rows if those of
-    a lane differ.
-    """
-    num_lanes, population = lanes.row.shape
-    total = num_lanes * population
-    wanted = jnp.ones(num_lanes, bool) if lanes.wanted is None else lanes.wanted
-    unit = population if wanted.ndim == 1 else 1
-    wanted = wanted.ravel()
-    order = jnp.argsort(~wanted, stable=True)
-    num_wanted = wanted.sum(dtype=jnp.int32) * unit
-
-    def read_call(start: Array) -> Any:
-        place = jnp.minimum(start + jnp.arange(batch), total - 1)  # a remainder repeats the last
-        flat = order[place // unit] * unit + place % unit
-        lane, row = flat // population, flat % population
-        return call(
-            _Lanes(
-                own=jax.tree.map(lambda leaf: leaf[lane], lanes.own),
-                job=jax.tree.map(lambda leaf: leaf[lane], lanes.job),
-                genotypes=jax.tree.map(lambda leaf: leaf[lane, row], lanes.genotypes),
-                wanted=None,
-                row=lanes.row[lane, row],
-                key=None if lanes.key is None else lanes.key[lane],
-            )
-        )
-
-    def compute(i: ArrayLike, read: Any) -> Any:
-        start = jnp.asarray(i, jnp.int32) * batch
-        return jax.tree.map(
-            lambda all_, part: lax.dynamic_update_slice_in_dim(all_, part, start, 0),
-            read,
-            read_call(start),
-        )
-
-    def in_lanes(read: Array) -> Array:
-        is_wanted = (jnp.arange(total) < num_wanted).reshape(-1, *[1] * (read.ndim - 1))
-        read = jnp.where(is_wanted, read[:total], _nothing(read.dtype))
-        units = read.reshape(-1, unit, *read.shape[1:])[jnp.argsort(order)]
-        return units.reshape(num_lanes, population, *read.shape[1:])
-
-    num_calls = -(-total // batch)
-    shapes = jax.eval_shape(read_call, jnp.zeros((), jnp.int32))
-    read = jax.tree.map(
-        lambda out: jnp.full((num_calls * batch, *out.shape[1:]), _nothing(out.dtype), out.dtype),
-        shapes,
-    )
-    read = lax.fori_loop(0, -(-num_wanted // batch), compute, read)
-    return jax.tree.map(in_lanes, read)
-
-
-def _flat(leaf: Array) -> Array:
-    return leaf.reshape(-1, *leaf.shape[2:])
-
-
-def _nothing(dtype: Any) -> Array:
-    value = jnp.nan if jnp.issubdtype(dtype, jnp.floating) else 0
-    return jnp.asarray(value, dtype)

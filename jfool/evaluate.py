@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,35 +11,18 @@ from jax.tree_util import Partial
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jfool import model_calls
 from jfool.base import (
     Fitness,
-    Images,
     Logits,
     Model,
     Objective,
     pytree,
-    reference_class,
     static,
 )
-from jfool.batches import Rows, Show, in_batches
+from jfool.batches import Show, in_batches
 from jfool.counting import Shown, note
-
-# `readout(logits [K], job, genotype)`, of one image: a pytree of arrays.
-Readout = Callable[[Float[Array, " K"], Any, Any], Any]
-# From the logits [K] of one image, and its job, to M linear functionals of the logits, [M, K].
-Directions = Callable[[Float[Array, " K"], Any], Float[Array, "M K"]]
-
-
-@runtime_checkable
-class Score(Protocol):
-    """What `evaluate.gradient` differentiates; a pytree.
-
-    `show(model, images [B, H, W, C])` is the model's answer, arrays `[B, ...]`. The score itself is
-    written for one image: `score(answer, job, genotype) -> (fitness [], logits [K])`.
-    """
-
-    def show(self, model: Model, images: Images, /) -> Any: ...
-    def __call__(self, answer: Any, job: Any, genotype: Any, /) -> tuple[Fitness, Logits]: ...
+from jfool.model_calls import Directions, Readout, Score
 
 
 @pytree
@@ -69,7 +52,7 @@ class Evaluate:
     def __call__(
         self, encoding: Any, job: Any, genotypes: Any, *, when: ArrayLike = True
     ) -> Logits:
-        logits = self.read(encoding, Partial(_logits), job, genotypes, when=when)
+        logits = self.read(encoding, Partial(model_calls.all_logits), job, genotypes, when=when)
         return logits if self.axis is None else lax.all_gather(logits, self.axis, tiled=True)
 
     def fittest(
@@ -83,7 +66,9 @@ class Evaluate:
     ) -> tuple[Float[Array, " P"], Float[Array, " K"]]:
         """Fitness `[P]` of all genotypes, and logits `[K]` of the fittest, the first of equals; NaN
         is never the fittest. When a population is split, only these leave a device."""
-        fitness, logits = self.read(encoding, _Judge(objective), job, genotypes, when=when)
+        fitness, logits = self.read(
+            encoding, model_calls.Judge(objective), job, genotypes, when=when
+        )
         best = _first_best(fitness)
         if self.axis is None:
             return fitness, logits[best]
@@ -102,7 +87,7 @@ class Evaluate:
         Args:
           score: e.g. `jfool.objectives.OfLogits(objective)` or a `FeatureMatch`.
         """
-        read, count = self._show(_gradient, (encoding, score), job, genotypes, when)
+        read, count = self._show(model_calls.gradient, (encoding, score), job, genotypes, when)
         note(Shown(jnp.zeros_like(count), count))
         return read
 
@@ -121,7 +106,7 @@ class Evaluate:
         Args:
           directions: from logits `[K]` and job to the functionals `[M, K]`; a pytree.
         """
-        read, count = self._show(_pullback, (encoding, directions), job, genotypes, when)
+        read, count = self._show(model_calls.pullback, (encoding, directions), job, genotypes, when)
         num_functionals = jax.tree.leaves(read[1])[0].shape[1]
         note(Shown(jnp.zeros_like(count), num_functionals * count))
         return read
@@ -163,7 +148,7 @@ class Evaluate:
 
             genotypes = jax.tree.map(part, genotypes)
             when = part(when) if jnp.ndim(when) else when
-        read, count = self._show(_read, (encoding, readout), job, genotypes, when, first)
+        read, count = self._show(model_calls.read, (encoding, readout), job, genotypes, when, first)
         count = count if self.axis is None else lax.psum(count, self.axis)
         note(Shown(count, jnp.zeros_like(count)))
         return read
@@ -197,88 +182,6 @@ class Evaluate:
 def is_stochastic(model: Any) -> bool:
     """Whether a model draws at random, and so takes keys."""
     return getattr(model, "stochastic", False) is True
-
-
-def _images(rows: Rows, genotypes: Any) -> Images:
-    return rows.each(lambda parts, job, genotype: parts[0].decode(job, genotype), genotypes)
-
-
-def _read(model: Model, rows: Rows) -> Any:
-    logits = model(_images(rows, rows.genotypes))
-    return rows.each(
-        lambda parts, job, logits, genotype: parts[1](logits, job, genotype), logits, rows.genotypes
-    )
-
-
-def _gradient(model: Model, rows: Rows) -> tuple[Array, Any, Array]:
-    """In inference mode the images of a batch do not interact, so the gradient of the sum of their
-    scores holds each image's own; in training mode it also holds what they do to each other."""
-    floats, put = _floats_of(rows.genotypes)
-
-    def total(floats: list[Any]) -> Any:
-        genotypes = put(floats, rows.genotypes)
-        answers = rows.parts[1].show(_fresh(model), _images(rows, genotypes))
-        fitness, logits = rows.each(
-            lambda parts, job, answer, genotype: parts[1](answer, job, genotype), answers, genotypes
-        )
-        return fitness.sum(), (fitness, logits)
-
-    gradient, (fitness, logits) = jax.grad(total, has_aux=True)(floats)
-    return fitness, put(gradient, jax.tree.map(jnp.zeros_like, rows.genotypes)), logits
-
-
-def _pullback(model: Model, rows: Rows) -> tuple[Array, Any]:
-    floats, put = _floats_of(rows.genotypes)
-
-    def logits_of(floats: list[Any]) -> Logits:
-        return _fresh(model)(_images(rows, put(floats, rows.genotypes)))
-
-    logits, pull = jax.vjp(logits_of, floats)
-    directions = rows.each(lambda parts, job, logits: parts[1](logits, job), logits)  # [B, M, K]
-    each = lax.map(lambda direction: pull(direction)[0], jnp.moveaxis(directions, 1, 0))
-    gradients = [jnp.moveaxis(leaf, 0, 1) for leaf in each]
-    num_functionals = directions.shape[1]
-
-    def nothing(leaf: Array) -> Array:
-        return jnp.zeros((len(leaf), num_functionals, *leaf.shape[1:]), leaf.dtype)
-
-    return logits, put(gradients, jax.tree.map(nothing, rows.genotypes))
-
-
-def _floats_of(genotypes: Any) -> tuple[list[Array], Callable[[list[Array], Any], Any]]:
-    """The leaves that are floats, and a function that puts others in their places."""
-    leaves, form = jax.tree.flatten(genotypes)
-    places = [i for i, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-
-    def put(floats: list[Array], others: Any) -> Any:
-        leaves = jax.tree.leaves(others)
-        for place, leaf in zip(places, floats, strict=True):
-            leaves[place] = leaf
-        return jax.tree.unflatten(form, leaves)
-
-    return [leaves[place] for place in places], put
-
-
-def _fresh(model: Any) -> Any:
-    """A copy for the innermost trace: a module in training mode writes to itself."""
-    leaves, form = jax.tree.flatten(model)
-    return jax.tree.unflatten(form, leaves)
-
-
-@pytree
-class _Judge:
-    """Reads out fitness and logits."""
-
-    objective: Objective
-
-    def __call__(self, logits: Float[Array, " K"], job: Any, genotype: Any) -> tuple[Array, Array]:
-        del genotype
-        return self.objective(logits, reference_class(job, self.objective.targeted)), logits
-
-
-def _logits(logits: Float[Array, " K"], job: Any, genotype: Any) -> Array:
-    del job, genotype
-    return logits
 
 
 def _first_best(fitness: Fitness) -> Array:

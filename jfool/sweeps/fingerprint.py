@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from jfool.base import is_key
 from jfool.rows import Rows
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+|\bid=\d+")
@@ -46,7 +46,3 @@ def to_numpy(leaf: Any) -> np.ndarray:
     if is_key(leaf):
         return np.asarray(jax.random.key_data(leaf))
     return np.asarray(leaf)
-
-
-def is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

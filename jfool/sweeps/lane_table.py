@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jfool.base import Attack, Model, PRNGKey
+from jfool.base import Attack, Model, PRNGKey, is_key
 from jfool.loop import Lanes, Limits, Settings
 from jfool.sweeps.ahead import Program
-from jfool.sweeps.fingerprint import is_key, to_numpy
+from jfool.sweeps.fingerprint import to_numpy
 from jfool.sweeps.segment import FINDINGS, LANES, Entering, Given, free_lanes, place
 
 Columns = dict[str, Any]
