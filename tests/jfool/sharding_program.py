@@ -51,7 +51,9 @@ def main(kind: str) -> None:
     mesh = jax.make_mesh((4,), ("jobs",), axis_types=(AxisType[kind.capitalize()],))
     jax.set_mesh(mesh)
     everywhere, by_job = (NamedSharding(mesh, PartitionSpec(*spec)) for spec in ((), ("jobs",)))
-    on_mesh = jfool.wrap(network, jax.device_put(weights, everywhere))
+    # The larger weights are split over the devices too, as fully sharded data parallelism does.
+    shards = [jax.device_put(weights[0], everywhere), jax.device_put(weights[1], by_job)]
+    on_mesh = jfool.wrap(network, shards)
     found = {}
     for name, (attack, jobs, images_at_once) in cases.items():
         jobs = jax.tree.map(lambda leaf: jax.device_put(jnp.asarray(leaf), by_job), jobs)
@@ -64,6 +66,7 @@ def main(kind: str) -> None:
         found[name] = {
             "batches": sorted(set(map(int, batches))),
             "wanted": [NUM_JOBS * images_at_once // 4],
+            "weights": bool(re.search(r"f32\[128,4\]\S* parameter\(", compiled.as_text())),
             "same": all(jax.tree.leaves(same)),
             "devices": len(result.images.sharding.device_set),
         }

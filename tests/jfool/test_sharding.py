@@ -27,5 +27,6 @@ def test_every_device_computes_a_quarter_of_the_batch_and_the_results_are_those_
     assert done.returncode == 0, done.stderr
     for name, found in json.loads(done.stdout.splitlines()[-1]).items():
         assert found["batches"] == found["wanted"], name
+        assert found["weights"], name  # a quarter of them on each device
         assert found["same"], name
         assert found["devices"] == 4, name
