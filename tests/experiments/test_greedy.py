@@ -75,7 +75,7 @@ def test_the_recorded_search_is_the_search_itself(linear_model, out):
     )
     np.testing.assert_array_equal(found["image"], plain.images)
     np.testing.assert_array_equal(found["confidence"], plain.confidence)
-    history = np.asarray(plain.history)  # after 8, 16, ..., 96 evaluations
+    history = np.asarray(plain.history.fitness)  # after 8, 16, ..., 96 evaluations
     np.testing.assert_array_equal(found["evaluations"], [np.arange(1, 101)] * 8)
     assert np.isnan(found["history"][:, :7]).all()
     np.testing.assert_allclose(found["history"][:, 7:], history.repeat(8, 1)[:, :93], rtol=1e-5)
