@@ -159,6 +159,9 @@ class Scored:
     def fittest(self, encoding: Any, objective: Any, job: Any, genotypes: Any) -> Any:
         return self.function(genotypes)
 
+    def gradient(self, encoding: Any, score: Any, job: Any, genotypes: Any) -> Any:
+        return jax.tree.map(lambda leaf: leaf[None], self.function(genotypes[0]))
+
 
 def task(
     encoding: Any,
@@ -167,11 +170,13 @@ def task(
     *,
     job: Any = None,
     objective: Any = None,
+    **parts: Any,
 ) -> Task:
     """A search's task without a model: `score` is (fitness [P], logits [K]) of the genotypes, or
-    their logits, whichever the search asks for."""
+    their logits, or (fitness [], gradient, logits [K]) of one, whichever the search asks for."""
     evaluate = None if score is None else Scored(score)
-    return Task(encoding, objective, job, SHAPE, num_classes, evaluate=evaluate)
+    parts = {"image_shape": SHAPE, **parts}
+    return Task(encoding, objective, job, num_classes=num_classes, evaluate=evaluate, **parts)
 
 
 def weights(

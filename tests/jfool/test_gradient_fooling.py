@@ -18,6 +18,7 @@ from tests.jfool.helpers import (
     photos,
     primitives,
     softmax,
+    task,
     unchecked,
     weights,
 )
@@ -98,7 +99,10 @@ def step_primitives(regularizers):
     def step(regularizers, image):
         ascent = jfool.GradientAscent(0.1, optax.sgd)
         job = jax.tree.map(lambda leaf: leaf[0], JOBS)
-        return ascent.step(differentiate, regularizers, job, ascent.init(image, NUM_CLASSES))
+        parts = {"penalty": regularizers, "start": lambda key, _: image}
+        goal = task(None, NUM_CLASSES, differentiate, job=job, objective=jfool.Logit(), **parts)
+        key = jax.random.key(0)
+        return ascent.step(key, goal, ascent.init(key, goal))
 
     jaxpr = jax.make_jaxpr(step)(regularizers, jnp.asarray(BASE[0])).jaxpr
     return set().union(*map(primitives, jaxpr.eqns))

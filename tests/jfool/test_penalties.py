@@ -11,6 +11,7 @@ import pytest
 import jfool
 from jfool.base import pytree
 from jfool.penalties import L1, GroupL1, SmoothL1
+from tests.jfool.helpers import task
 
 BASE = np.array([0.5, 0.2, 0.9], np.float32)
 WEIGHT = 0.15
@@ -33,17 +34,28 @@ def wanted_image() -> np.ndarray:
     return image.astype(np.float32)
 
 
+def climbing(penalty, differentiate, shape, start=BASE):
+    def begin(key, image):
+        del key
+        return jnp.broadcast_to(jnp.asarray(start, jnp.float32), image.shape)
+
+    parts = {"penalty": penalty, "image_shape": shape, "start": begin}
+    return task(None, 2, differentiate, job=JOB, objective=jfool.Confidence(), **parts)
+
+
 def climb(penalty, ascent, steps=400, start=BASE):
     wanted = jnp.asarray(wanted_image())
 
     def differentiate(image):
         return -0.5 * jnp.square(image - wanted).sum(), wanted - image, jnp.zeros(2)
 
-    def step(state, _):
-        state = ascent.step(differentiate, penalty, JOB, state)
-        return state, state.fitness
+    goal = climbing(penalty, differentiate, wanted.shape, start)
 
-    first = ascent.init(jnp.broadcast_to(jnp.asarray(start), wanted.shape), 2)
+    def step(state, _):
+        state, info = ascent.step(jax.random.key(0), goal, state)
+        return state, info.fitness
+
+    first = ascent.init(jax.random.key(0), goal)
     state, fitness = jax.jit(lambda first: jax.lax.scan(step, first, length=steps))(first)
     return np.asarray(state.best), np.asarray(fitness)
 
@@ -116,15 +128,15 @@ def test_the_best_image_is_kept_while_the_search_moves_on():
 
 
 def test_a_nan_gradient_leaves_a_finite_image():
-    ascent = jfool.GradientAscent(0.1)
-    state = ascent.init(jnp.broadcast_to(JOB.base, (2, 2, 3)), 2)
-
     def broken(image):
         nan = jnp.float32(jnp.nan)
         return nan, jnp.full_like(image, nan), jnp.full(2, nan)
 
+    ascent = jfool.GradientAscent(0.1)
+    goal = climbing(L1(), broken, (2, 2, 3))
+    state = ascent.init(jax.random.key(0), goal)
     for _ in range(2):
-        state = ascent.step(broken, L1(), JOB, state)
+        state, _ = ascent.step(jax.random.key(0), goal, state)
     assert np.isfinite(state.image).all()
     assert np.isfinite(state.best).all()
     assert np.isneginf(state.fitness)
