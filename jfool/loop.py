@@ -118,7 +118,7 @@ class Loop:
         data = jax.random.key_data(jax.vmap(jax.random.fold_in, (None, 0))(key, ids))
         step = jnp.zeros(count, jnp.int32)
         state = jax.vmap(self.attack.init)(_fold(data, step), jobs)
-        live = step - self._first < self.limits.num_steps
+        live = jnp.ones(count, bool)
         history = None
         if self.settings.num_recorded:
             told = nothing_like(lambda *lanes: self._step(*lanes)[1], data, jobs, state, live)
