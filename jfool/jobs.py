@@ -14,11 +14,12 @@ from jfool.rows import Rows, as_numpy
 J = TypeVar("J")
 
 
-def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
+def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
     """Jobs for every combination of the given values, the first field varying slowest.
 
     Args:
-      job_type: a job dataclass, e.g. `jfool.SparseJob`.
+      job_type: a job dataclass, e.g. `jfool.SparseJob`; or jobs `[M]` of one, such as images with
+        their labels, whose rows stay together and vary slowest.
       repeats: copies of each combination, with different draws; they vary fastest.
       axes: one sequence of values per field, or `jfool.Rows`; a scalar is the same for all jobs. A
         color is itself a sequence: one base color for all jobs is `[[0.5, 0.5, 0.5]]`.
@@ -32,19 +33,35 @@ def grid(job_type: type[J], repeats: int = 1, **axes: Any) -> J:
       >>> jobs = grid(SparseJob, base=[[0.0], [1.0]], target=range(3), k=5)
       >>> jobs.target, jobs.base[:, 0]
       (array([0, 1, 2, 0, 1, 2]), array([0., 0., 0., 1., 1., 1.]))
+      >>> jobs = grid(SparseJob(base=np.eye(3), label=np.arange(3), k=np.ones(3, int)), k=[1, 5])
+      >>> jobs.label, jobs.k
+      (array([0, 0, 1, 1, 2, 2]), array([1, 5, 1, 5, 1, 5]))
     """
     if not is_whole(repeats, 1):
         raise ValueError(f"repeats: expected a whole number of at least 1, got {repeats!r}")
-    _check_fields(job_type, axes)
+    together: dict[str, Any] = {}
+    if dataclasses.is_dataclass(job_type) and not isinstance(job_type, type):
+        given = {
+            field.name: getattr(job_type, field.name) for field in dataclasses.fields(job_type)
+        }
+        together = {n: as_numpy(v) for n, v in given.items() if v is not None and n not in axes}
+        if not all(value.ndim for value in together.values()):
+            raise TypeError(
+                "job_type: expected jobs such as jfool.SparseJob, or rows of them, "
+                f"got one {type(job_type).__name__}"
+            )
+        job_type = type(job_type)
+    _check_fields(job_type, together | axes)
     values = {name: _values(name, axis) for name, axis in axes.items()}
     lengths = [len(v) if v.ndim else 1 for v in values.values()]
-    rows = np.array(list(itertools.product(*map(range, lengths), range(repeats))), int)
-    rows = rows.reshape(-1, len(lengths) + 1)
+    slowest = range(num_jobs(together) if together else 1)
+    rows = np.array(list(itertools.product(slowest, *map(range, lengths), range(repeats))), int)
+    rows = rows.reshape(-1, len(lengths) + 2)
     picked = {
-        name: (value if value.ndim else value[None])[rows[:, i]]
+        name: (value if value.ndim else value[None])[rows[:, 1 + i]]
         for i, (name, value) in enumerate(values.items())
     }
-    return job_type(**picked)
+    return job_type(**{name: value[rows[:, 0]] for name, value in together.items()}, **picked)
 
 
 def _check_fields(job_type: type, axes: dict[str, Any]) -> None:

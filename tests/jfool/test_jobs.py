@@ -37,3 +37,13 @@ def test_what_is_no_type_of_jobs_is_refused(job_type):
 
 def test_jobs_are_counted_by_their_leading_axis():
     assert num_jobs(grey_jobs()) == 4
+
+
+def test_rows_of_jobs_stay_together_and_meet_every_value():
+    images = np.arange(12, dtype=np.float32).reshape(3, 2, 2, 1) / 12
+    jobs = jfool.PerturbationJob(images, None, np.array([5, 6, 7]))
+    found = jfool.grid(jobs, 2, epsilon=[0.1, 0.3])
+    np.testing.assert_array_equal(found.label, np.repeat([5, 6, 7], 4))
+    np.testing.assert_array_equal(found.image, images[found.label - 5])
+    np.testing.assert_array_equal(found.epsilon, np.tile([0.1, 0.1, 0.3, 0.3], 3))
+    assert found.target is None
