@@ -149,7 +149,9 @@ class Evaluate:
             genotypes = jax.tree.map(part, genotypes)
             when = part(when) if jnp.ndim(when) else when
         read, count = self._show(model_calls.read, (encoding, readout), job, genotypes, when, first)
-        count = count if self.axis is None else lax.psum(count, self.axis)
+        if self.axis is not None:  # where all rows or none are wanted, devices need not ask
+            of_all = lax.axis_size(self.axis) * count
+            count = lax.psum(count, self.axis) if jnp.ndim(when) else of_all
         note(Shown(count, jnp.zeros_like(count)))
         return read
 

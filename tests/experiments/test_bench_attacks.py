@@ -15,15 +15,13 @@ from models import CNN
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """A tiny network, and a compiler that does not try hard."""
+    """A tiny network."""
 
     def create(name, image_shape):
         return CNN(image_shape, 3, widths=(2, 2, 2), hidden=4, rngs=nnx.Rngs(0))
 
     monkeypatch.setattr(attacks, "create", create)
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield Settings("cnn", batch=4, steps=2, pairs=2)
-    jax.config.update("jax_disable_most_optimizations", False)
+    return Settings("cnn", batch=4, steps=2, pairs=2)
 
 
 class Clock:

@@ -1,6 +1,8 @@
 """Projections are feasible, idempotent to the bit, and nearest: by other solvers, by brute force
 and by the variational inequality."""
 
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,9 +29,12 @@ CONVEX = [pytest.param(name, id=name) for name in ("linf", "l2", "l1")]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_compiler() -> None:
-    """Not here: these are the bits of fully optimized programs."""
-    assert not jax.config.read("jax_disable_most_optimizations")
+def optimized() -> Iterator[None]:
+    """These are the bits of fully optimized programs."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="module")

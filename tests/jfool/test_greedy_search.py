@@ -250,7 +250,7 @@ def test_the_same_key_gives_the_same():
 def test_without_jit_a_step_is_the_same():
     states = walk(SEARCH, 3)
     key = jax.random.fold_in(jax.random.key(2), 2)
-    plain = SEARCH.step(key, ENCODING, score, states[2])
+    plain, _ = SEARCH.step(key, task(ENCODING, 3, score), states[2])
     for ours, compiled in zip(*map(jax.tree.leaves, (plain, states[3])), strict=True):
         np.testing.assert_allclose(ours, compiled, rtol=1e-5)
 

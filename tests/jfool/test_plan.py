@@ -177,7 +177,7 @@ def test_the_sizes_of_checkpoints_and_results_are_those_of_the_real_ones(key):
     ids = np.arange(4, dtype=np.int32)
     lead = sparse_fooling(), model, jobs
     program = ahead.compile_sweep(*lead, lanes=2, settings=Settings(8), until=None, mesh=mesh)
-    table = LaneTable(key, *lead, ids, limits, mesh, 2, program)
+    table = LaneTable(key, *lead, ids, limits, mesh, 2, Settings(8), program)
     table.queue(ids, {})
     table.advance(1)
     states = table.under_way().values()
