@@ -67,6 +67,7 @@ def pullback(model: Model, batch: Batch) -> tuple[Array, Any]:
 
     logits, pull = jax.vjp(logits_of, floats)
     directions = batch.each(lambda parts, job, logits: parts[1](logits, job), logits)  # [B, M, K]
+    directions = directions.astype(logits.dtype)  # such as bfloat16
     each = lax.map(lambda direction: pull(direction)[0], jnp.moveaxis(directions, 1, 0))
     gradients = [jnp.moveaxis(leaf, 0, 1) for leaf in each]
     num_functionals = directions.shape[1]

@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import brentq
 
 import jfool
+from jfool.base import pytree
 from jfool.constraints import L2, Linf
 from tests.jfool.helpers import NUM_CLASSES, SHAPE, Linear, photos, relu, weights
 
@@ -134,3 +135,24 @@ def test_without_a_gradient_it_stays_where_it_is():
     result = run(jfool.DeepFool(SHAPE, NUM_CLASSES), constant, INNER, np.zeros(8, int), 3)
     np.testing.assert_array_equal(result.images, INNER)
     assert not result.success.any()
+
+
+@pytree
+class Short:
+    """A linear model whose logits are bfloat16."""
+
+    weights: Any
+
+    def __call__(self, images):
+        return (images.reshape(len(images), -1) @ self.weights).astype(jnp.bfloat16)
+
+
+def test_logits_may_be_bfloat16():
+    model = Short(jnp.asarray(weights()) * jnp.float32(0.2))
+    images = jnp.asarray(photos(4))
+    labels = jnp.argmax(model(images), axis=1)
+    jobs = jfool.PerturbationJob(images, None, labels)
+    attack = jfool.DeepFool(SHAPE, NUM_CLASSES)
+    result = jfool.run(jax.random.key(0), attack, model, jobs, num_steps=10)
+    assert result.success.sum() >= 3
+    assert result.images.dtype == jnp.float32
