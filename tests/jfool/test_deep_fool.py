@@ -152,7 +152,7 @@ def test_logits_may_be_bfloat16():
     images = jnp.asarray(photos(4))
     labels = jnp.argmax(model(images), axis=1)
     jobs = jfool.PerturbationJob(images, None, labels)
-    attack = jfool.DeepFool(SHAPE, NUM_CLASSES)
+    attack = jfool.DeepFool(SHAPE, NUM_CLASSES, overshoot=0.5)  # past the coarse steps of logits
     result = jfool.run(jax.random.key(0), attack, model, jobs, num_steps=10)
     assert result.success.sum() >= 3
     assert result.images.dtype == jnp.float32
