@@ -140,8 +140,8 @@ def __getattr__(name: str) -> Any:
     """Loads sweeps and examples on demand: sweeps need pyarrow and orbax, which `run` does not."""
     if name in EXPORTS:
         raise AttributeError(f"jfool.{name} is now called jfool.{EXPORTS[name]}")
-    if name == "examples":
-        return importlib.import_module("jfool.examples")
+    if name in ("examples", "metrics"):
+        return importlib.import_module(f"jfool.{name}")
     if name not in ("read_sweep", "sweep"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

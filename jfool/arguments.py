@@ -141,13 +141,24 @@ def check_in_box(name: str, images: Any) -> None:
         return
     low, high = images.extremes() if isinstance(images, Rows) else (images.min(), images.max())
     if not (low >= 0 and high <= 1):  # nor if they are NaN
-        raise ValueError(f"{name}: expected values in [0, 1], got {low:g} to {high:g}")
+        raise ValueError(f"{name}: expected values in [0, 1], got {low:.9g} to {high:.9g}")
 
 
 def check_image_shape(shape: Any) -> None:
     """Raises ValueError unless it is (height, width, channels)."""
     if not (isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)):
         raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
+
+
+def check_attack(attack: Any) -> None:
+    """Raises TypeError unless it has the methods of an attack."""
+    if isinstance(attack, type):
+        raise TypeError(
+            f"attack: expected an instance such as jfool.{attack.__name__}(...), got the class"
+        )
+    missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]
+    if missing:
+        raise TypeError(f"attack: expected an attack, got {kind_of(attack)} without {missing}")
 
 
 def check_key(key: Any) -> None:

@@ -37,7 +37,26 @@ def static(**kwargs: Any) -> Any:
 def pytree(cls: type[T]) -> type[T]:
     """A frozen dataclass as a pytree: its fields are leaves, except the `static` ones. `jit` keeps
     one trace over new numbers, and `vmap` maps over them."""
-    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+    # Not by `jax.tree_util.register_dataclass`: the structures of two classes with equal fields
+    # are equal there (jax 0.10), so that `jit` may run the program of the other class.
+    made = dataclasses.dataclass(frozen=True)(cls)
+    fields = [field for field in dataclasses.fields(made) if field.init]
+    fixed = tuple(field.name for field in fields if field.metadata.get("static"))
+    data = tuple(field.name for field in fields if not field.metadata.get("static"))
+
+    def flatten_with_keys(tree: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        leaves = [(jax.tree_util.GetAttrKey(name), getattr(tree, name)) for name in data]
+        return leaves, tuple(getattr(tree, name) for name in fixed)
+
+    def flatten(tree: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        return [getattr(tree, name) for name in data], tuple(getattr(tree, n) for n in fixed)
+
+    def unflatten(choices: tuple[Any, ...], leaves: Any) -> Any:
+        given = [*zip(fixed, choices, strict=True), *zip(data, leaves, strict=True)]
+        return made(**dict(given))
+
+    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
+    return made
 
 
 def is_key(leaf: Any) -> bool:

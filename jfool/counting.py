@@ -3,7 +3,8 @@
 `Evaluate` binds a primitive that holds the number of images of a call and computes nothing.
 `counted` traces a function and adds these numbers up: over the iterations of a loop, over the
 branch of a condition that is taken, through `jit`, `checkpoint` and `vmap`. So counts are values;
-nothing is written while JAX traces.
+nothing is written while JAX traces. Under a `vmap` of the function's own, both branches of a
+condition count, and lanes that wait for others in a loop: JAX computes them.
 """
 
 from collections.abc import Callable
@@ -67,6 +68,7 @@ def counted(function: Callable[..., Any]) -> Callable[..., tuple[Any, Shown]]:
             return leaves
 
         outputs, shown = _run(jax.make_jaxpr(leaves)(), [])
+        note(shown)  # for whoever counts this function's caller
         return jax.tree.unflatten(form[0], outputs), shown
 
     return counting
@@ -185,19 +187,25 @@ def _while(
     test_consts, body_consts, carry = _split(inputs, cond_nconsts, body_nconsts)
     start = (carry, _nothing())
 
-    def test(now: tuple[list[Any], Shown]) -> Array:
-        outputs, _ = _run(cond_jaxpr, [*test_consts, *now[0]])
-        return outputs[0]
+    def test(carry: list[Any]) -> Array:
+        """`[]`; of a loop that was vmapped with a condition of each lane, one for each."""
+        return _run(cond_jaxpr, [*test_consts, *carry])[0][0]
 
     def body(now: tuple[list[Any], Shown]) -> tuple[list[Any], Shown]:
+        going = test(now[0])
         carry, shown = _run(body_jaxpr, [*body_consts, *now[0]])
+        if going.ndim:
+            carry = [
+                jnp.where(going.reshape(going.shape + (1,) * (new.ndim - going.ndim)), new, old)
+                for new, old in zip(carry, now[0], strict=True)
+            ]
         return carry, _plus(now[1], shown)
 
     if any(map(_shows, cond_jaxpr.jaxpr.eqns)):
         raise NotImplementedError(
             "evaluate: expected to be called in the body of a loop, got a call in its condition"
         )
-    return lax.while_loop(test, body, start)
+    return lax.while_loop(lambda now: test(now[0]).any(), body, start)
 
 
 _RULES = {

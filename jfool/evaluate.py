@@ -173,7 +173,7 @@ class Evaluate:
             key = jax.random.key_data(self.key)
         all_wanted = self.live is True and when is True
         wanted = None if all_wanted else jnp.logical_and(self.live, when)
-        samples = getattr(self.model, "num_samples", 1)
+        samples = getattr(self.model, "num_samples", 1) if key is not None else 1
         chunk = None if self.chunk is None else max(self.chunk // samples, 1)
         read, count = in_batches(
             self.model, show, parts, job, genotypes, wanted, key, first, chunk=chunk

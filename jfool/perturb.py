@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jfool.arguments import check_key, is_whole, known
+from jfool.arguments import check_attack, check_job_ids, check_key, is_whole, kind_of, known
 from jfool.base import Attack, Images, Model, PRNGKey
 from jfool.evaluate import Evaluate, is_stochastic
 from jfool.jobs import num_jobs
@@ -43,6 +43,14 @@ def perturb(
       [0.4, 0.6, 0.6]
     """
     check_key(key)
+    check_attack(attack)
+    if not callable(model) or not jax.tree.leaves(model):
+        raise TypeError(
+            "model: expected a callable pytree (a bare function goes through jfool.wrap), "
+            f"got {kind_of(model)}"
+        )
+    if job_ids is not None:
+        check_job_ids(job_ids, num_jobs(jobs))
     attack.check(jax.tree.map(known, jobs))
     if not is_whole(num_steps, 1):
         raise ValueError(f"num_steps: expected a whole number of at least 1, got {num_steps!r}")

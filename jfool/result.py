@@ -43,7 +43,8 @@ class AttackResult:
       genotype: the images as the encoding represents them.
       notes: anything else that the attack reports; None for nothing.
       history: what each step told, such as `jfool.base.Info`, arrays `[N, num_steps + 1, ...]`, the
-        start population first; NaN (0 for integers) after the job ended. None unless asked for.
+        start population first, or `[N, num_steps, ...]` with `keep="last"`; NaN (0 for integers)
+        after the job ended. None unless asked for.
     """
 
     images: Array

@@ -10,12 +10,12 @@ from jax import Array, lax
 from jaxtyping import Int
 
 from jfool.arguments import (
+    check_attack,
     check_job_ids,
     check_key,
     check_model,
     check_until,
     is_whole,
-    kind_of,
     known,
 )
 from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
@@ -65,7 +65,7 @@ def run(
       jobs: the attack's jobs with a leading axis N on every field, e.g. `jfool.SparseJob`.
       num_steps: the most generations, not counting the start population's evaluation.
       until: ends a job early, e.g. `jfool.confident(0.9)`. The job then neither changes nor counts,
-        and costs almost nothing.
+        and where several calls are needed it costs almost nothing.
       max_queries: images; the step that reaches it is a job's last. A gradient counts as three.
       chunk: images per model call over all jobs together; bounds memory. None for one call.
       job_ids: `[N]` distinct whole numbers, by default 0..N-1.
@@ -142,9 +142,7 @@ def check_run(
     Of traced arrays (`run` inside a user's `jit`) only shapes and types are checked.
     """
     check_key(key)
-    missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]
-    if missing:
-        raise TypeError(f"attack: expected an attack, got {kind_of(attack)} without {missing}")
+    check_attack(attack)
     count = num_jobs(jobs)
     attack.check(jax.tree.map(known, jobs))
     if not is_whole(shown := getattr(attack, "images_at_once", None), 1):
@@ -167,6 +165,8 @@ def check_run(
         raise ValueError(f"num_draws: expected a whole number of at least 1, got {num_draws!r}")
     if keep not in KEEP:
         raise ValueError(f"keep: expected one of {list(KEEP)}, got {keep!r}")
+    if keep == "last" and num_steps == 0:
+        raise ValueError("num_steps: expected at least 1 with keep='last', got 0")
     if keep == "last" and not hasattr(attack, "last"):
         raise ValueError(
             f"keep: expected 'fittest' for {type(attack).__name__}, which has no last candidate"

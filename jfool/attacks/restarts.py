@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jfool.arguments import is_whole
@@ -60,9 +61,17 @@ class Restarts:
         return jax.vmap(step)(keys, jnp.arange(self.num_restarts), state)
 
     def best(self, job: Any, state: Any) -> Candidate:
-        answers = jax.vmap(self.attack.best, (None, 0))(job, state)
-        i = jnp.argmax(jnp.where(jnp.isnan(answers.fitness), -jnp.inf, answers.fitness))
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[i] if jnp.ndim(leaf) else leaf, answers)
+        return self.attack.best(job, self._fittest(job, state))
+
+    def last(self, job: Any, state: Any) -> Candidate:
+        """The last image of the start that has shown the fittest."""
+        return self.attack.last(job, self._fittest(job, state))
+
+    def _fittest(self, job: Any, state: Any) -> Any:
+        """The state of one start."""
+        fitness = jax.vmap(self.attack.best, (None, 0))(job, state).fitness
+        i = jnp.argmax(jnp.where(jnp.isnan(fitness), -jnp.inf, fitness))
+        return jax.tree.map(lambda leaf: leaf[i], state)
 
     def check(self, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""
@@ -72,4 +81,6 @@ class Restarts:
             raise ValueError(
                 f"num_restarts: expected a whole number of at least 1, got {self.num_restarts!r}"
             )
+        if np.ndim(getattr(jobs, "target", 0)) > 1:
+            raise ValueError("attack: expected one with one answer, got one with an archive")
         self.attack.check(jobs)

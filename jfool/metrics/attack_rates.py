@@ -16,7 +16,8 @@ def attack_rates(result: Any, labels: Any) -> dict[str, Rate]:
       labels: `[N]`, the true classes.
     Returns:
       `clean_accuracy` and `robust_accuracy` over all images: an image that was wrong before the
-      attack is not robust. `success_rate` and `success_rate_uint8` over the images that were right
+      attack is not robust, nor is one with which the attack succeeded (a targeted one only if it
+      reached its target). `success_rate` and `success_rate_uint8` over the images that were right
       before.
     Raises:
       ValueError: there is no label for each image, or the jobs had no image.

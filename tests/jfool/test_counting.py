@@ -11,7 +11,7 @@ import pytest
 from jax import Array, lax
 
 import jfool
-from jfool.base import Evaluator
+from jfool.base import Evaluator, pytree
 from tests.jfool.helpers import SHAPE, Linear, Tally, Watched, photos, weights
 
 IMAGES = jnp.asarray(photos(3))
@@ -201,3 +201,47 @@ def test_run_and_sweep_count_inside_the_control_flow_of_a_step(flow, wanted):
     with jax.debug_key_reuse(False):
         result = jfool.run(jax.random.key(0), Flowing(flow), model, jobs, num_steps=4)
     np.testing.assert_array_equal(result.num_queries, [wanted, wanted])
+
+
+def test_what_was_counted_inside_counts_outside_too():
+    evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())))
+
+    def inner():
+        return jfool.counted(lambda: show(evaluate))()[0]
+
+    assert int(jfool.counted(inner)()[1].queries) == 3
+
+
+def test_a_vmapped_loop_with_a_condition_of_each_lane_ends_each_where_it_would():
+    evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())))
+
+    def lane(steps):
+        def body(now):
+            return now[0] + 1, now[1] + show(evaluate, 1).sum()
+
+        return lax.while_loop(lambda now: now[0] < steps, body, (0, 0.0))
+
+    limits = jnp.array([1, 3, 2])
+    (taken, total), shown = jfool.counted(lambda: jax.vmap(lane)(limits))()
+    np.testing.assert_array_equal(taken, limits)
+    np.testing.assert_allclose(
+        total, np.asarray(show(evaluate, 1).sum()) * np.asarray(limits), rtol=1e-5
+    )
+    assert int(shown.queries) == 3  # the image is the same in all lanes, and shown once a turn
+
+
+@pytree
+class Several:
+    """A model with an attribute that means something to it alone."""
+
+    weights: Any
+
+    num_samples = 8
+
+    def __call__(self, images):
+        return images.reshape(len(images), -1) @ self.weights
+
+
+def test_only_models_that_draw_count_several_times():
+    evaluate = jfool.Evaluate(Several(jnp.asarray(weights())))
+    assert int(jfool.counted(lambda: show(evaluate))()[1].queries) == 3

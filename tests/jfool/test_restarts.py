@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jfool
@@ -52,3 +53,12 @@ def test_one_restart_from_the_image_is_the_attack_itself():
     one = run(jfool.Restarts(attack, 1), NET, ON_NET, 2, keep="fittest")
     plain = run(attack, NET, ON_NET, 2, keep="fittest")
     assert_same(one, plain)
+
+
+def test_the_last_image_is_that_of_the_start_that_showed_the_fittest():
+    attack = jfool.Restarts(jfool.FGSM(SHAPE, NUM_CLASSES), 2)
+    given = jax.tree.map(jnp.asarray, ON_NET)
+    images = jfool.perturb(jax.random.key(0), attack, NET, given, num_steps=1)
+    alone = jfool.perturb(jax.random.key(0), attack.attack, NET, given, num_steps=1)
+    np.testing.assert_allclose(images, alone, atol=1e-6)
+    assert (np.asarray(images) != np.asarray(given.image)).any()
