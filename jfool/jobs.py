@@ -39,6 +39,7 @@ def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
     """
     if not is_whole(repeats, 1):
         raise ValueError(f"repeats: expected a whole number of at least 1, got {repeats!r}")
+    kind: Any = job_type
     together: dict[str, Any] = {}
     if dataclasses.is_dataclass(job_type) and not isinstance(job_type, type):
         given = {
@@ -50,8 +51,8 @@ def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
                 "job_type: expected jobs such as jfool.SparseJob, or rows of them, "
                 f"got one {type(job_type).__name__}"
             )
-        job_type = type(job_type)
-    _check_fields(job_type, together | axes)
+        kind = type(job_type)
+    _check_fields(kind, together | axes)
     values = {name: _values(name, axis) for name, axis in axes.items()}
     lengths = [len(v) if v.ndim else 1 for v in values.values()]
     slowest = range(num_jobs(together) if together else 1)
@@ -61,7 +62,7 @@ def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
         name: (value if value.ndim else value[None])[rows[:, 1 + i]]
         for i, (name, value) in enumerate(values.items())
     }
-    return job_type(**{name: value[rows[:, 0]] for name, value in together.items()}, **picked)
+    return kind(**{name: value[rows[:, 0]] for name, value in together.items()}, **picked)
 
 
 def _check_fields(job_type: type, axes: dict[str, Any]) -> None:

@@ -44,6 +44,6 @@ def test_rows_of_jobs_stay_together_and_meet_every_value():
     jobs = jfool.PerturbationJob(images, None, np.array([5, 6, 7]))
     found = jfool.grid(jobs, 2, epsilon=[0.1, 0.3])
     np.testing.assert_array_equal(found.label, np.repeat([5, 6, 7], 4))
-    np.testing.assert_array_equal(found.image, images[found.label - 5])
+    np.testing.assert_array_equal(found.image, images[np.asarray(found.label) - 5])
     np.testing.assert_array_equal(found.epsilon, np.tile([0.1, 0.1, 0.3, 0.3], 3))
     assert found.target is None
