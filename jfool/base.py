@@ -39,7 +39,7 @@ def pytree(cls: type[T]) -> type[T]:
     one trace over new numbers, and `vmap` maps over them."""
     # Not by `jax.tree_util.register_dataclass`: the structures of two classes with equal fields
     # are equal there (jax 0.10), so that `jit` may run the program of the other class.
-    made = dataclasses.dataclass(frozen=True)(cls)
+    made: Any = dataclasses.dataclass(frozen=True)(cls)
     fields = [field for field in dataclasses.fields(made) if field.init]
     fixed = tuple(field.name for field in fields if field.metadata.get("static"))
     data = tuple(field.name for field in fields if not field.metadata.get("static"))
