@@ -165,8 +165,6 @@ def check_run(
         raise ValueError(f"num_draws: expected a whole number of at least 1, got {num_draws!r}")
     if keep not in KEEP:
         raise ValueError(f"keep: expected one of {list(KEEP)}, got {keep!r}")
-    if keep == "last" and num_steps == 0:
-        raise ValueError("num_steps: expected at least 1 with keep='last', got 0")
     if keep == "last" and not hasattr(attack, "last"):
         raise ValueError(
             f"keep: expected 'fittest' for {type(attack).__name__}, which has no last candidate"

@@ -81,6 +81,6 @@ class Restarts:
             raise ValueError(
                 f"num_restarts: expected a whole number of at least 1, got {self.num_restarts!r}"
             )
+        self.attack.check(jobs)
         if np.ndim(getattr(jobs, "target", 0)) > 1:
             raise ValueError("attack: expected one with one answer, got one with an archive")
-        self.attack.check(jobs)

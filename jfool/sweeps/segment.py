@@ -113,7 +113,7 @@ def segment(
         key = jax.random.wrap_key_data(key, impl=KEY_TYPE)
         fresh = loop.enter(key, entering.job_id, entering.job)
         lanes = jax.tree.map(functools.partial(where, entering.enters), fresh, lanes)
-        began = lanes.live
+        began = lanes.live | entering.enters  # even where there is no budget for a step
 
         def more(now: tuple[Array, Lanes]) -> Array:
             return (now[0] < length) & now[1].live.any()

@@ -231,6 +231,12 @@ def test_a_run_inside_a_jit_may_close_over_its_model_and_jobs():
     assert closed.out_avals[0].shape == (4, *SHAPE)
 
 
-def test_the_last_image_needs_a_step():
-    with pytest.raises(ValueError, match="num_steps: expected at least 1 with keep='last', got 0"):
-        run(num_steps=0, history=False, keep="last")
+def test_no_steps_that_keep_the_last_image_return_the_start_and_show_no_gradient():
+    image = jnp.full((2, *SHAPE), 0.5)
+    jobs = jfool.PerturbationJob(image, jnp.full(2, 0.1), jnp.zeros(2, jnp.int32))
+    attack = jfool.BIM(SHAPE, NUM_CLASSES)
+    for num_steps in (0, 1):
+        result = jfool.run(jax.random.key(0), attack, MODEL, jobs, num_steps=num_steps, keep="last")
+        assert (result.images != image).any() == (num_steps > 0)
+        assert result.num_gradients.tolist() == [num_steps] * 2
+        assert result.num_steps.tolist() == [num_steps] * 2

@@ -96,6 +96,18 @@ def test_a_sweep_records_what_the_steps_told_and_may_keep_the_last_image():
     np.testing.assert_allclose(moved.max((1, 2, 3)), found.column("distances.linf"), rtol=1e-5)
 
 
+def test_jobs_without_budget_are_judged_as_they_are():
+    images = np.random.default_rng(0).uniform(size=(3, 4, 4, 3)).astype(np.float32)
+    model = Linear(jnp.asarray(np.random.default_rng(1).normal(size=(48, 3)), jnp.float32))
+    jobs = jfool.PerturbationJob(images, np.full(3, 0.1, np.float32), np.arange(3))
+    lead = jax.random.key(0), jfool.BIM((4, 4, 3), 3), model, jobs
+    found = jfool.sweep(*lead, num_steps=0, keep="last", lanes=2, chunk=1)
+    expected = jfool.run(*lead, num_steps=0, keep="last", chunk=1)
+    np.testing.assert_array_equal(found.column("confidence"), expected.confidence)
+    np.testing.assert_array_equal(found.column("clean_prediction"), expected.clean_prediction)
+    assert np.isfinite(expected.confidence).all()
+
+
 def test_jobs_without_a_criterion_take_all_steps():
     results = sweep(until=None)
     assert (results.column("num_steps") == 25).all()
