@@ -206,15 +206,10 @@ def check_job_ids(job_ids: Any, count: int) -> None:
         raise ValueError("job_ids: expected distinct numbers, got duplicates")
 
 
-def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> None:
-    """Checks for a callable in inference mode, with finite weights, from images to `[B, K]`."""
+def check_weights(model: Any) -> list[Any]:
+    """The leaves of a model; raises TypeError unless it is a callable pytree of arrays."""
     if not callable(model):
         raise TypeError(f"model: expected a callable images -> logits, got {kind_of(model)}")
-    if (where := in_training_mode(model)) is not None:
-        raise ValueError(
-            f"model: expected a module in inference mode, got {where} in training mode "
-            "(call model.eval() first)"
-        )
     leaves = jax.tree.leaves(model)
     if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves):
         raise TypeError("model: expected weights, got shapes without values (jax.ShapeDtypeStruct)")
@@ -223,6 +218,17 @@ def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int)
         raise TypeError(
             "model: expected a pytree of arrays (a bare function goes through jfool.wrap), "
             f"got a leaf of type {type(odd[0]).__name__}"
+        )
+    return leaves
+
+
+def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> None:
+    """Checks for a callable in inference mode, with finite weights, from images to `[B, K]`."""
+    leaves = check_weights(model)
+    if (where := in_training_mode(model)) is not None:
+        raise ValueError(
+            f"model: expected a module in inference mode, got {where} in training mode "
+            "(call model.eval() first)"
         )
     floats = [x for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
     valued = [x for x in floats if not isinstance(x, Tracer)]

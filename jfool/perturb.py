@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jfool.arguments import check_attack, check_job_ids, check_key, is_whole, kind_of, known
+from jfool.arguments import check_attack, check_job_ids, check_key, check_weights, is_whole, known
 from jfool.base import Attack, Images, Model, PRNGKey
 from jfool.evaluate import Evaluate, is_stochastic
 from jfool.jobs import num_jobs
@@ -44,11 +44,7 @@ def perturb(
     """
     check_key(key)
     check_attack(attack)
-    if not callable(model) or not jax.tree.leaves(model):
-        raise TypeError(
-            "model: expected a callable pytree (a bare function goes through jfool.wrap), "
-            f"got {kind_of(model)}"
-        )
+    check_weights(model)
     if job_ids is not None:
         check_job_ids(job_ids, num_jobs(jobs))
     attack.check(jax.tree.map(known, jobs))

@@ -19,11 +19,13 @@ class DeepFool(Perturbing):
       r = |f_l| w_l / ||w_l||^2  for the l with the smallest |f_l| / ||w_l||
       x <- clip(x0 + 1.02 * sum of all r)
 
-    It stops by itself where the prediction changes; the authors allow 50 steps. The original leaves
-    the box [0, 1]; here each image is clipped to it, and w_l is 0 where x is at the end of the box
-    to which it points: clipped steps alone would never cross the boundary. The class to leave is
-    `job.label`, in the original the prediction for the image, which is the same for all images that
-    are not wrong already. Each step takes `num_candidates` gradients.
+    It moves no more once the prediction has changed, where `until=jfool.misclassified()` ends the
+    job; the authors allow 50 steps. Each step takes `num_candidates` gradients.
+
+    The original leaves the box [0, 1]; here each image is clipped to it, and w_l is 0 where x is at
+    the end of the box to which it points: clipped steps alone would never cross the boundary. The
+    class to leave is `job.label`, in the original the prediction for the image, which is the same
+    for all images that are not wrong already.
 
     Attributes:
       image_shape: (H, W, C) of the model's input.

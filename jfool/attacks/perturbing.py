@@ -58,7 +58,7 @@ class Perturbing(Composed):
         image: Any = getattr(jobs, "image", None)
         if np.shape(image)[1:] != self.image_shape:
             raise ValueError(
-                f"jobs.image: expected floats {['N', *self.image_shape]}, "
+                f"jobs.image: expected floats [N, {', '.join(map(str, self.image_shape))}], "
                 f"got shape {list(np.shape(image))}"
             )
         check_classes(jobs, self.objective.targeted, self.num_classes)

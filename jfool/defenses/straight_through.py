@@ -26,7 +26,7 @@ def straight_through(
     Returns:
       A function of the same arrays. Define it once: another one is another compiled program.
     Raises:
-      ValueError: when called, if the shapes of both results differ.
+      ValueError: when differentiated, if the shapes of both results differ.
     Example:
       >>> import jax.numpy as jnp
       >>> rounded = straight_through(jnp.round)

@@ -245,3 +245,13 @@ class Several:
 def test_only_models_that_draw_count_several_times():
     evaluate = jfool.Evaluate(Several(jnp.asarray(weights())))
     assert int(jfool.counted(lambda: show(evaluate))()[1].queries) == 3
+
+
+def test_a_model_shown_in_the_condition_of_a_loop_is_refused():
+    evaluate = jfool.Evaluate(Linear(jnp.asarray(weights())))
+
+    def loop():
+        return lax.while_loop(lambda n: n + show(evaluate).sum() < 0, lambda n: n + 1, 0.0)
+
+    with pytest.raises(NotImplementedError, match="evaluate: expected to be called in the body"):
+        jfool.counted(loop)()
