@@ -10,6 +10,7 @@ from models import weights
 from models.cache import cache_folder, check_writable
 from models.datasets import Dataset
 from models.network import Network
+from models.paths import given_path
 from models.recipes import Recipe, recipe_for
 from models.training import OnEpoch, train
 from models.training_checkpoint import TrainingCheckpoint
@@ -24,7 +25,7 @@ def trained(
     num_epochs: int | None = None,
     *,
     recipe: Recipe | None = None,
-    path: Path | None = None,
+    path: str | Path | None = None,
     make: Constructor | None = None,
 ) -> tuple[Network, dict[str, Any]]:
     """A trained network: from its file if it was trained in the same way before, else trained now.
@@ -53,7 +54,8 @@ def trained(
         raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
     recipe = recipe_for(name, dataset.name) if recipe is None else recipe
     folder_setting = "JFOOL_CACHE" if path is None else "path"
-    path = weights_path(name, dataset.name, seed) if path is None else path
+    path = weights_path(name, dataset.name, seed) if path is None else given_path(path)
+    weights.check_savable(path)
     origin = {
         "model": name,
         "dataset": dataset.name,
@@ -75,7 +77,7 @@ def trained(
         if card is not None:
             return _restored(start(), path), card
     except ValueError as error:
-        raise ValueError(f"{error}; delete it to train again") from error
+        raise ValueError(f"{error!s:.270}; delete it to train again") from error
 
     check_writable(path.parent, folder_setting)
     checkpoint = TrainingCheckpoint(path.with_suffix(".checkpoint.safetensors"), origin)

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from models.cache import replacing
+from models.paths import shown
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class TrainingCheckpoint:
                 leaves = [_like(leaf, file.get_tensor(key)) for key, leaf in _named(start).items()]
                 epoch = int(metadata["epoch"])
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            message = f"{self.path} is damaged, delete it to train from the start: {error}"
+            reason = shown(str(error), 100)
+            message = f"{shown(self.path)} is damaged, delete it to train from the start: {reason}"
             raise ValueError(message) from error
         return epoch, jax.tree.unflatten(jax.tree.structure(start), leaves)
 
