@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.paths import shown
-from models.pytorch_pickle import Unknown
+from models.pytorch_tensors import Unknown
 
 Tensors = Mapping[str, np.ndarray]
 

@@ -8,13 +8,14 @@ from flax import nnx
 
 from models import weights
 from models.cache import cache_folder, check_writable
+from models.cards import card_path, read_card
 from models.datasets import Dataset
 from models.network import Network
 from models.paths import given_path
 from models.recipes import Recipe, recipe_for
 from models.training import OnEpoch, train
 from models.training_checkpoint import TrainingCheckpoint
-from models.zoo import Constructor, create
+from models.zoo import Constructor, check_seed, create, is_count
 
 
 def trained(
@@ -50,8 +51,19 @@ def trained(
       ValueError: unknown name, `num_epochs` below 1, damaged files, or a folder that is not
         writable.
     """
-    if num_epochs is not None and num_epochs < 1:
-        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
+    if not isinstance(dataset, Dataset):
+        raise TypeError(
+            "dataset: expected a models.Dataset, such as models.load_dataset('digits'), "
+            f"got {dataset!r:.60}"
+        )
+    if num_epochs is not None and not is_count(num_epochs):
+        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs!r:.60}")
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe: expected a models.Recipe or None, got {recipe!r:.60}")
+    for function, called in ((on_epoch, "on_epoch"), (make, "make")):
+        if function is not None and not callable(function):
+            raise TypeError(f"{called}: expected a function or None, got {function!r:.60}")
+    check_seed(seed)
     recipe = recipe_for(name, dataset.name) if recipe is None else recipe
     folder_setting = "JFOOL_CACHE" if path is None else "path"
     path = weights_path(name, dataset.name, seed) if path is None else given_path(path)
@@ -97,14 +109,17 @@ def trained(
 
 def weights_path(name: str, dataset_name: str, seed: int) -> Path:
     """Where `trained` keeps the weights of a network by default."""
+    for part, called in ((name, "name"), (dataset_name, "dataset_name")):
+        if not isinstance(part, str) or not part or Path(part).name != part or "\0" in part:
+            raise ValueError(f"{called}: expected the name of a file, got {part!r:.60}")
     return cache_folder() / "weights" / dataset_name / f"{name}-seed{seed}.safetensors"
 
 
 def _card_if_finished(path: Path, origin: dict[str, Any]) -> dict[str, Any] | None:
     """The card of weights of this origin after the whole recipe, or None."""
-    if not (path.exists() and weights.card_path(path).exists()):
+    if not (path.exists() and card_path(path).exists()):
         return None
-    card = weights.read_card(path)
+    card = read_card(path)
     return card if origin.items() <= card.items() and "epochs" not in card else None
 
 

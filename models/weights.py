@@ -5,7 +5,6 @@ state of random streams. PyTorch's layout can be read too. All tensors are check
 is copied, so a module is either loaded completely or not changed. No code in a file is ever run.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from flax import nnx
 from safetensors.numpy import save_file
 
 from models.cache import check_writable, replacing
+from models.cards import card_path, card_text, is_card
 from models.fits import Fit, best_fit
 from models.paths import given_path, shown
 from models.slots import own_slots, pytorch_slots, saved_variables
@@ -24,7 +24,6 @@ from models.state_dicts import is_average, state_dicts
 from models.weight_files import read_weights
 
 _OTHER = " (get other weights)"
-_LARGEST_CARD = 2**24
 
 
 def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None) -> None:
@@ -43,7 +42,7 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
     check_savable(path)
     if any(isinstance(v.get_value(), jax.ShapeDtypeStruct) for v in variables.values()):
         raise ValueError("model: expected a network with weights, got an outline of one")
-    text = _card_text(card)
+    text = card_text(card)
     tensors = {name: np.asarray(variable[...]) for name, variable in variables.items()}
     if broken := _not_finite(tensors):
         raise ValueError(f"model: expected finite weights, got NaN or infinity in {broken}")
@@ -54,15 +53,6 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
     if card is not None:
         with replacing(card_path(path)) as temporary:
             temporary.write_text(text, encoding="utf-8")
-
-
-def _card_text(card: dict[str, Any] | None) -> str:
-    if card is not None and not isinstance(card, dict):
-        raise TypeError(f"card: expected a dictionary of facts, got {type(card).__name__}")
-    try:
-        return json.dumps(card, indent=2) + "\n"
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"card: expected JSON types, got others: {error!s:.100}") from error
 
 
 def check_savable(path: str | Path, name: str = "path") -> None:
@@ -77,7 +67,7 @@ def check_savable(path: str | Path, name: str = "path") -> None:
     path = given_path(path, name)
     if path.suffix != ".safetensors" or path.is_dir():
         raise ValueError(f"{name}: expected a file ending in .safetensors, got {shown(path)}")
-    if card_path(path).exists() and not path.exists() and not _is_card(path):
+    if card_path(path).exists() and not path.exists() and not is_card(path):
         raise ValueError(
             f"{name}: expected no file but a card at {shown(card_path(path))}, where that of the "
             "weights belongs (give another path)"
@@ -160,43 +150,3 @@ def _first(names: list[str]) -> str:
     """The first name, and how many others there are; empty without any."""
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"{shown(min(names))}{more}" if names else ""
-
-
-def card_path(path: str | Path) -> Path:
-    """The path of the card of a weights file."""
-    return given_path(path).with_suffix(".json")
-
-
-def _is_card(path: Path) -> bool:
-    """Whether the file at the card's path is a card."""
-    try:
-        return isinstance(read_card(path).get("model"), str)
-    except ValueError:
-        return False
-
-
-def read_card(path: str | Path) -> dict[str, Any]:
-    """Reads the card of a weights file.
-
-    Args:
-      path: of the weights.
-    Raises:
-      FileNotFoundError: there is no card.
-      ValueError: the card is not a JSON object.
-    """
-    source = card_path(path)
-    try:
-        if source.stat().st_size > _LARGEST_CARD:
-            raise ValueError("it is too large")
-        card = json.loads(source.read_text(encoding="utf-8"))
-        if not isinstance(card, dict):
-            raise ValueError("expected a JSON object")
-    except FileNotFoundError:
-        message = f"path: expected a card at {shown(source, 200)}, got no such file"
-        raise FileNotFoundError(message) from None
-    except (OSError, ValueError, RecursionError) as error:
-        reason = shown(str(error), 100)
-        raise ValueError(
-            f"path: expected a card of weights, got {shown(source)}, not readable: {reason}"
-        ) from error
-    return card

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any, Protocol
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -117,7 +119,7 @@ def create(
     image_shape = architecture.image_shape if image_shape is None else image_shape
     num_classes = architecture.num_classes if num_classes is None else num_classes
     is_shape = isinstance(image_shape, Sequence) and len(image_shape) == 3
-    if not (is_shape and all(map(_is_count, image_shape))):
+    if not (is_shape and all(map(is_count, image_shape))):
         raise ValueError(
             f"image_shape: expected (height, width, channels), got {image_shape!r:.60}"
         )
@@ -126,13 +128,12 @@ def create(
         raise ValueError(
             f"image_shape: expected at most {_MOST_VALUES} values, got {image_shape!r:.60}"
         )
-    if not _is_count(num_classes) or num_classes > _MOST_VALUES:
+    if not is_count(num_classes) or num_classes > _MOST_VALUES:
         raise ValueError(
             f"num_classes: expected at least 1 and at most {_MOST_VALUES}, got {num_classes!r:.60}"
         )
-    if not (_is_integer(seed) and -(2**63) <= seed < 2**63):
-        raise ValueError(f"seed: expected a whole number of 64 bits, got {seed!r:.60}")
-    model = architecture.make((height, width, channels), int(num_classes), rngs=nnx.Rngs(int(seed)))
+    check_seed(seed)
+    model = architecture.make((height, width, channels), int(num_classes), rngs=nnx.Rngs(seed))
     means = getattr(model.normalize, "mean", (0.0,))
     if len(means) not in (1, channels):
         raise ValueError(f"image_shape: expected {len(means)} channels, got {channels}")
@@ -153,7 +154,15 @@ def outline(
     return model
 
 
-def _is_count(value: Any) -> bool:
+def check_seed(seed: Any) -> None:
+    """Refuses what is not a seed; a traced one may have any value."""
+    traced = isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jnp.integer)
+    if not (traced and seed.ndim == 0) and not (_is_integer(seed) and -(2**63) <= seed < 2**63):
+        raise ValueError(f"seed: expected a whole number of 64 bits, got {seed!r:.60}")
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number of at least 1."""
     return _is_integer(value) and bool(value >= 1)
 
 
