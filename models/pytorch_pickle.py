@@ -2,7 +2,7 @@
 
 `pickle` builds objects by calling whatever a file names. Here `pickletools` only splits the file
 into opcodes, and this module gives a meaning to those that checkpoints have. Tensors become NumPy
-arrays, every kind of dictionary a `dict`, sets lists, and everything else an inert `Unknown`.
+arrays, every kind of dictionary a `dict`, and objects of other classes an inert `Unknown`.
 """
 
 import pickletools
