@@ -5,6 +5,7 @@ is and what to do instead.
 """
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -55,7 +56,8 @@ def read_weights(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"path: expected weights at {shown(path, 200)}, got no such file")
     try:
-        return _read(path)
+        with warnings.catch_warnings(action="ignore"):  # of a damaged pickle's texts
+            return _read(path)
     except FileError as fault:
         raise ValueError(_sentence(path, fault)) from None
     except PermissionError:
