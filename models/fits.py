@@ -69,20 +69,18 @@ class Fit:
 
     def _other_classes(self, names: Sequence[str], num_classes: int | None) -> str | None:
         """If all these tensors have another number of classes and differ in nothing else."""
-        found = set()
-        for name in names:
-            got, expected = self.tensors[name].shape, self.slots[name].shape
-            pairs = zip(got, expected, strict=False)
-            found |= {pair for pair in pairs if len(set(pair)) > 1} | {(len(got), len(expected))}
-        sizes = {pair for pair in found if pair[0] != pair[1]}
+        shapes = [(self.tensors[name].shape, self.slots[name].shape) for name in names]
+        sizes = {pair for got, right in shapes for pair in zip(got, right, strict=False)}
+        other = {pair for pair in sizes if pair[0] != pair[1]}
         owners = {name.rpartition(".")[0] for name in names}
-        if len(owners) != 1 or len(sizes) != 1 or {right for _, right in sizes} != {num_classes}:
+        same_rank = all(len(got) == len(right) for got, right in shapes)
+        if not (same_rank and len(owners) == len(other) == 1):
             return None
-        ((other, _),) = sizes
-        return _clipped(
-            f"{shown(owners.pop(), 40)} has {other} classes, not {num_classes}",
-            f"give num_classes={other}",
-        )
+        ((got, right),) = other
+        if right != num_classes or got == 0:
+            return None
+        what = f"{shown(owners.pop(), 40)} has {got} classes, not {right}"
+        return _clipped(what, f"give num_classes={got}")
 
 
 def best_fit(tensors: Mapping[str, np.ndarray], layouts: Sequence[Mapping[str, Slot]]) -> Fit:

@@ -19,7 +19,7 @@ def given_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     try:
         if not text or "\0" in text:
             raise ValueError("empty, or with a zero byte")
-        expanded = Path(text).expanduser()
+        expanded = Path(os.fsdecode(os.fsencode(text))).expanduser()
         expanded.exists()  # the system refuses names that are too long
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -110,8 +110,10 @@ def trained(
 def weights_path(name: str, dataset_name: str, seed: int) -> Path:
     """Where `trained` keeps the weights of a network by default."""
     for part, called in ((name, "name"), (dataset_name, "dataset_name")):
-        if not isinstance(part, str) or not part or Path(part).name != part or "\0" in part:
-            raise ValueError(f"{called}: expected the name of a file, got {part!r:.60}")
+        plain = isinstance(part, str) and part.isprintable() and Path(part).name == part
+        if not plain or not 0 < len(part) <= 100:
+            raise ValueError(f"{called}: expected a name that a file can have, got {part!r:.60}")
+    check_seed(seed)
     return cache_folder() / "weights" / dataset_name / f"{name}-seed{seed}.safetensors"
 
 

@@ -1,13 +1,10 @@
 """The victim networks by name."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from typing import Any, Protocol
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -118,7 +115,7 @@ def create(
     architecture = ARCHITECTURES[name]
     image_shape = architecture.image_shape if image_shape is None else image_shape
     num_classes = architecture.num_classes if num_classes is None else num_classes
-    is_shape = isinstance(image_shape, Sequence) and len(image_shape) == 3
+    is_shape = isinstance(image_shape, (tuple, list)) and len(image_shape) == 3
     if not (is_shape and all(map(is_count, image_shape))):
         raise ValueError(
             f"image_shape: expected (height, width, channels), got {image_shape!r:.60}"
@@ -130,7 +127,7 @@ def create(
         )
     if not is_count(num_classes) or num_classes > _MOST_VALUES:
         raise ValueError(
-            f"num_classes: expected at least 1 and at most {_MOST_VALUES}, got {num_classes!r:.60}"
+            f"num_classes: expected a number from 1 to {_MOST_VALUES}, got {num_classes!r:.60}"
         )
     check_seed(seed)
     model = architecture.make((height, width, channels), int(num_classes), rngs=nnx.Rngs(seed))
@@ -155,9 +152,8 @@ def outline(
 
 
 def check_seed(seed: Any) -> None:
-    """Refuses what is not a seed; a traced one may have any value."""
-    traced = isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jnp.integer)
-    if not (traced and seed.ndim == 0) and not (_is_integer(seed) and -(2**63) <= seed < 2**63):
+    """Refuses what is not a seed."""
+    if not (_is_integer(seed) and -(2**63) <= seed < 2**63):
         raise ValueError(f"seed: expected a whole number of 64 bits, got {seed!r:.60}")
 
 
