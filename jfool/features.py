@@ -14,6 +14,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jfool.base import Fitness, Images, Logits, Model, pytree, static
+from jfool.model_outputs import logits_of
 
 Features = Float[Array, "B D"] | Float[np.ndarray, "B D"]
 _IMAGES_AT_ONCE = 256
@@ -39,7 +40,7 @@ class FeatureMatch:
 
     def show(self, model: Model, images: Images) -> tuple[Features, Logits]:
         # Compiled, the layers that both need are computed once.
-        return features_of(model, images, self.layer), model(images)
+        return features_of(model, images, self.layer), logits_of(model, images)
 
     def __call__(
         self, answer: tuple[Array, Logits], job: Any, genotype: Any

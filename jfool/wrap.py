@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jfool.arguments import is_number, is_whole
 from jfool.base import Images, Logits, pytree, static
 from jfool.functions import as_pytree
+from jfool.model_outputs import as_logits
 
 LAYOUTS = ("NHWC", "NCHW")
 
@@ -39,7 +40,7 @@ class Wrapped:
         inputs = (images - self.mean.reshape(1, 1, 1, -1)) / self.std.reshape(1, 1, 1, -1)
         if self.layout == "NCHW":
             inputs = inputs.transpose(0, 3, 1, 2)
-        return self.apply(self.variables, inputs).astype(jnp.float32)
+        return as_logits(self.apply(self.variables, inputs), batch).astype(jnp.float32)
 
 
 def wrap(

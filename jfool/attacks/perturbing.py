@@ -14,6 +14,7 @@ from jfool.composition import Composed
 from jfool.constraints import Constraint
 from jfool.constraints.checks import check_image
 from jfool.encodings.pixels import Pixels
+from jfool.model_outputs import logits_of
 from jfool.objectives import LogConfidence, Objective, Untargeted
 
 CROSS_ENTROPY = Untargeted(LogConfidence())  # of the true class, to be raised
@@ -84,4 +85,4 @@ def least_likely(model: Model, images: ArrayLike) -> Int[np.ndarray, " N"]:
 
 @jax.jit
 def _logits(model: Model, images: Images) -> Float[jax.Array, "N K"]:
-    return model(images)
+    return logits_of(model, images)
