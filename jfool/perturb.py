@@ -10,7 +10,7 @@ from jax import Array, lax
 from jfool.arguments import check_attack, check_job_ids, check_key, check_weights, is_whole, known
 from jfool.base import Attack, Images, Model, PRNGKey
 from jfool.evaluate import Evaluate, is_stochastic
-from jfool.jobs import num_jobs
+from jfool.jobs import as_arrays, num_jobs
 from jfool.loop import strong
 from jfool.mesh import on_any_mesh
 
@@ -45,6 +45,7 @@ def perturb(
     check_key(key)
     check_attack(attack)
     check_weights(model)
+    jobs = as_arrays(jobs)
     if job_ids is not None:
         check_job_ids(job_ids, num_jobs(jobs))
     attack.check(jax.tree.map(known, jobs))

@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jfool.arguments import is_number, is_whole
 from jfool.base import Attack, Criterion, Model, PRNGKey
-from jfool.jobs import num_jobs, on_host
+from jfool.jobs import as_arrays, num_jobs, on_host
 from jfool.loop import Settings, limits_of, num_recorded, strong
+from jfool.numbers import is_number, is_whole
 from jfool.run import check_run
 from jfool.sweeps.ahead import Program, compile_sweep
 from jfool.sweeps.fingerprint import describe, digest
@@ -96,6 +96,7 @@ def sweep(
       >>> len(found), bool(found.column("success").all())
       (12, True)
     """
+    jobs = as_arrays(jobs)
     check_run(
         key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
     )
