@@ -10,6 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jfool.arguments import check_part
 from jfool.base import (
     ClassIndex,
     Fitness,
@@ -21,6 +22,7 @@ from jfool.base import (
     reference_class,
 )
 from jfool.model_outputs import logits_of
+from jfool.numbers import brief, check_number
 from jfool.softmax import broken, log_softmax, softmax
 
 
@@ -93,6 +95,15 @@ class Untargeted:
     def __call__(self, logits: Logits, label: ClassIndex) -> Fitness:
         return -self.objective(logits, label)
 
+    def check(self) -> None:
+        """Raises TypeError unless it turns a targeted objective round."""
+        check_part("objective.objective", self.objective, Objective, "jfool.Confidence()")
+        if not self.objective.targeted:
+            raise TypeError(
+                "objective.objective: expected a targeted one, which Untargeted turns round, "
+                f"got {brief(self.objective)}"
+            )
+
 
 @pytree
 class AtMost:
@@ -108,6 +119,11 @@ class AtMost:
 
     def __call__(self, logits: Logits, reference: ClassIndex) -> Fitness:
         return jnp.minimum(self.objective(logits, reference), self.bound)
+
+    def check(self) -> None:
+        """Raises on an objective or a bound that cannot work."""
+        check_part("objective.objective", self.objective, Objective, "jfool.Margin()")
+        check_number("objective.bound", self.bound, "a number")
 
 
 @pytree

@@ -11,7 +11,7 @@ from jfool.arguments import check_attack, check_job_ids, check_key, is_whole, kn
 from jfool.base import Attack, Images, Model, PRNGKey
 from jfool.debugging import undisturbed
 from jfool.evaluate import Evaluate, is_stochastic
-from jfool.jobs import num_jobs
+from jfool.jobs import as_arrays, num_jobs
 from jfool.loop import strong
 from jfool.mesh import on_any_mesh
 from jfool.model_checks import check_logits, check_weights
@@ -48,6 +48,7 @@ def perturb(
     check_key(key)
     check_attack(attack)
     check_weights(model)
+    jobs = as_arrays(jobs)
     if job_ids is not None:
         check_job_ids(job_ids, num_jobs(jobs))
     attack.check(jax.tree.map(known, jobs))

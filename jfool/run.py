@@ -19,7 +19,7 @@ from jfool.arguments import (
 )
 from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
 from jfool.debugging import undisturbed
-from jfool.jobs import gathered, num_jobs
+from jfool.jobs import as_arrays, gathered, num_jobs
 from jfool.loop import (
     KEEP,
     Lanes,
@@ -91,6 +91,7 @@ def run(
       >>> jfool.run(jax.random.key(0), attack, model, jobs, num_steps=20).success.tolist()
       [True, True, True]
     """
+    jobs = as_arrays(jobs)
     check_run(
         key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
     )

@@ -10,12 +10,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from jfool.arguments import is_number, is_whole
 from jfool.base import Attack, Criterion, Model, PRNGKey
 from jfool.debugging import undisturbed
-from jfool.jobs import num_jobs, on_host
+from jfool.jobs import as_arrays, num_jobs, on_host
 from jfool.loop import Settings, limits_of, num_recorded, strong
 from jfool.model_checks import check_logits, check_output
+from jfool.numbers import is_number, is_whole
 from jfool.run import check_run
 from jfool.stuck import warn_if_stuck
 from jfool.sweeps.ahead import Program, Traced, trace_sweep
@@ -102,6 +102,7 @@ def sweep(
       >>> len(found), bool(found.column("success").all())
       (12, True)
     """
+    jobs = as_arrays(jobs)
     check_run(
         key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
     )
