@@ -7,12 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def home(path: str | Path) -> Path:
+    """The path with `~` as the home folder; as it is where there is no such user."""
+    return Path(os.path.expanduser(path))
+
+
 def cache_folder() -> Path:
     """`$JFOOL_CACHE`, else `$XDG_CACHE_HOME/jfool`, else `~/.cache/jfool`; it need not exist."""
     if chosen := os.environ.get("JFOOL_CACHE"):
-        return Path(chosen).expanduser()
+        return home(chosen)
     if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared).expanduser() / "jfool"
+        return home(shared) / "jfool"
     return Path.home() / ".cache" / "jfool"
 
 
