@@ -229,7 +229,7 @@ def _newest_version(name: str, setting: str = "dataset") -> Path:
     prepared = [info.parent for info in infos if _VERSION.fullmatch(info.parent.name)]
     if not prepared:
         raise FileNotFoundError(
-            f"{setting}: expected {name} in TFDS_DATA_DIR, got none in {str(root):.60} (set it, or "
+            f"{setting}: expected {name} in TFDS_DATA_DIR, got none in {root!s:.60} (set it, or "
             'pip install "jfool[prepare]" and run python -c "import tensorflow_datasets as t; '
             f"t.builder('{name}', file_format='array_record').download_and_prepare()\")"
         )

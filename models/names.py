@@ -8,7 +8,7 @@ _NEAREST = 3
 
 
 def one_of(known: Iterable[str], given: object) -> str:
-    """`one of a, b, c`; of names that are too many for a sentence, those most like the given one."""
+    """`one of a, b, c`; of too many for a sentence, those that are most like the given one."""
     names = list(known)
     if len(", ".join(names)) <= _MOST_CHARACTERS:
         return f"one of {', '.join(names)}"
