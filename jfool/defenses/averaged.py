@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from jfool.arguments import is_whole
+from jfool.numbers import is_whole
 from jfool.base import Image, Images, Logits, Model, PRNGKey, pytree, static
 from jfool.evaluate import is_stochastic
 from jfool.model_outputs import logits_of

@@ -9,9 +9,9 @@ from etils import epath
 
 
 def open_path(path: Any) -> epath.Path:
-    """A local path, made absolute, or an object store's (`gs://...`)."""
+    """A local path, made absolute, `~` as the home folder, or an object store's (`gs://...`)."""
     path = epath.Path(path)
-    return path if is_remote(path) else epath.Path(os.path.abspath(path))
+    return path if is_remote(path) else epath.Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def is_remote(path: epath.Path) -> bool:
