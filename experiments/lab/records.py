@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jfool.sweeps.files import told, visible
 from models.cache import replacing
 
 
@@ -45,8 +46,21 @@ class Records:
 
     @classmethod
     def read(cls, path: Path) -> "Records":
-        """What `write` wrote."""
-        return cls(pq.read_table(path))
+        """What `write` wrote.
+
+        Raises:
+          ValueError: the file is damaged.
+        """
+        try:
+            table = pq.read_table(path, page_checksum_verification=True)
+            table.validate(full=True)
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            reason = visible(str(error).partition("\n")[0])
+            raise ValueError(
+                f"{told(path)}: expected records, got another file ({reason:.100}): run the "
+                "section's command again"
+            ) from error
+        return cls(table)
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -151,7 +165,7 @@ class Records:
         """As Parquet, whole or not at all, without images."""
         kept = [f.name for f in self.table.schema if _ndim(f.type) < 3]
         with replacing(path) as temporary:
-            pq.write_table(self.table.select(kept), temporary)
+            pq.write_table(self.table.select(kept), temporary, write_page_checksum=True)
 
 
 def _to_arrow(array: np.ndarray) -> pa.Array:
