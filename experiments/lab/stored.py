@@ -33,14 +33,14 @@ def read_record(path: Path, what: str, make: Callable[[dict[str, Any]], T]) -> T
     """
     try:
         record = parse_record(read_inside(path, path.parent))
+        found = make({name: value for name, value in record.items() if name != DIGEST})
         if not is_sound(record):
             raise ValueError("its content is not what was written")
-        record.pop(DIGEST, None)
-        return make(record)
+        return found
     except (OSError, ValueError, TypeError, OverflowError) as error:
         reason = visible(str(error).partition("\n")[0])
         raise ValueError(
-            f"{told(path)}: expected {what}, got another file ({reason:.110}): delete it, or "
+            f"{told(path)}: expected {what}, got another file ({reason:.110}); delete it, or "
             "choose another folder"
         ) from error
 
