@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         if not _refusal(error):
             raise
-        from jfool.sweeps.files import visible  # not before: it takes a second to import
+        from jfool.texts import visible  # not before: it takes a second to import
 
         print(visible(str(error)), file=sys.stderr)
         return 2

@@ -16,7 +16,8 @@ from experiments.agenda import Item, agenda
 from experiments.lab.record import claim_file, print_json
 from experiments.lab.section import SECTION, Section, read_section
 from experiments.report_page import Entry, page
-from jfool.sweeps.files import read_inside, told
+from jfool.sweeps.files import read_inside
+from jfool.texts import told
 from models.cache import replacing
 
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable, Mapping
 
-from jfool.sweeps.files import visible
+from jfool.texts import visible
 
 
 class Html(str):

@@ -10,7 +10,7 @@ from typing import Any
 from experiments.lab.section import SECTION, read_section
 from experiments.lab.settings import Extensible, Technical, flat, leaves, told
 from experiments.lab.stored import built, read_record, write_record
-from jfool.sweeps import files
+from jfool import texts
 
 UNFINISHED = "unfinished.json"  # in place of the section, until there is one
 
@@ -68,8 +68,8 @@ def _check_same(folder: Path, command: str, settings: Any) -> None:
     if not f"{made_by} ".startswith(f"{command} "):
         wanted = command.removeprefix("python -m experiments ")
         raise ValueError(
-            f"out: expected a new folder or one of {wanted}, got {files.told(folder)}, which holds "
-            f"{files.visible(name):.60} (choose another --out)"
+            f"out: expected a new folder or one of {wanted}, got {texts.told(folder)}, which holds "
+            f"{texts.visible(name):.60} (choose another --out)"
         )
     ours = flat(settings)
     free = {x.name for x in leaves(settings) if x.marked(Technical) or x.marked(Extensible)}
@@ -80,8 +80,8 @@ def _check_same(folder: Path, command: str, settings: Any) -> None:
             for values in (kept, ours)
         )
         raise ValueError(
-            f"out: expected a new folder or one with {now}, got {files.told(folder)} with "
-            f"{files.visible(was)} "
+            f"out: expected a new folder or one with {now}, got {texts.told(folder)} with "
+            f"{texts.visible(was)} "
             "(choose another --out)"
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jfool.sweeps.files import told, visible
+from jfool.texts import told, visible
 
 
 def published(module: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jfool.sweeps.files import told, visible
+from jfool.texts import told, visible
 from models.cache import replacing
 
 _FORM = b"form"  # in the metadata of a file

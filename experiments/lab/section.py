@@ -19,7 +19,7 @@ from rich.text import Text
 
 from experiments.lab.record import print_json, versions
 from experiments.lab.stored import built, read_record, write_record
-from jfool.sweeps.files import visible
+from jfool.texts import visible
 
 SECTION = "section.json"
 _COLUMNS = 10  # side by side, where a table is printed

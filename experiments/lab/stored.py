@@ -7,8 +7,9 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from experiments.lab.record import json_safe
-from jfool.sweeps.files import read_inside, told, visible
+from jfool.sweeps.files import read_inside
 from jfool.sweeps.sealed import DIGEST, is_sound, parse_record, sealed_text
+from jfool.texts import told, visible
 from models.cache import replacing
 
 T = TypeVar("T")

@@ -15,8 +15,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from jfool.sweeps.files import is_remote, told, visible
+from jfool.sweeps.files import is_remote
 from jfool.sweeps.fingerprint import digest
+from jfool.texts import told, visible
 
 KEPT = 3
 _log = logging.getLogger("jfool")

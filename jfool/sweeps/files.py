@@ -3,13 +3,12 @@
 import os
 import secrets
 import stat
-import unicodedata
 from pathlib import Path
 from typing import Any
 
 from etils import epath
 
-_MOST_TOLD = 120  # characters of a path
+from jfool.texts import told
 
 
 def open_path(path: Any) -> epath.Path:
@@ -20,19 +19,6 @@ def open_path(path: Any) -> epath.Path:
 
 def is_remote(path: Any) -> bool:
     return "://" in os.fspath(path)
-
-
-def told(path: Any) -> str:
-    """A path in an error: without control characters, and of a long one the end."""
-    text = visible(os.fspath(path))
-    return text if len(text) <= _MOST_TOLD else f"...{text[-_MOST_TOLD:]}"
-
-
-def visible(text: str) -> str:
-    """A text in one line, with escapes in place of what would control a terminal or a page."""
-    return "".join(
-        c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text
-    )
 
 
 def is_inside(path: Any, folder: Any) -> bool:

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 from etils import epath
 
-from jfool.sweeps.files import read_inside, told, visible, write_whole
+from jfool.sweeps.files import read_inside, write_whole
+from jfool.texts import told, visible
 
 MOST_BYTES = 2**22  # of a row's array in the table
 _NAME = re.compile(r"[0-9a-f]{16}\.npy")

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from etils import epath
 
-from jfool.sweeps.files import read_inside, told, visible
+from jfool.sweeps.files import read_inside
 from jfool.sweeps.large import FILES, digest_of
 from jfool.sweeps.results import row_shape
 from jfool.sweeps.stored_settings import SWEEP
+from jfool.texts import told, visible
 
 _KINDS = pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_string
 _SWEEP = b"sweep"  # in the metadata of the table

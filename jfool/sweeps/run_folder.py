@@ -19,11 +19,12 @@ import pyarrow as pa
 from etils import epath
 
 from jfool.sweeps import checkpoint
-from jfool.sweeps.files import children, is_remote, open_path, told, write_whole
+from jfool.sweeps.files import children, is_remote, open_path, write_whole
 from jfool.sweeps.lane_table import stack, unstack
 from jfool.sweeps.parts import part_of, read_part
 from jfool.sweeps.results import Results, collected, without_large
 from jfool.sweeps.stored_settings import SETTINGS, SWEEP, difference, read_settings, text_of
+from jfool.texts import told
 
 
 class RunFolder:

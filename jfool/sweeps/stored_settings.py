@@ -13,8 +13,9 @@ from typing import Any
 from etils import epath
 
 from jfool.arguments import is_whole
-from jfool.sweeps.files import read_inside, told, visible
+from jfool.sweeps.files import read_inside
 from jfool.sweeps.sealed import DIGEST, is_sound, parse_record, sealed_text
+from jfool.texts import told, visible
 
 FORMAT = 2  # in format 1, which had no number, jobs held the class to reach as `label`
 SETTINGS = "settings.json"

@@ -15,7 +15,7 @@ from experiments import lab, report
 from experiments.lab import course, folder, section
 from experiments.lab.section import Picture, Section, Table, publish, read_section
 from experiments.lab.stored import write_record
-from jfool.sweeps.sealed import DIGEST, sealed_text
+from jfool.sweeps.sealed import DIGEST
 from tests import fuzz
 
 SECRET = b"\x89PNG\r\n\x1a\n nobody reads this"
