@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from jfool.numbers import is_whole
 from jfool.base import Image, Images, Logits, Model, PRNGKey, pytree, static
 from jfool.evaluate import is_stochastic
 from jfool.model_outputs import logits_of
+from jfool.numbers import is_whole
 
 # `transform(key, image [H, W, C]) -> image`, of one image.
 Transform = Callable[[PRNGKey, Image], Float[Array, "..."]]
