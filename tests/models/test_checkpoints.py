@@ -9,7 +9,7 @@ import struct
 import tarfile
 from collections import OrderedDict
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -175,7 +175,7 @@ def test_weights_are_found_in_checkpoints(path, write, case):
 
 
 @FORMATS
-@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16, np.float64])
 def test_every_precision_becomes_float32(path, write, dtype):
     path.write_bytes(write({name: tensor.astype(dtype) for name, tensor in WEIGHTS.items()}))
     loads(path, rtol=1e-2)
@@ -407,7 +407,7 @@ def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
         load("tiny", "~nobody-of-this-name/tiny.safetensors")
 
 
-DTYPES = [np.float32, np.float16, np.float64, ml_dtypes.bfloat16, np.int8, np.int64, bool]
+DTYPES = [np.float32, np.float16, np.float64, jnp.bfloat16, np.int8, np.int64, bool]
 WIDTHS = {"fc1": (3, 16), "fc2": (3, 3), "fc3": (2, 3)}
 
 

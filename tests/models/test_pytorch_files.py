@@ -8,7 +8,7 @@ import pickletools
 import zipfile
 from collections import Counter, OrderedDict, defaultdict
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -45,7 +45,7 @@ def refused(path, content):
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize(
     "dtype",
-    [np.float64, np.float32, np.float16, ml_dtypes.bfloat16, np.int64, np.int8, bool, np.complex64],
+    [np.float64, np.float32, np.float16, jnp.bfloat16, np.int64, np.int8, bool, np.complex64],
 )
 def test_tensors_come_back_bit_by_bit(path, write, protocol, dtype):
     written = {"a": VALUES.astype(dtype).reshape(2, 3, 4), "b": np.array(2).astype(dtype)}
@@ -70,7 +70,7 @@ def test_views_share_a_storage_and_may_be_transposed_spread_or_repeated(path, wr
         np.testing.assert_array_equal(found[name], expected, err_msg=name)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16, np.float64, np.int8])
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.float64, np.int8])
 def test_archives_of_big_endian_machines_are_turned(path, dtype):
     found = read(path, zipped({"a": VALUES.astype(dtype)}, order="big"))
     np.testing.assert_array_equal(found["a"], VALUES.astype(dtype))
