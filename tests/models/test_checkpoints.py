@@ -164,6 +164,9 @@ CHECKPOINTS = {
         )
     },
     "nested with prefixes": {"state_dict": under("module.model.")},
+    "a part was wrapped": {k.replace("fc.", "fc.module."): v for k, v in WEIGHTS.items()},
+    "parts were compiled": {k.replace(".", "._orig_mod."): v for k, v in WEIGHTS.items()},
+    "all and a part": {f"module.{k.replace('bn.', 'bn.module.')}": v for k, v in WEIGHTS.items()},
 }
 
 
@@ -306,18 +309,19 @@ def without(*prefixes):
 
 HEAD = {"out.weight": np.ones((7, 5), np.float32), "out.bias": np.ones(7, np.float32)}
 MISFITS = {
+    "nothing but a counter": (COUNTER, "8 missing, such as bn.bias (check"),
     "a layer missing": (without("bn"), "4 missing, all of bn (check network"),
     "one missing": (without("out.bias"), "1 missing, out.bias (check"),
     "a layer more": (WEIGHTS | under("head.", HEAD), "2 extra, all of head.out ("),
     "other names": (
         {f"layer{i}.conv": HEAD["out.bias"] for i in range(9)},
-        "none of 9 names is expected, such as layer0.conv, where bn.bias is one of 8",
+        "no name of 9 is expected, such as layer0.conv, where bn.bias is one of 8",
     ),
     "others of one part": (
         {f"net.layer{i}.conv": HEAD["out.bias"] for i in range(9)},
-        "none of 9 names is expected, all of net, where bn.bias is one of 8",
+        "no name of 9 is expected, all of net, where bn.bias is one of 8",
     ),
-    "other classes": (WEIGHTS | HEAD, "out has 7 classes, not 3 (give num_classes=7)"),
+    "other classes": (WEIGHTS | HEAD, "out has num_classes 7, not 3 (give num_classes=7)"),
     "another width": (
         WEIGHTS | {"fc.weight": np.ones((5, 9), np.float32)},
         "fc.weight is [5, 9], not [5, 4] (check network, image_shape, num_classes)",

@@ -194,6 +194,7 @@ REACHING = {
     "of truths": Tensor(SHORT, 0, (True,), (1,)),
     "of no storage": Object(Global("torch._utils", "_rebuild_tensor_v2"), (1, 0, (1,), (1,))),
     "of few arguments": Object(Global("torch._utils", "_rebuild_tensor_v2"), (SHORT, 0)),
+    "of a storage that is shorter": Tensor(Storage(VALUES, size=10), 0, (5,), (1,)),
     "of a storage that is longer": Tensor(Storage(VALUES, size=25), 0, (25,), (1,)),
     "of a storage that is enormous": Tensor(Storage(VALUES, size=2**50), 0, (25,), (1,)),
     "of a storage of negative size": Tensor(Storage(VALUES, size=-1), 0, (1,), (1,)),
@@ -204,6 +205,11 @@ REACHING = {
 @pytest.mark.parametrize("case", REACHING)
 def test_tensors_outside_their_storage_are_refused(path, write, case):
     refused(path, write({"a": REACHING[case]}))
+
+
+def test_values_that_a_file_cannot_hold_are_given_no_memory(path):
+    enormous = Tensor(Storage(VALUES, size=2**33), 0, (25,), (1,))
+    assert "fewer values than its tensors have" in refused(path, older({"a": enormous}))
 
 
 @FORMATS
