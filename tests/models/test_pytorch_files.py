@@ -177,6 +177,13 @@ def test_plain_values_are_those_of_pickle(value, protocol):
     assert read_pickle(io.BytesIO(pickletools.optimize(text))) == pickle.loads(text)
 
 
+def test_pairs_become_a_dictionary_once():
+    """A short pickle cannot ask for many copies of a long list."""
+    pairs = b"\x80\x02]q\x00X\x01\x00\x00\x00aK\x01\x86a0"
+    call = b"ccollections\nOrderedDict\nh\x00\x85R"
+    assert read_pickle(io.BytesIO(pairs + 2 * call + b"\x86.")) == ({"a": 1}, {})
+
+
 SHORT = Storage(VALUES)
 REACHING = {
     "past the end": Tensor(SHORT, 0, (25,), (1,)),
@@ -303,7 +310,7 @@ HOSTILE = {
     "bytes that claim to be long": b"\x80\x02T" + (2**31 - 1).to_bytes(4, "little") + b"a.",
     "a huge number": b"\x80\x02\x8b" + (10**6).to_bytes(4, "little") + b"\x01" * 10**6 + b".",
     "many digits": b"I" + b"9" * 10_000 + b"\n.",
-    "many opcodes": b"\x80\x02" + b"N0" * 2_000_000 + b".",
+    "many opcodes": b"\x80\x02}" + b"N0" * 2_000_000 + b".",
     "a far place of the memo": b"\x80\x02]r\xff\xff\xff\x7f.",
     "an empty stack": b"\x80\x02" + b"0" * 10 + b".",
     "an extension": b"\x80\x02\x82\x01.",
