@@ -39,9 +39,9 @@ class Fit:
         """
         missing = [name for name in self.slots if name not in self.tensors]
         extra = [name for name in self.tensors if name not in self.slots]
-        if missing and not self.num_common:
+        if missing and extra and not self.num_common:
             return _clipped(
-                f"none of {len(extra)} names is expected, {_alike(extra)}, where "
+                f"no name of {len(extra)} is expected, {_alike(extra)}, where "
                 f"{shown(missing[0], 40)} is one of {len(missing)}",
                 "is it another architecture?",
             )
@@ -76,10 +76,11 @@ class Fit:
         same_rank = all(len(got) == len(right) for got, right in shapes)
         if not (same_rank and len(owners) == len(other) == 1):
             return None
-        ((got, right),) = other
-        if right != num_classes or got == 0:
+        ((got, right),), (owner,) = other, owners
+        whole = {name for name in self.slots if name.rpartition(".")[0] == owner} == set(names)
+        if right != num_classes or got == 0 or not whole:
             return None
-        what = f"{shown(owners.pop(), 40)} has {got} classes, not {right}"
+        what = f"{shown(owner, 40)} has num_classes {got}, not {right}"
         return _clipped(what, f"give num_classes={got}")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 
 from models.file_errors import FileError
@@ -17,9 +17,9 @@ _DTYPES: Mapping[str, Any] = {
     **{f"torch.{name}": np.dtype(name) for name in ("float64", "float32", "float16", "bool")},
     **{f"torch.{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (16, 32, 64)},
     **{f"torch.{name}": name for name in ("int8", "uint8", "complex64", "complex128")},
-    "torch.bfloat16": ml_dtypes.bfloat16,
-    "torch.float8_e4m3fn": ml_dtypes.float8_e4m3fn,
-    "torch.float8_e5m2": ml_dtypes.float8_e5m2,
+    "torch.bfloat16": jnp.bfloat16,
+    "torch.float8_e4m3fn": jnp.float8_e4m3fn,
+    "torch.float8_e5m2": jnp.float8_e5m2,
 }
 _STORAGES: Mapping[str, str] = {
     "torch.DoubleStorage": "torch.float64",

@@ -18,6 +18,7 @@ Tensors = Mapping[str, np.ndarray]
 
 # Counters that PyTorch saves beside the weights; they are not needed.
 _COUNTERS = ("num_batches_tracked", "n_averaged")
+_WRAPPERS = ("module", "_orig_mod")  # of DataParallel, AveragedModel and torch.compile
 _DEEPEST = 4
 _MOST_PREFIXES = 8
 _LONGEST_PREFIX = 1000
@@ -50,9 +51,18 @@ def state_dicts(content: Any) -> dict[str, Tensors]:
 
 
 def without_wrappers(tensors: Tensors) -> Iterator[Tensors]:
-    """The tensors without counters: as they are, then without each part that all names share."""
+    """The tensors without counters: as they are, then with fewer wrappers in their names.
+
+    Parts of names that wrappers add, wherever they stand, go first, then each that all names begin
+    with.
+    """
     tensors = {k: v for k, v in tensors.items() if k.rpartition(".")[2] not in _COUNTERS}
     yield tensors
+    parts = {name: [part for part in name.split(".") if part not in _WRAPPERS] for name in tensors}
+    unwrapped = {".".join(parts[name]): tensor for name, tensor in tensors.items()}
+    if len(unwrapped) == len(tensors):
+        tensors = unwrapped
+        yield tensors
     for _ in range(_MOST_PREFIXES):
         prefixes = {name.partition(".")[0] for name in tensors if "." in name}
         if len(prefixes) != 1 or not all("." in name for name in tensors):

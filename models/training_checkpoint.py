@@ -1,5 +1,6 @@
 """The state of an unfinished training, in one file: training resumes after the last epoch."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from models.cache import replacing
@@ -46,6 +47,7 @@ class TrainingCheckpoint:
         """
         tensors = {name: _to_numpy(leaf) for name, leaf in _named(state).items()}
         metadata = {"epoch": str(epoch), "origin": json.dumps(self.origin, sort_keys=True)}
+        metadata["sha256"] = _digest(epoch, tensors)
         with replacing(self.path) as temporary:
             save_file(tensors, temporary, metadata)
 
@@ -70,17 +72,31 @@ class TrainingCheckpoint:
                 metadata = file.metadata()
                 if metadata["origin"] != json.dumps(self.origin, sort_keys=True):
                     return 0, start
-                leaves = [_like(leaf, file.get_tensor(key)) for key, leaf in _named(start).items()]
                 epoch = int(metadata["epoch"])
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                if metadata["sha256"] != _digest(epoch, tensors):
+                    raise ValueError("other values than were written")
+                leaves = [_like(leaf, tensors[key]) for key, leaf in _named(start).items()]
+        except Exception as error:  # a damaged file can raise anything
             reason = shown(str(error), 100)
-            message = f"{shown(self.path)} is damaged, delete it to train from the start: {reason}"
-            raise ValueError(message) from error
+            raise ValueError(
+                f"path: expected a whole checkpoint, got {shown(self.path)}, damaged: {reason} "
+                "(delete it to train from the start)"
+            ) from error
         return epoch, jax.tree.unflatten(jax.tree.structure(start), leaves)
 
     def delete(self) -> None:
         """Removes the file, if there is one."""
         self.path.unlink(missing_ok=True)
+
+
+def _digest(epoch: int, tensors: dict[str, np.ndarray]) -> str:
+    """Of all that a damaged file could tell wrong."""
+    digest = hashlib.sha256(str(epoch).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tensor.shape} ".encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return digest.hexdigest()
 
 
 def _named(tree: Any) -> dict[str, jax.Array]:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 
 STORAGES = {
@@ -17,7 +17,7 @@ STORAGES = {
         np.float64: "Double",
         np.float32: "Float",
         np.float16: "Half",
-        ml_dtypes.bfloat16: "BFloat16",
+        jnp.bfloat16: "BFloat16",
         np.int64: "Long",
         np.int32: "Int",
         np.int16: "Short",

@@ -9,7 +9,7 @@ import struct
 import tarfile
 from collections import OrderedDict
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -164,6 +164,9 @@ CHECKPOINTS = {
         )
     },
     "nested with prefixes": {"state_dict": under("module.model.")},
+    "a part was wrapped": {k.replace("fc.", "fc.module."): v for k, v in WEIGHTS.items()},
+    "parts were compiled": {k.replace(".", "._orig_mod."): v for k, v in WEIGHTS.items()},
+    "all and a part": {f"module.{k.replace('bn.', 'bn.module.')}": v for k, v in WEIGHTS.items()},
 }
 
 
@@ -175,7 +178,7 @@ def test_weights_are_found_in_checkpoints(path, write, case):
 
 
 @FORMATS
-@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16, np.float64])
 def test_every_precision_becomes_float32(path, write, dtype):
     path.write_bytes(write({name: tensor.astype(dtype) for name, tensor in WEIGHTS.items()}))
     loads(path, rtol=1e-2)
@@ -306,18 +309,19 @@ def without(*prefixes):
 
 HEAD = {"out.weight": np.ones((7, 5), np.float32), "out.bias": np.ones(7, np.float32)}
 MISFITS = {
+    "nothing but a counter": (COUNTER, "8 missing, such as bn.bias (check"),
     "a layer missing": (without("bn"), "4 missing, all of bn (check network"),
     "one missing": (without("out.bias"), "1 missing, out.bias (check"),
     "a layer more": (WEIGHTS | under("head.", HEAD), "2 extra, all of head.out ("),
     "other names": (
         {f"layer{i}.conv": HEAD["out.bias"] for i in range(9)},
-        "none of 9 names is expected, such as layer0.conv, where bn.bias is one of 8",
+        "no name of 9 is expected, such as layer0.conv, where bn.bias is one of 8",
     ),
     "others of one part": (
         {f"net.layer{i}.conv": HEAD["out.bias"] for i in range(9)},
-        "none of 9 names is expected, all of net, where bn.bias is one of 8",
+        "no name of 9 is expected, all of net, where bn.bias is one of 8",
     ),
-    "other classes": (WEIGHTS | HEAD, "out has 7 classes, not 3 (give num_classes=7)"),
+    "other classes": (WEIGHTS | HEAD, "out has num_classes 7, not 3 (give num_classes=7)"),
     "another width": (
         WEIGHTS | {"fc.weight": np.ones((5, 9), np.float32)},
         "fc.weight is [5, 9], not [5, 4] (check network, image_shape, num_classes)",
@@ -407,7 +411,7 @@ def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
         load("tiny", "~nobody-of-this-name/tiny.safetensors")
 
 
-DTYPES = [np.float32, np.float16, np.float64, ml_dtypes.bfloat16, np.int8, np.int64, bool]
+DTYPES = [np.float32, np.float16, np.float64, jnp.bfloat16, np.int8, np.int64, bool]
 WIDTHS = {"fc1": (3, 16), "fc2": (3, 3), "fc3": (2, 3)}
 
 

@@ -6,7 +6,7 @@ The sentence names the argument and has at most 300 characters; nothing is made,
 import math
 from pathlib import Path
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -28,7 +28,7 @@ HOSTILE = {
     "NaN": math.nan,
     "infinity": math.inf,
     "tiny": 1e-300,
-    "bfloat16": np.array(1, ml_dtypes.bfloat16),
+    "bfloat16": np.array(1, jnp.bfloat16),
     "array": np.arange(4),
     "empty array": np.zeros(0),
     "empty text": "",

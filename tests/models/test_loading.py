@@ -166,10 +166,10 @@ def test_half_precision_that_overflowed_is_refused(path, tensors):
 
 
 def test_another_architecture_is_refused_at_once(path):
-    sentence = r"fit lenet, got .*: none of 10 names is expected, such as .*another architecture\?"
+    sentence = r"fit lenet, got .*: no name of 10 is expected, such as .*another architecture\?"
     with pytest.raises(ValueError, match=sentence):
         load("lenet", path)
-    sentence = r": classifier.1 has 4 classes, not 7 \(give num_classes=4\)$"
+    sentence = r": classifier.1 has num_classes 4, not 7 \(give num_classes=4\)$"
     with pytest.raises(ValueError, match=sentence):
         load("small", path, num_classes=7)
 

@@ -8,7 +8,7 @@ import pickletools
 import zipfile
 from collections import Counter, OrderedDict, defaultdict
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -45,7 +45,7 @@ def refused(path, content):
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize(
     "dtype",
-    [np.float64, np.float32, np.float16, ml_dtypes.bfloat16, np.int64, np.int8, bool, np.complex64],
+    [np.float64, np.float32, np.float16, jnp.bfloat16, np.int64, np.int8, bool, np.complex64],
 )
 def test_tensors_come_back_bit_by_bit(path, write, protocol, dtype):
     written = {"a": VALUES.astype(dtype).reshape(2, 3, 4), "b": np.array(2).astype(dtype)}
@@ -70,7 +70,7 @@ def test_views_share_a_storage_and_may_be_transposed_spread_or_repeated(path, wr
         np.testing.assert_array_equal(found[name], expected, err_msg=name)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16, np.float64, np.int8])
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.float64, np.int8])
 def test_archives_of_big_endian_machines_are_turned(path, dtype):
     found = read(path, zipped({"a": VALUES.astype(dtype)}, order="big"))
     np.testing.assert_array_equal(found["a"], VALUES.astype(dtype))
@@ -177,6 +177,13 @@ def test_plain_values_are_those_of_pickle(value, protocol):
     assert read_pickle(io.BytesIO(pickletools.optimize(text))) == pickle.loads(text)
 
 
+def test_pairs_become_a_dictionary_once():
+    """A short pickle cannot ask for many copies of a long list."""
+    pairs = b"\x80\x02]q\x00X\x01\x00\x00\x00aK\x01\x86a0"
+    call = b"ccollections\nOrderedDict\nh\x00\x85R"
+    assert read_pickle(io.BytesIO(pairs + 2 * call + b"\x86.")) == ({"a": 1}, {})
+
+
 SHORT = Storage(VALUES)
 REACHING = {
     "past the end": Tensor(SHORT, 0, (25,), (1,)),
@@ -194,6 +201,7 @@ REACHING = {
     "of truths": Tensor(SHORT, 0, (True,), (1,)),
     "of no storage": Object(Global("torch._utils", "_rebuild_tensor_v2"), (1, 0, (1,), (1,))),
     "of few arguments": Object(Global("torch._utils", "_rebuild_tensor_v2"), (SHORT, 0)),
+    "of a storage that is shorter": Tensor(Storage(VALUES, size=10), 0, (5,), (1,)),
     "of a storage that is longer": Tensor(Storage(VALUES, size=25), 0, (25,), (1,)),
     "of a storage that is enormous": Tensor(Storage(VALUES, size=2**50), 0, (25,), (1,)),
     "of a storage of negative size": Tensor(Storage(VALUES, size=-1), 0, (1,), (1,)),
@@ -204,6 +212,11 @@ REACHING = {
 @pytest.mark.parametrize("case", REACHING)
 def test_tensors_outside_their_storage_are_refused(path, write, case):
     refused(path, write({"a": REACHING[case]}))
+
+
+def test_values_that_a_file_cannot_hold_are_given_no_memory(path):
+    enormous = Tensor(Storage(VALUES, size=2**33), 0, (25,), (1,))
+    assert "fewer values than its tensors have" in refused(path, older({"a": enormous}))
 
 
 @FORMATS
@@ -297,7 +310,7 @@ HOSTILE = {
     "bytes that claim to be long": b"\x80\x02T" + (2**31 - 1).to_bytes(4, "little") + b"a.",
     "a huge number": b"\x80\x02\x8b" + (10**6).to_bytes(4, "little") + b"\x01" * 10**6 + b".",
     "many digits": b"I" + b"9" * 10_000 + b"\n.",
-    "many opcodes": b"\x80\x02" + b"N0" * 2_000_000 + b".",
+    "many opcodes": b"\x80\x02}" + b"N0" * 2_000_000 + b".",
     "a far place of the memo": b"\x80\x02]r\xff\xff\xff\x7f.",
     "an empty stack": b"\x80\x02" + b"0" * 10 + b".",
     "an extension": b"\x80\x02\x82\x01.",

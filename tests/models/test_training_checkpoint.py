@@ -5,6 +5,7 @@ import pytest
 from flax import nnx
 
 from models import MLP, Adam, Recipe, TrainingCheckpoint, train
+from tests.fuzz import Outcomes, cases, mutations
 
 RECIPE = Recipe(Adam(), num_steps=20, batch_size=10, source="made up")  # four epochs
 ORIGIN = {"seed": 0, "recipe": RECIPE.settings()}
@@ -70,7 +71,7 @@ def test_a_damaged_checkpoint_is_named(stripes, checkpoint, kept):
     with pytest.raises(StoppedError):
         train(network(), stripes, RECIPE, 0, stop_after(2), checkpoint)
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match="is damaged, delete it to train from the start"):
+    with pytest.raises(ValueError, match=r"path: expected a whole checkpoint, .* \(delete it"):
         train(network(), stripes, RECIPE, 0, None, checkpoint)
 
 
@@ -80,6 +81,37 @@ def test_a_checkpoint_of_another_shape_is_refused(stripes, checkpoint):
     wider = MLP((16, 16, 1), 2, widths=(9, 8), rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match=r"expected float32\[\d+, 9\]|expected float32\[9"):
         train(wider, stripes, RECIPE, 0, None, checkpoint)
+
+
+def test_a_damaged_checkpoint_is_read_as_it_was_or_refused(tmp_path):
+    state = {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "count": np.array(3)}
+    written = TrainingCheckpoint(tmp_path / "mlp.checkpoint.safetensors", ORIGIN)
+    written.save(7, state)
+    outcomes, whole = Outcomes(), written.path.read_bytes()
+
+    def same(found):
+        epoch, values = found  # (0, start): the origin is another
+        expected = state if epoch else start
+        return epoch in (0, 7) and all(np.array_equal(values[n], expected[n]) for n in state)
+
+    start = {name: np.zeros_like(value) for name, value in state.items()}
+    for damage, content in mutations(whole, cases(100)):
+        written.path.write_bytes(content)
+        outcomes.check(damage, lambda: written.load(start), same)
+        outcomes.check(damage, written.num_epochs, lambda found: found in (0, 7))
+    assert outcomes.refused > 50
+
+
+@pytest.mark.parametrize("change", ["epoch", "value"])
+def test_another_value_than_was_written_is_noticed(tmp_path, change):
+    checkpoint = TrainingCheckpoint(tmp_path / "mlp.checkpoint.safetensors", ORIGIN)
+    checkpoint.save(7, {"weights": np.full(3, 2.5, np.float32)})
+    old, new = (b'"7"', b'"8"') if change == "epoch" else (b"\x20\x40", b"\x21\x40")
+    content = checkpoint.path.read_bytes()
+    assert content.count(old) >= 1
+    checkpoint.path.write_bytes(content.replace(old, new))
+    with pytest.raises(ValueError, match=r"damaged: other values than were written \(delete"):
+        checkpoint.num_epochs()
 
 
 def test_no_epochs_are_refused(stripes):
