@@ -95,6 +95,7 @@ def assert_32_bits(function: Callable[[PRNGKey], Any]) -> None:
         assert primitive != "random_bits" or value.dtype != jnp.uint64, value
 
 
+@pytest.mark.filterwarnings("error")  # a scatter of other types is an error in a future JAX
 def test_in_x64_every_attack_computes_in_32_bits(name):
     assert_32_bits(lambda key: run(name, key=key))
 
@@ -216,6 +217,7 @@ PARTS: dict[str, Callable[[PRNGKey], Any]] = {
 }
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", PARTS)
 def test_in_x64_every_part_computes_in_32_bits(name):
     assert_32_bits(PARTS[name])
