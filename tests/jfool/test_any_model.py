@@ -1,4 +1,4 @@
-"""Whatever a model returns, and whatever it is shown: attacks work, or say in a sentence why not."""
+"""Whatever a model returns and is shown: attacks work, or say in a sentence why not."""
 
 import warnings
 from typing import Any
