@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.discovery import Module, discover
+from jfool.cli.platform import platform_refusal
 
 INTERRUPTED = 130
 FORMER = {  # commands of earlier versions whose last word is another one now
@@ -45,6 +46,11 @@ def main(arguments: Sequence[str]) -> int:
         from jfool.texts import visible  # not before: it takes a second to import
 
         print(visible(str(error)), file=sys.stderr)
+        return 2
+    except (RuntimeError, AssertionError):
+        if (refusal := platform_refusal()) is None:
+            raise
+        print(refusal, file=sys.stderr)
         return 2
 
 

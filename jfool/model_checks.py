@@ -90,7 +90,7 @@ def are_probabilities(model: Any, image_shape: tuple[int, int, int], num_classes
         _check_logits(model, image_shape, num_classes, 2)
     except (TypeError, ValueError):
         return False
-    noise = np.random.default_rng(0).uniform(size=(2, *image_shape)).astype(np.float32)
+    noise = jnp.asarray(np.random.default_rng(0).uniform(size=(2, *image_shape)), jnp.float32)
     keys = [_keys(2)] if is_stochastic(model) else []
     rows = np.asarray(_call(structure, num_classes, leaves, noise, *keys), np.float32)
     return bool((rows >= 0).all() and (np.abs(rows.sum(1) - 1) <= _TOLERANCE).all())

@@ -21,7 +21,8 @@ class Averaged:
 
     The gradient of a logit, or of any linear functional of the logits, is the mean of the gradients
     of the draws. A cross-entropy is that of the mean logits, which is not the mean cross-entropy.
-    It is a stochastic model: with each call come new draws. Each draw counts as an image shown.
+    Of a model that returns probabilities it is their mean, and `run` warns. It is a stochastic
+    model: with each call come new draws. Each draw counts as an image shown.
 
     Attributes:
       model: `images -> logits`, or a stochastic model `(images, keys) -> logits`.

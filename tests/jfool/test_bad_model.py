@@ -18,6 +18,11 @@ from tests.jfool.helpers import (
     Given,
     Linear,
     assert_refused,
+    grey_jobs,
+    photos,
+    run_badly,
+    sparse_fooling,
+    unchecked,
     weights,
 )
 
@@ -201,3 +206,66 @@ def test_dropout_that_drops_nothing_is_accepted_in_any_mode():
     net.middle.rate = 0.0
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         check_model(net)
+
+
+def squeezed(y: jax.Array) -> jax.Array:
+    return jnp.squeeze(y)
+
+
+def in_fours(y: jax.Array) -> jax.Array:
+    return y.reshape(-1, 4, NUM_CLASSES).reshape(len(y), NUM_CLASSES)
+
+
+def gradient_attack() -> dict[str, Callable[[], Any]]:
+    jobs = jfool.PerturbationJob(photos(1), None, np.array([0]), np.array([1]))
+    return {"attack": lambda: jfool.HotCold(SHAPE, NUM_CLASSES), "jobs": lambda: jobs}
+
+
+SIX = jfool.DifferentialEvolution(population_size=6)
+# a model of some batches, the arguments of `run` that lead to others, and the batch that is named
+BATCHES: dict[str, tuple[Any, Given, str]] = {
+    "a call of one image": (squeezed, {"chunk": lambda: 1}, r"logits \[1, K\]"),
+    "a job whose gradient is of one image": (squeezed, gradient_attack(), r"logits \[1, K\]"),
+    "an even share of a chunk": (in_fours, {"chunk": lambda: 7}, r"images \[7, 4, 5, 3\]"),
+    "fewer images than a chunk": (
+        in_fours,
+        {"jobs": lambda: grey_jobs([0]), "attack": lambda: sparse_fooling(search=SIX)},
+        r"images \[6, 4, 5, 3\]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "given", "message"), BATCHES.values(), ids=BATCHES.keys())
+def test_a_model_of_some_batches_is_refused_at_the_batch_that_is_shown(change, given, message):
+    assert_refused({"model": lambda: with_logits(change), **given}, ValueError, message)
+
+
+def test_a_model_of_some_batches_is_attacked_where_the_run_shows_no_other():
+    """32 images in calls of at most 31: two of 16."""
+    result = run_badly(with_logits(in_fours), chunk=31, num_steps=1)
+    np.testing.assert_array_equal(result.num_queries, 16)
+
+
+def test_a_sweep_refuses_a_model_of_some_batches_before_it_takes_the_folder(tmp_path):
+    given = {name: make() for name, make in gradient_attack().items()}
+    with pytest.raises(ValueError, match=r"^model: expected logits \[1, K\] for 1 images"):
+        jfool.sweep(
+            jax.random.key(0), given["attack"], with_logits(squeezed), given["jobs"],
+            num_steps=1, folder=tmp_path / "run",
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", [n for n, row in BAD.items() if "model" in row[0]])
+def test_perturb_and_sweep_refuse_models_as_run_does(name):
+    """But for a module in training mode and for NaN, which `perturb` takes."""
+    given, error, message = BAD[name]
+    jobs = jfool.PerturbationJob(photos(32), np.full(32, 0.1, np.float32), np.zeros(32, int))
+    lead = jax.random.key(0), jfool.FGSM(SHAPE, NUM_CLASSES), given["model"](), jobs
+    with unchecked():
+        with pytest.raises(error, match=message) as caught:
+            jfool.sweep(*lead, num_steps=1, lanes=32)
+        assert len(str(caught.value)) <= 300
+        if "training mode" not in name and "NaN" not in name:
+            with pytest.raises(error, match=message):
+                jfool.perturb(*lead, num_steps=1)

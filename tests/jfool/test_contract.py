@@ -389,20 +389,6 @@ def test_the_program_is_one_call_without_callbacks(case):
     assert not callbacks(jax.make_jaxpr(images)(jax.random.key(0)).jaxpr)
 
 
-@pytest.mark.filterwarnings("error")
-def test_no_type_is_narrowed_by_accident_in_64_bits(case):
-    """JAX warns of scatters whose types differ, which a future version refuses."""
-    options = {"num_steps": 2, "until": case.until, "history": True}
-
-    def run(key):
-        return jfool.run(key, case.attack, Linear(jnp.asarray(WEIGHTS)), case.jobs, **options)
-
-    with jax.enable_x64(True):
-        result = jax.eval_shape(run, jax.random.key(0))
-    kinds = {leaf.dtype for leaf in jax.tree.leaves((result.images, result.num_queries))}
-    assert kinds == {np.dtype(np.float32), np.dtype(np.int32)}
-
-
 def test_a_callback_deep_inside_a_program_would_be_seen():
     watched = Watched(Linear(jnp.asarray(WEIGHTS)), Tally())
     looped = jax.jit(lambda images: jax.lax.map(watched, images))
