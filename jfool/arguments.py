@@ -358,4 +358,4 @@ def _first_line(error: Exception) -> str:
 
 def kind_of(value: Any) -> str:
     """For error messages: type and value, or of a callable the type alone."""
-    return f"{type(value).__name__} {value!r:.60}" if not callable(value) else type(value).__name__
+    return f"{type(value).__name__} {brief(value)}" if not callable(value) else type(value).__name__

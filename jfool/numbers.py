@@ -69,6 +69,12 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
         raise ValueError(f"{name}: expected one of {words}, got {brief(value)}")
 
 
+def check_truth(name: str, value: Any) -> None:
+    """Raises TypeError unless it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, got {brief(value)}")
+
+
 def in_32_bits(array: np.ndarray) -> np.ndarray:
     """Real numbers as programs hold them; whole ones that int32 does not hold are infinite."""
     if is_kind(array, np.integer):

@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jfool.arguments import check_attack, check_job_ids, check_key, check_weights, is_whole, known
+from jfool.arguments import check_attack, check_job_ids, check_key, check_weights, known
 from jfool.base import Attack, Images, Model, PRNGKey
 from jfool.evaluate import Evaluate, is_stochastic
 from jfool.jobs import as_arrays, num_jobs
 from jfool.loop import strong
 from jfool.mesh import on_any_mesh
+from jfool.numbers import check_whole
 
 
 def perturb(
@@ -49,8 +50,7 @@ def perturb(
     if job_ids is not None:
         check_job_ids(job_ids, num_jobs(jobs))
     attack.check(jax.tree.map(known, jobs))
-    if not is_whole(num_steps, 1):
-        raise ValueError(f"num_steps: expected a whole number of at least 1, got {num_steps!r}")
+    check_whole("num_steps", num_steps, 1)
     ids = jnp.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     attack, jobs = strong((attack, jobs))
     attack, model, jobs = _constant((attack, model, jobs))
