@@ -45,7 +45,7 @@ def is_number(
     inside = (least <= array) & (array <= most) & (above < array) & (array < below)
     fits = np.isfinite(array) & inside
     if whole:
-        fits &= (array % 1 == 0) & (np.abs(array) <= LARGEST)
+        fits &= (array == np.floor(array)) & (np.abs(array) <= LARGEST)
     return bool(np.all(fits))
 
 

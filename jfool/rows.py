@@ -44,7 +44,8 @@ class Rows:
         try:
             index = np.asarray(self.index)
         except (TypeError, ValueError):
-            raise TypeError(f"index: expected whole numbers [N], got {self.index!r:.60}") from None
+            got = type(self.index).__name__
+            raise TypeError(f"index: expected whole numbers [N], got {got}") from None
         if not np.issubdtype(index.dtype, np.integer):
             raise TypeError(f"index: expected whole numbers [N], got {index.dtype}")
         if index.size and not (index.min() >= 0 and index.max() < shape[0]):

@@ -74,7 +74,7 @@ class Perturbing(Composed):
                 f"got shape {list(shape)}"
             )
         check_classes(jobs, self.objective.targeted, self.num_classes)
-        if self.constraint is None:
+        if type(self).constraint is None:  # none to choose
             check_image(jobs)
             return
         check_part("constraint", self.constraint, Constraint, "jfool.Linf()", jobs)
