@@ -72,9 +72,11 @@ def pytree(cls: type[T]) -> type[T]:
 
 
 def _hashable(name: str, value: Any) -> Any:
-    """A static field; a list as a tuple."""
-    if isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim == 1):
-        value = tuple(value)
+    """A static field: lists as tuples, and numbers of NumPy, which overflow, as Python's."""
+    if type(value) in (list, tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
+        value = tuple(_hashable(name, each) for each in value)
+    elif isinstance(value, np.generic):
+        value = value.item()
     try:
         hash(value)
     except TypeError:

@@ -13,8 +13,6 @@ from jfool.arguments import (
     check_image_shape,
     check_images,
     check_num_classes,
-    check_objective,
-    check_part,
     check_weights,
 )
 from jfool.base import Candidate, Images, Model, pytree
@@ -25,6 +23,7 @@ from jfool.encodings.pixels import Pixels
 from jfool.evaluate import is_stochastic
 from jfool.numbers import brief, known
 from jfool.objectives import LogConfidence, Untargeted
+from jfool.parts import check_objective, check_part
 
 CROSS_ENTROPY = Untargeted(LogConfidence())  # of the true class, to be raised
 

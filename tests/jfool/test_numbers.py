@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jfool
+from jfool import theory
 from jfool.numbers import brief, check_choice, in_32_bits, is_number, is_whole
 from tests.jfool.helpers import (
     NUM_CLASSES,
@@ -151,8 +152,8 @@ def test_settings_beyond_float32_are_refused(make, message):
         (lambda: jfool.wrap(print, {}, mean=1e39), f"mean: expected finite numbers, got .*{BIG}"),
         (lambda: jfool.confident(1e-50), f"threshold: .*{NIL}"),
         (lambda: jfool.confidence_steps(0.1, max_rate=1e39), f"max_rate: .*{BIG}"),
-        (lambda: jfool.theory.linear([1.0, 1e39]), "delta_w: .*beyond float32"),
-        (lambda: jfool.theory.linear([1.0, 2.0], R=1e-50), f"R: expected a number above .*{NIL}"),
+        (lambda: theory.linear([1.0, 1e39]), "delta_w: .*beyond float32"),
+        (lambda: theory.linear([1.0, 2.0], R=1e-50), f"R: expected a number above .*{NIL}"),
     ],
 )
 def test_arguments_beyond_float32_are_refused(call, message):
