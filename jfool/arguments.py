@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jfool.base import KEY_TYPE, Objective, is_key, reference_class
+from jfool.base import KEY_TYPE, is_key, reference_class
 from jfool.model_outputs import first_line
-from jfool.numbers import LARGEST, brief, is_kind, is_real, is_whole, known, values_of
+from jfool.numbers import LARGEST, brief, is_kind, is_whole, known, values_of
 from jfool.rows import Rows
 
 _ROUNDING = 1e-3  # of images that were in [0, 1] before they were resized, blurred, ...
@@ -27,75 +27,6 @@ def check_num_classes(value: Any) -> None:
         raise ValueError(
             f"num_classes: expected a whole number of at least 2, got {brief(value)} (make two "
             "logits of a sigmoid's logit z: jnp.concatenate([jnp.zeros_like(z), z], -1))"
-        )
-
-
-def check_part(name: str, part: Any, protocol: type, example: str, *given: Any) -> None:
-    """Checks a part of an attack or of another part, and calls its own `check(*given)` if it has
-    one.
-
-    Raises:
-      TypeError: it does not follow the protocol, is a class instead of an instance, or no pytree of
-        numbers.
-      TypeError, ValueError: from its own `check()`.
-    """
-    if isinstance(part, type) or not isinstance(part, protocol):
-        raise TypeError(f"{name}: expected one such as {example}, got {brief(part)}")
-    if callable(check := getattr(part, "check", None)):
-        check(*given)
-    check_leaves(name, part)
-
-
-def check_leaves(name: str, part: Any) -> None:
-    """Raises TypeError unless it is a pytree of numbers, so that programs can take it."""
-    if jax.tree_util.all_leaves([part]):
-        raise TypeError(
-            f"{name}: expected a pytree (decorate its class with jfool.base.pytree), "
-            f"got {brief(part)}"
-        )
-    for path, leaf in jax.tree_util.tree_leaves_with_path(part):
-        array = known(leaf)
-        if not (isinstance(leaf, jax.Array) or is_real(array) or array.dtype == bool):
-            raise TypeError(
-                f"{name}{jax.tree_util.keystr(path)}: expected a number or an array (a choice is a "
-                f"field by jfool.base.static()), got {brief(leaf)}"
-            )
-
-
-def check_objective(objective: Any, num_classes: int, *, targeted: bool | None = None) -> None:
-    """Checks that it gives a fitness for the logits of every image.
-
-    Args:
-      targeted: whether only a targeted one will do; None for either.
-    Raises:
-      TypeError, ValueError: naming `objective`.
-    """
-    check_part("objective", objective, Objective, "jfool.Confidence()")
-    if not isinstance(objective.targeted, bool):
-        raise TypeError(
-            "objective: expected targeted to be True (reach jobs.target) or False (leave "
-            f"jobs.label), got {brief(objective.targeted)}"
-        )
-    if targeted and not objective.targeted:
-        raise TypeError(
-            "objective: expected a targeted one, such as jfool.Confidence(), "
-            f"got {brief(objective)}"
-        )
-    if hasattr(objective, "show"):  # a score of more than the logits
-        return
-    logits = jax.ShapeDtypeStruct((2, num_classes), jnp.float32)
-    try:
-        fitness = jax.eval_shape(objective, logits, jax.ShapeDtypeStruct((), jnp.int32))
-    except Exception as error:
-        raise TypeError(
-            "objective: expected a function of (logits [P, K], class []), got "
-            f"{brief(objective)}: {first_line(error):.120}"
-        ) from error
-    if getattr(fitness, "shape", None) != (2,) or not is_kind(fitness, np.floating):
-        got = fitness if hasattr(fitness, "dtype") else brief(fitness)
-        raise TypeError(
-            f"objective: expected floats [P] from (logits [P, K], class []), here [2] from "
-            f"{[2, num_classes]}, got {got!s:.80}"
         )
 
 
@@ -265,4 +196,4 @@ def check_job_ids(job_ids: Any, count: int) -> None:
 
 def kind_of(value: Any) -> str:
     """For error messages: type and value, or of a callable the type alone."""
-    return f"{type(value).__name__} {value!r:.60}" if not callable(value) else type(value).__name__
+    return f"{type(value).__name__} {brief(value)}" if not callable(value) else type(value).__name__

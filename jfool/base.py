@@ -15,6 +15,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key
 
+from jfool.numbers import brief
+
 PRNGKey = Key[Array, ""]
 KEY_TYPE = "threefry2x32"  # other kinds draw differently under vmap
 Image = Float[Array, "H W C"]
@@ -70,14 +72,17 @@ def pytree(cls: type[T]) -> type[T]:
 
 
 def _hashable(name: str, value: Any) -> Any:
-    """A static field; a list as a tuple."""
-    value = tuple(value) if isinstance(value, list) else value
+    """A static field: lists as tuples, and numbers of NumPy, which overflow, as Python's."""
+    if type(value) in (list, tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
+        value = tuple(_hashable(name, each) for each in value)
+    elif isinstance(value, np.generic):
+        value = value.item()
     try:
         hash(value)
     except TypeError:
         raise TypeError(
             f"{name}: expected a choice that can be hashed, such as a number, a word or a tuple, "
-            f"got {value!r:.60}"
+            f"got {brief(value)}"
         ) from None
     return value
 

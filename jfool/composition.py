@@ -7,10 +7,11 @@ import jax
 from jax import Array
 from jaxtyping import Float
 
-from jfool.arguments import check_classes, check_num_classes, check_objective, check_part
+from jfool.arguments import check_classes, check_num_classes
 from jfool.base import Candidate, Evaluator, Logits, Objective, PRNGKey, pytree, static
 from jfool.numbers import brief
 from jfool.objectives import OfLogits
+from jfool.parts import check_objective, check_part
 
 
 @dataclasses.dataclass(frozen=True)

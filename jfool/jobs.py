@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from jfool.base import is_key
 from jfool.numbers import brief, check_whole, is_kind, known
 from jfool.rows import Rows, as_numpy
 
@@ -111,12 +112,12 @@ def as_arrays(jobs: Any) -> Any:
 
 
 def as_array(name: str, field: Any) -> Any:
-    """An array of numbers; JAX's own, such as traced ones and keys, and `Rows` as they are.
+    """An array of numbers; JAX's own, such as traced ones, and `Rows` as they are.
 
     Raises:
       TypeError, ValueError: naming the field.
     """
-    if isinstance(field, (jax.Array, Rows)):
+    if isinstance(field, Rows) or (isinstance(field, jax.Array) and not is_key(field)):
         return field
     traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(field))
     try:

@@ -45,7 +45,7 @@ def is_number(
     inside = (least <= array) & (array <= most) & (above < array) & (array < below)
     fits = np.isfinite(array) & inside
     if whole:
-        fits &= (array % 1 == 0) & (np.abs(array) <= LARGEST)
+        fits &= (array == np.floor(array)) & (np.abs(array) <= LARGEST)
     return bool(np.all(fits))
 
 
@@ -67,6 +67,12 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     words = list(choices)
     if not (isinstance(value, str) and value in words):
         raise ValueError(f"{name}: expected one of {words}, got {brief(value)}")
+
+
+def check_truth(name: str, value: Any) -> None:
+    """Raises TypeError unless it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, got {brief(value)}")
 
 
 def in_32_bits(array: np.ndarray) -> np.ndarray:

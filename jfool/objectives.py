@@ -10,7 +10,6 @@ from typing import Any
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jfool.arguments import check_part
 from jfool.base import (
     ClassIndex,
     Fitness,
@@ -23,6 +22,7 @@ from jfool.base import (
 )
 from jfool.model_outputs import logits_of
 from jfool.numbers import brief, check_number
+from jfool.parts import check_part
 from jfool.softmax import broken, log_softmax, softmax
 
 

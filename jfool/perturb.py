@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jfool.arguments import check_attack, check_job_ids, check_key, is_whole, known
+from jfool.arguments import check_attack, check_job_ids, check_key, known
 from jfool.base import Attack, Images, Model, PRNGKey
 from jfool.debugging import undisturbed
 from jfool.evaluate import Evaluate, is_stochastic
@@ -15,6 +15,7 @@ from jfool.jobs import as_arrays, num_jobs
 from jfool.loop import strong
 from jfool.mesh import on_any_mesh
 from jfool.model_checks import check_logits, check_weights
+from jfool.numbers import check_whole
 
 
 @undisturbed()
@@ -52,8 +53,7 @@ def perturb(
     if job_ids is not None:
         check_job_ids(job_ids, num_jobs(jobs))
     attack.check(jax.tree.map(known, jobs))
-    if not is_whole(num_steps, 1):
-        raise ValueError(f"num_steps: expected a whole number of at least 1, got {num_steps!r}")
+    check_whole("num_steps", num_steps, 1)
     check_logits(model, attack, num_jobs(jobs) * attack.images_at_once)
     ids = jnp.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     attack, jobs = strong((attack, jobs))

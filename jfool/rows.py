@@ -43,8 +43,9 @@ class Rows:
             )
         try:
             index = np.asarray(self.index)
-        except ValueError:
-            raise TypeError("index: expected whole numbers [N], got a ragged list") from None
+        except (TypeError, ValueError):
+            got = type(self.index).__name__
+            raise TypeError(f"index: expected whole numbers [N], got {got}") from None
         if not np.issubdtype(index.dtype, np.integer):
             raise TypeError(f"index: expected whole numbers [N], got {index.dtype}")
         if index.size and not (index.min() >= 0 and index.max() < shape[0]):

@@ -14,7 +14,6 @@ from jfool.arguments import (
     check_job_ids,
     check_key,
     check_until,
-    is_whole,
     known,
 )
 from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
@@ -34,6 +33,7 @@ from jfool.loop import (
 )
 from jfool.mesh import on_any_mesh
 from jfool.model_checks import check_model, check_output
+from jfool.numbers import brief, check_choice, check_truth, check_whole, is_whole
 from jfool.result import AttackResult
 from jfool.stuck import warn_if_stuck
 
@@ -95,6 +95,7 @@ def run(
     check_run(
         key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
     )
+    check_truth("history", history)
     check_output(model, attack, num_jobs(jobs) * attack.images_at_once, chunk)
     ids = np.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     limits = limits_of(num_steps, max_queries, until)
@@ -156,26 +157,22 @@ def check_run(
     check_attack(attack)
     count = num_jobs(jobs)
     attack.check(jax.tree.map(known, jobs))
-    if not is_whole(shown := getattr(attack, "images_at_once", None), 1):
-        raise TypeError(
-            "attack.images_at_once: expected how many images a step shows in one call, "
-            f"got {shown!r}"
-        )
+    expected = "how many images a step shows in one call"
+    check_whole("attack.images_at_once", getattr(attack, "images_at_once", None), 1, expected)
     reference_class(jobs, attack.targeted)
     if not is_whole(num_steps, 0) or num_steps >= 2**31 - 1:
-        raise ValueError(f"num_steps: expected a whole number in [0, 2**31 - 1), got {num_steps!r}")
+        expected = "a whole number in [0, 2**31 - 1)"
+        raise ValueError(f"num_steps: expected {expected}, got {brief(num_steps)}")
     if until is not None:
         check_until(until, attack.num_classes, attack.targeted)
-    if max_queries is not None and not is_whole(max_queries, 1):
-        raise ValueError(f"max_queries: expected None or a positive number, got {max_queries!r}")
-    if chunk is not None and not is_whole(chunk, 1):
-        raise ValueError(f"chunk: expected None or a positive number of images, got {chunk!r}")
+    if max_queries is not None:
+        check_whole("max_queries", max_queries, 1, "None or a positive number")
+    if chunk is not None:
+        check_whole("chunk", chunk, 1, "None or a positive number of images")
     if job_ids is not None:
         check_job_ids(job_ids, count)
-    if not is_whole(num_draws, 1):
-        raise ValueError(f"num_draws: expected a whole number of at least 1, got {num_draws!r}")
-    if keep not in KEEP:
-        raise ValueError(f"keep: expected one of {list(KEEP)}, got {keep!r}")
+    check_whole("num_draws", num_draws, 1)
+    check_choice("keep", keep, KEEP)
     if keep == "last" and not hasattr(attack, "last"):
         raise ValueError(
             f"keep: expected 'fittest' for {type(attack).__name__}, which has no last candidate"

@@ -6,16 +6,12 @@ from typing import Any
 import numpy as np
 from jax.typing import ArrayLike
 
-from jfool.arguments import (
-    check_classes,
-    check_num_classes,
-    check_objective,
-    check_part,
-)
+from jfool.arguments import check_classes, check_num_classes
 from jfool.base import Objective, pytree, static
 from jfool.composition import Composed
 from jfool.numbers import values_of
 from jfool.objectives import Confidence
+from jfool.parts import check_objective, check_part
 from jfool.renamed import renamed
 from jfool.search.map_elites import EvolvableEncoding, MAPElites
 

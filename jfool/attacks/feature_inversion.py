@@ -5,18 +5,13 @@ from typing import Any
 import numpy as np
 from jax.typing import ArrayLike
 
-from jfool.arguments import (
-    check_base,
-    check_classes,
-    check_image_shape,
-    check_num_classes,
-    check_part,
-)
+from jfool.arguments import check_base, check_classes, check_image_shape, check_num_classes
 from jfool.base import pytree, static
 from jfool.composition import Composed
 from jfool.encodings.pixels import Pixels
 from jfool.features import FeatureMatch, check_layer
 from jfool.numbers import check_number, in_32_bits, is_real, known, values_of
+from jfool.parts import check_part
 from jfool.penalties import L1
 from jfool.renamed import renamed
 from jfool.search.gradient_ascent import GradientAscent, Penalty

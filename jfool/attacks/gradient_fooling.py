@@ -7,19 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jfool.arguments import (
-    check_base,
-    check_classes,
-    check_image_shape,
-    check_num_classes,
-    check_objective,
-    check_part,
-)
+from jfool.arguments import check_base, check_classes, check_image_shape, check_num_classes
 from jfool.base import Image, Objective, PRNGKey, pytree, static
 from jfool.composition import Composed
 from jfool.encodings.pixels import Pixels
 from jfool.numbers import brief, check_number
 from jfool.objectives import Confidence
+from jfool.parts import check_gives, check_objective, check_part, float32
 from jfool.regularizers import Regularizers
 from jfool.renamed import renamed
 from jfool.search.confidence_steps import confidence_steps
@@ -118,6 +112,9 @@ class GradientFooling(Composed):
         check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02)")
         check_part("regularizers", self.regularizers, Penalty, "jfool.Regularizers()")
         check_part("start", self.start, Start, "jfool.NearBase()")
+        given = (jax.eval_shape(lambda: jax.random.key(0)), float32(*self.image_shape))
+        form = "(key, base [H, W, C]) -> image [H, W, C]"
+        check_gives("start", self.start, form, given, self.image_shape)
         check_part("encoding", self.encoding, Pixels, "jfool.Pixels()")
         if self.ascent.aims_at_confidence() and not isinstance(self.objective, Confidence):
             raise ValueError(

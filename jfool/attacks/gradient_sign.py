@@ -1,12 +1,14 @@
 """Attacks by steps along the gradient: FGSM, BIM, PGD and MI-FGSM."""
 
 from dataclasses import KW_ONLY
+from typing import Any
 
 from jax.typing import ArrayLike
 
 from jfool.attacks.perturbing import CROSS_ENTROPY, Perturbing
 from jfool.base import pytree, static
 from jfool.constraints import Constraint, Linf
+from jfool.numbers import check_number
 from jfool.objectives import Objective
 from jfool.search.projected_steps import ProjectedSteps
 
@@ -135,3 +137,8 @@ class MIFGSM(Perturbing):
     @property
     def search(self) -> ProjectedSteps:
         return ProjectedSteps(self.relative_step_size, self.momentum, relative=True)
+
+    def check(self, jobs: Any) -> None:
+        """Raises on settings or jobs that cannot work."""
+        check_number("relative_step_size", self.relative_step_size, "a positive number", above=0)
+        super().check(jobs)

@@ -13,8 +13,6 @@ from jfool.arguments import (
     check_image_shape,
     check_images,
     check_num_classes,
-    check_objective,
-    check_part,
 )
 from jfool.base import Candidate, Images, Model, pytree
 from jfool.composition import Composed, Search
@@ -26,6 +24,7 @@ from jfool.model_checks import check_weights
 from jfool.model_outputs import logits_of
 from jfool.numbers import brief, known
 from jfool.objectives import LogConfidence, Untargeted
+from jfool.parts import check_objective, check_part
 
 CROSS_ENTROPY = Untargeted(LogConfidence())  # of the true class, to be raised
 
@@ -75,7 +74,7 @@ class Perturbing(Composed):
                 f"got shape {list(shape)}"
             )
         check_classes(jobs, self.objective.targeted, self.num_classes)
-        if self.constraint is None:
+        if type(self).constraint is None:  # none to choose
             check_image(jobs)
             return
         check_part("constraint", self.constraint, Constraint, "jfool.Linf()", jobs)

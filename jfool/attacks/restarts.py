@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jfool.arguments import check_part
 from jfool.base import Attack, Candidate, PRNGKey, pytree, static
 from jfool.numbers import check_whole
+from jfool.parts import check_part
 
 
 @pytree

@@ -7,6 +7,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jfool.base import Image
+from jfool.numbers import is_kind, known
 
 Number = Float[Array, ""]
 _Pair = tuple[Number, Number]
@@ -56,12 +57,24 @@ def distances(
 
     Returns:
       "l0" (pixels that differ in any channel), "l1", "l2", "linf", each `[N]` float32.
+    Raises:
+      ValueError: they are not `[N, H, W, C]` floats of one shape.
     Example:
       >>> one, other = np.zeros((2, 1, 4, 4, 3), np.float32)
       >>> other[0, 0, 0] = 0.5
       >>> {name: float(of[0]) for name, of in distances(one, other).items()}
       {'l0': 1.0, 'l1': 1.5, 'l2': 0.8660253882408142, 'linf': 0.5}
     """
+    images, originals = known(images), known(originals)
+    for name, array in (("images", images), ("originals", originals)):
+        if array.ndim != 4 or not is_kind(array, np.floating):
+            got = f"{array.dtype} {list(array.shape)}"
+            raise ValueError(f"{name}: expected floats [N, H, W, C], got {got}")
+    if images.shape != originals.shape:
+        raise ValueError(
+            f"originals: expected the shape of images, {list(images.shape)}, "
+            f"got {list(originals.shape)}"
+        )
     delta = jnp.asarray(images, jnp.float32) - jnp.asarray(originals, jnp.float32)
     norms = {"l0": l0, "l1": l1, "l2": l2, "linf": linf}
     return {name: jax.vmap(norm)(delta) for name, norm in norms.items()}

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 from jfool.base import Image, Images, Logits, Model, PRNGKey, pytree, static
 from jfool.evaluate import is_stochastic
 from jfool.model_outputs import logits_of
-from jfool.numbers import is_whole
+from jfool.numbers import brief, check_whole
 
 # `transform(key, image [H, W, C]) -> image`, of one image.
 Transform = Callable[[PRNGKey, Image], Float[Array, "..."]]
@@ -44,10 +44,11 @@ class Averaged:
     stochastic = True
 
     def __post_init__(self) -> None:
-        if not is_whole(self.num_samples, 1):
-            raise ValueError(
-                f"num_samples: expected a whole number of at least 1, got {self.num_samples!r}"
-            )
+        check_whole("num_samples", self.num_samples, 1)
+        for name, form in (("model", "images -> logits"), ("transform", "(key, image) -> image")):
+            part = getattr(self, name)
+            if not callable(part) and type(part) is not object:  # as which JAX marks a leaf's place
+                raise TypeError(f"{name}: expected a function {form}, got {brief(part)}")
         if callable(self.transform) and jax.tree_util.all_leaves([self.transform]):
             object.__setattr__(self, "transform", jax.tree_util.Partial(self.transform))
 

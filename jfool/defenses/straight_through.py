@@ -6,6 +6,8 @@ from typing import Any
 import jax
 from jax import Array
 
+from jfool.numbers import brief
+
 
 def _identity(array: Array) -> Array:
     return array
@@ -26,6 +28,7 @@ def straight_through(
     Returns:
       A function of the same arrays. Define it once: another one is another compiled program.
     Raises:
+      TypeError: one is no function.
       ValueError: when differentiated, if the shapes of both results differ.
     Example:
       >>> import jax.numpy as jnp
@@ -35,6 +38,10 @@ def straight_through(
 
     Reference: Obfuscated gradients give a false sense of security, arXiv:1802.00420, sec. 4.1.
     """
+
+    for name, function in (("forward", forward), ("backward", backward)):
+        if not callable(function):
+            raise TypeError(f"{name}: expected a function of arrays, got {brief(function)}")
 
     @jax.custom_vjp
     def through(*arrays: Any) -> Any:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int, UInt8
 
-from jfool.arguments import check_image_shape, check_part
+from jfool.arguments import check_image_shape
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.colors import COLORS, check_colors
 from jfool.encodings.variation import (
@@ -18,6 +18,7 @@ from jfool.encodings.variation import (
     SimulatedBinaryCrossover,
 )
 from jfool.numbers import check_choice
+from jfool.parts import check_part
 
 Genotypes = Float[Array, "_ H W C"] | UInt8[Array, "_ H W C"]
 

@@ -8,17 +8,18 @@ Each generation, for every member i at once:
 The last two use no crossover (the whole vector is replaced), F = 0.5, and no "best" term.
 """
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
 from jfool.base import Candidate, Info, PRNGKey, pytree, static
 from jfool.composition import Task
-from jfool.numbers import brief, check_choice, check_number, check_whole, is_number, values_of
+from jfool.numbers import brief, check_choice, check_number, check_whole, is_number
 from jfool.search.sampling import STARTS, donors
 
 Population = Float[Array, "P ..."]
@@ -132,7 +133,7 @@ class DifferentialEvolution:
         """Raises on numbers that cannot work."""
         scale = self.scaling_factor
         low, high = scale if isinstance(scale, tuple) and len(scale) == 2 else (scale, scale)
-        least: Any = 0 if (value := values_of(low)) is None else value
+        least = 0 if isinstance(low, Tracer) else low
         if not (is_number(low, above=0) and is_number(high, above=0, least=least)):
             raise ValueError(
                 "scaling_factor: expected a positive number or a pair (low, high) of them, "

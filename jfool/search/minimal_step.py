@@ -16,11 +16,11 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool import criteria
-from jfool.arguments import check_part
 from jfool.base import Candidate, Image, Info, PRNGKey, pytree, reference_class, static
 from jfool.composition import Task
 from jfool.encodings.pixels import Pixels
 from jfool.numbers import check_number, check_whole
+from jfool.parts import check_part
 
 
 @runtime_checkable

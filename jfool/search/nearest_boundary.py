@@ -12,13 +12,13 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jfool.arguments import check_leaves
 from jfool.base import Candidate, Info, Logits, PRNGKey, pytree, static
 from jfool.composition import Task
 from jfool.criteria import fooled
 from jfool.encodings.pixels import Pixels
 from jfool.numbers import brief, check_number, check_whole
 from jfool.objectives import Margin
+from jfool.parts import check_leaves
 
 
 @pytree

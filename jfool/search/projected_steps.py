@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 from jfool.base import Candidate, Image, Info, PRNGKey, pytree, static
 from jfool.composition import Task
 from jfool.encodings.pixels import Pixels
-from jfool.numbers import check_number
+from jfool.numbers import check_number, check_truth
 
 
 @pytree
@@ -105,6 +105,8 @@ class ProjectedSteps:
         if self.momentum is not None:
             expected = "None or a number of at least 0"
             check_number("momentum", self.momentum, expected, least=0)
+        for name in ("relative", "random_start"):
+            check_truth(name, getattr(self, name))
 
     def _step_size(self, job: Any) -> Array:
         size = jnp.asarray(self.step_size, jnp.float32)

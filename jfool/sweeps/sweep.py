@@ -15,7 +15,7 @@ from jfool.debugging import undisturbed
 from jfool.jobs import as_arrays, num_jobs, on_host
 from jfool.loop import Settings, limits_of, num_recorded, strong
 from jfool.model_checks import check_logits, check_output
-from jfool.numbers import is_number, is_whole
+from jfool.numbers import brief, check_number, check_truth, check_whole
 from jfool.run import check_run
 from jfool.stuck import warn_if_stuck
 from jfool.sweeps.ahead import Program, Traced, trace_sweep
@@ -115,6 +115,7 @@ def sweep(
         note=note,
         on_progress=on_progress,
     )
+    check_truth("history", history)
     ids = np.arange(num_jobs(jobs)) if job_ids is None else np.asarray(job_ids)
     ids, attack, jobs = ids.astype(np.int32), strong(attack), on_host(jobs)
     limits = limits_of(num_steps, max_queries, until)
@@ -249,20 +250,24 @@ def _check(
 ) -> None:
     """Checks the arguments that `run` does not have."""
     for name, value in (("lanes", lanes), ("segment", segment)):
-        if value is not None and not is_whole(value, 1):
-            raise ValueError(f"{name}: expected None or a positive number, got {value!r}")
-    if devices is not None and not len(devices):
-        raise ValueError("devices: expected at least one, got none")
-    if not is_whole(split, 1):
-        raise ValueError(f"split: expected a positive number of devices, got {split!r}")
-    if not (is_number(checkpoint_seconds) and checkpoint_seconds >= 0):
+        if value is not None:
+            check_whole(name, value, 1, "None or a positive number")
+    if devices is not None and not (
+        isinstance(devices, Sequence)
+        and devices
+        and all(isinstance(device, jax.Device) for device in devices)
+    ):
         raise ValueError(
-            "checkpoint_seconds: expected a finite number of at least 0, "
-            f"got {checkpoint_seconds!r}"
+            "devices: expected at least one, in a list such as jax.local_devices(), "
+            f"got {brief(devices)}"
         )
+    check_whole("split", split, 1, "a positive number of devices")
+    expected = "a finite number of at least 0"
+    check_number("checkpoint_seconds", checkpoint_seconds, expected, least=0)
     if not callable(on_progress):
-        raise TypeError(f"on_progress: expected a function of a Progress, got {on_progress!r:.60}")
+        expected = "a function of a Progress"
+        raise TypeError(f"on_progress: expected {expected}, got {brief(on_progress)}")
     try:
         json.dumps(note)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"note: expected JSON types: {error}") from None
+        raise TypeError(f"note: expected JSON types, got {brief(note)} ({error!s:.80})") from None

@@ -117,7 +117,7 @@ def smallest_k(bound: Float[Array, "*batch n_plus_1"], gap: ArrayLike) -> Int[Ar
     least = known(gap)
     if least.ndim or not is_real(least) or not (isinstance(gap, Tracer) or least == least):
         raise ValueError(f"gap: expected a number, got {brief(gap)}")
-    reached: Bool[Array, "*batch n_plus_1"] = bound >= gap
+    reached: Bool[Array, "*batch n_plus_1"] = bound >= jnp.asarray(gap, bound.dtype)
     return jnp.where(reached.any(-1), jnp.argmax(reached, -1), NONE).astype(jnp.int32)
 
 

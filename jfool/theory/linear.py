@@ -8,6 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jfool.numbers import check_truth
 from jfool.theory.certificates import Certificates, check_range, count_of, weights
 
 
@@ -47,6 +48,7 @@ def linear(
     """
     delta = weights("delta_w", delta_w, "D")
     check_range(r, R)
+    check_truth("paper_branch", paper_branch)
     r, R = jnp.asarray(r, jnp.float32), jnp.asarray(R, jnp.float32)
     return _theorem_1(delta, r, R, count_of(max_k, delta.size), paper_branch)
 

@@ -79,7 +79,7 @@ def form_of_features(t: ArrayLike, num_pixels: int) -> Float[Array, "D D"]:
     t[pos(i, j)] / sqrt(2)."""
     t = weights("t", t, "D (D + 1) / 2")
     check_whole("num_pixels", num_pixels, 1)
-    D = num_pixels
+    D = int(num_pixels)
     if t.size != D * (D + 1) // 2:
         raise ValueError(f"t: expected {D * (D + 1) // 2} entries for {D} pixels, got {t.size}")
     i, j = np.triu_indices(D, 1)

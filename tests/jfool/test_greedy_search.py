@@ -265,7 +265,7 @@ def test_without_jit_a_step_is_the_same():
         ({"shares": (0, 0, 0, 0, 0)}, "shares: expected a number above 0 for some move"),
         (
             {"shares": (1, 1, 1, 1, -1)},
-            "shares: expected a number of at least 0 for borrow, got -1",
+            "shares: expected a number .* for borrow, got -1",
         ),
         ({"patience": 0}, "patience: expected at least 1 step, got 0"),
         ({"least_gain": -1.0}, "least_gain: expected at least 0, got -1.0"),

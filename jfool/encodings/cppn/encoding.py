@@ -7,13 +7,14 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Int
 
-from jfool.arguments import check_image_shape, check_part
+from jfool.arguments import check_image_shape
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.colors import COLORS, check_colors
 from jfool.encodings.cppn.genome import INPUTS, Genome, check_single, initial
 from jfool.encodings.cppn.growth import Growth
 from jfool.encodings.cppn.rendering import grid, paint
 from jfool.numbers import check_whole
+from jfool.parts import check_part
 
 
 @pytree

@@ -12,6 +12,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from jfool.base import PRNGKey, pytree
+from jfool.numbers import brief
 
 INPUTS = ("x", "y", "radius", "bias")
 FUNCTIONS = ("sine", "sigmoid", "gaussian", "linear")
@@ -79,7 +80,9 @@ def _product(paths: Bool[Array, "M M"]) -> Bool[Array, "M M"]:
 
 
 def check_single(genome: Genome) -> None:
-    """Raises ValueError on a stack of genomes."""
+    """Raises TypeError on what is no genome, ValueError on a stack of them."""
+    if not isinstance(genome, Genome):
+        raise TypeError(f"genome: expected one of jfool.CPPN, got {brief(genome)}")
     if jnp.ndim(genome.active) != 1:
         raise ValueError(
             f"genome: expected one, got a stack of {jnp.shape(genome.active)[:-1]} "

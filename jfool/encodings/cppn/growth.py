@@ -13,11 +13,11 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Int
 
-from jfool.arguments import check_part
 from jfool.base import PRNGKey, pytree
 from jfool.encodings.cppn.genome import INPUTS, Genome, ancestors, random_functions
 from jfool.encodings.variation import Mutation, PolynomialMutation
 from jfool.numbers import check_number
+from jfool.parts import check_part
 
 
 @pytree

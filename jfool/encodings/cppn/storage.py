@@ -17,6 +17,7 @@ from jfool.encodings.cppn.genome import (
     Genome,
     check_single,
 )
+from jfool.numbers import brief, is_whole
 from jfool.texts import told
 
 FORMAT = 1  # a file of another is refused
@@ -40,7 +41,7 @@ def save_genome(path: str | os.PathLike[str], encoding: CPPN, genome: Genome) ->
       OSError: the file cannot be written; an older one of that name is unchanged.
     """
     if not isinstance(encoding, CPPN):
-        raise TypeError(f"encoding: expected a jfool.CPPN(...), got {encoding!r:.60}")
+        raise TypeError(f"encoding: expected a jfool.CPPN(...), got {brief(encoding)}")
     check_single(genome)
     arrays: dict[str, Any] = {name: np.asarray(getattr(genome, name)) for name in _KINDS}
     if (wrong := _wrong(Genome(**arrays), encoding.image_shape[2])) is not None:
@@ -95,6 +96,9 @@ def load_genome(path: str | os.PathLike[str]) -> tuple[CPPN, Genome]:
 def describe(genome: Genome, num_outputs: int) -> str:
     """One line for each neuron: its activation and its weighted inputs."""
     check_single(genome)
+    most = len(genome.active) - len(INPUTS)
+    if not (is_whole(num_outputs, 1) and num_outputs <= most):
+        raise ValueError(f"num_outputs: expected 1 to {most} neurons, got {brief(num_outputs)}")
     first_hidden = len(INPUTS) + num_outputs
     names = [*INPUTS, *(f"out{i}" for i in range(num_outputs))]
     names += [f"n{i}" for i in range(first_hidden, len(genome.active))]
