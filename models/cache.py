@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from models.names import shown
+
 
 def home(path: str | Path) -> Path:
     """The path with `~` as the home folder; as it is where there is no such user."""
@@ -33,9 +35,9 @@ def check_writable(folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        reason = error.strerror or error
-        message = f"{name}: expected a folder to write to, got {folder} ({reason})"
+    except (OSError, ValueError) as error:  # ValueError: a null in the path
+        reason = getattr(error, "strerror", None) or error
+        message = f"{name}: expected a folder to write to, got {shown(folder)} ({reason})"
         raise ValueError(message) from None
 
 

@@ -25,7 +25,7 @@ import jfool
 import models
 from experiments import lab
 from experiments.bench.synthetic import Countdown, Wait, answered
-from experiments.lab.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import print_json, versions, write_json
 from experiments.lab.victims import load_victim
 
 PARTS = ("mnist", "synthetic", "tiny")
@@ -42,7 +42,7 @@ class Settings:
     lanes: lab.Count = 30  # jobs side by side
     segment: lab.Count = 20  # generations between two looks at the lanes
     training_seed: lab.Seed = 0  # of the CNN
-    out: Path | None = None  # also write the record to this file
+    out: lab.OutFile | None = None  # also write the record to this file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,6 @@ class Problem:
 
 def main(settings: Settings) -> None:
     """Prints one JSON line."""
-    claim_file(settings.out)
     figures: dict[str, Any] = {}
     if "mnist" in settings.parts:
         figures["mnist"] = compare(mnist(settings), settings)

@@ -34,7 +34,7 @@ def _pair(name: str, text: str, _: Any) -> None:
     first, _, second = text.partition("-")
     digits = "0123456789"
     if len(first) != 1 or len(second) != 1 or first == second or not {first, second} <= {*digits}:
-        raise ValueError(f"{name}: expected two different classes such as 3-8, got {text!r}")
+        raise ValueError(f"{name}: expected two different classes such as 3-8, got {text!r:.60}")
 
 
 Pairs = Annotated[tuple[Annotated[str, lab.Check(_pair)], ...], lab.distinct]
