@@ -27,15 +27,24 @@ from experiments import lab
 from experiments.bench.synthetic import Countdown, Wait, answered
 from experiments.lab.record import print_json, versions, write_json
 from experiments.lab.victims import load_victim
+from models.datasets import check_prepared
 
 PARTS = ("mnist", "synthetic", "tiny")
+
+
+def _check_data(name: str, part: str, _: Any) -> None:
+    if part == "mnist":
+        check_prepared(part, name)
+
+
+Part = Annotated[str, lab.one_of(PARTS), lab.Check(_check_data, last=True)]
 
 
 @lab.settings
 class Settings:
     # mnist: the CNN, 10 classes x 3 colors x `repeats`; synthetic: geometric lengths;
     # tiny: 1 000 to 100 000 jobs on a linear model
-    parts: Annotated[tuple[Annotated[str, lab.one_of(PARTS)], ...], lab.distinct] = PARTS
+    parts: Annotated[tuple[Part, ...], lab.distinct] = PARTS
     repeats: lab.Count = 10  # seeds of each class and color
     population: Annotated[int, lab.at_least(4)] = 100  # candidates of a generation
     generations: lab.Count = 300  # of a search, at most

@@ -55,7 +55,7 @@ class Searches(lab.Evolution):
 
 @lab.settings
 class Settings:
-    dataset: Annotated[str, lab.one_of(GRAY), lab.Subject] = "mnist"
+    dataset: Annotated[lab.Dataset, lab.one_of(GRAY)] = "mnist"
     pairs: Pairs = ("3-8", "0-1", "4-9", "1-7", "5-6")  # of classes; the first also for the growth
     searched: Searched = tuple(MODELS)  # the models of all classes that evolution searches too
     classes: Digits = tuple(range(10))  # into which these are to be fooled

@@ -80,7 +80,7 @@ def claim_file(path: Path, name: str) -> None:
         raise ValueError(f"{name}: expected a file, got the folder {shown(path)}")
     try:
         os.lstat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError) as error:  # a name that is too long, a null
         raise ValueError(f"{name}: expected a file to write, got {shown(path)}") from error
