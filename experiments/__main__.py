@@ -12,7 +12,7 @@ from pathlib import Path
 from experiments.discovery import Module, discover
 from jfool.cli.platform import platform_refusal
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # the code of `jfool.cli.ending`
 FORMER = {  # commands of earlier versions whose last word is another one now
     "defence": "kumano2020 defense",
     "evolved_imagenet": "nguyen2015 imagenet",
@@ -26,7 +26,7 @@ _OURS = ("jfool", "models", "experiments")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns the exit code: 2 for what the user can mend, 130 after Ctrl-C."""
+    """Returns the exit code: 2 for what the user can mend, 130 after Ctrl-C, 141 after `| head`."""
     known = discover()
     if not arguments or arguments[0] in ("-h", "--help"):
         print(listing(known))
@@ -35,11 +35,16 @@ def main(arguments: Sequence[str]) -> int:
     if command is None:
         print(_unknown(known, arguments), file=sys.stderr)
         return 2
+    from jfool.cli.ending import ended  # imports JAX, which the list does without
+
+    return ended(lambda: _refusing(command, known[command], arguments[len(command.split()) :]))
+
+
+def _refusing(command: str, found: Module, words: Sequence[str]) -> int:
     try:
-        return _run(command, known[command], arguments[len(command.split()) :])
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _run(command, found, words)
+    except BrokenPipeError:
+        raise
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         if not _refusal(error):
             raise

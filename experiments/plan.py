@@ -9,7 +9,6 @@ this device.
 
 import dataclasses
 import functools
-from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -20,7 +19,7 @@ from rich.table import Table
 import jfool
 import models
 from experiments import lab
-from experiments.lab.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import print_json, versions, write_json
 from jfool.loop import Settings as LoopSettings
 from jfool.sweeps.ahead import Largest, compile_sweep, largest
 from jfool.sweeps.chips import topology_devices
@@ -47,12 +46,11 @@ class Settings:
     topology: str | None = None  # TPUs such as v5e:4x4, v5p:2x2x1, v6e:2x4; None: this device
     # also find the largest number that fits a device
     largest: Annotated[str, lab.one_of(LOOKED_FOR)] = "none"
-    out: Path | None = None  # also write the record to this file
+    out: lab.OutFile | None = None  # also write the record to this file
 
 
 def main(settings: Settings) -> None:
     """Prints tables; the last line on standard output is JSON."""
-    claim_file(settings.out)
     topology = settings.topology
     devices = jax.local_devices() if topology is None else topology_devices(topology)
     model = models.outline(settings.network, settings.image_shape, settings.num_classes)

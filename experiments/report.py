@@ -13,7 +13,7 @@ from typing import Any
 
 from experiments import lab
 from experiments.agenda import Item, agenda
-from experiments.lab.record import claim_file, print_json
+from experiments.lab.record import print_json
 from experiments.lab.section import SECTION, Section, read_section
 from experiments.report_page import Entry, page
 from jfool.sweeps.files import read_inside
@@ -25,13 +25,12 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 @lab.settings
 class Settings:
-    out: Path = Path("report.html")  # file of the page
+    out: lab.OutFile = Path("report.html")  # file of the page
     folders: tuple[Path, ...] = (Path("docs"), Path("runs"))  # to search for sections, at any depth
 
 
 def main(settings: Settings) -> None:
     """Writes the page; the last line on standard output is JSON."""
-    claim_file(settings.out)
     asked = agenda()
     entries = in_order(gather(settings.folders), asked)
     text = page(entries, asked)

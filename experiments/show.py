@@ -27,7 +27,7 @@ MOST_CLASSES = 20  # in tables and galleries
 @lab.settings
 class Settings:
     run: Annotated[str, tyro.conf.Positional]  # folder of the sweep, on a disk or an object store
-    out: Path | None = None  # folder of the galleries; by default that of the sweep
+    out: lab.OutFolder | None = None  # folder of the galleries; by default that of the sweep
 
 
 def main(settings: Settings) -> None:

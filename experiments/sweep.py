@@ -14,7 +14,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -27,12 +27,52 @@ from experiments.lab import record
 from experiments.lab.cluster import STOPPED, join_processes, launch, one_after_another
 from experiments.lab.colors import parse_colors
 from experiments.lab.experiment import command_line
+from experiments.lab.folder import check_folder
+from experiments.lab.naming import naming
 from experiments.lab.progress import sweep_progress
-from experiments.lab.settings import flat
+from experiments.lab.settings import flat, leaves, told
 from experiments.lab.sparse import jobs_of
 from experiments.show import attack_of, folder_of, show, wanted_of
 from jfool.sweeps import SweepStopped
+from jfool.sweeps.files import is_remote
+from jfool.sweeps.run_folder import RunFolder
 from models.cache import cache_folder
+
+_SEEDS = ("seed", "training_seed")  # a sweep goes on only with the same
+
+
+@lab.Check
+def _address(name: str, value: str, _: Any) -> None:
+    host, _, port = value.rpartition(":")
+    if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise ValueError(f"{name}: expected host:port of process 0, got {value!r:.60}")
+
+
+def _check_out(name: str, folder: str, settings: Any) -> None:
+    """Refuses the folder of another program, or of a sweep with other settings."""
+    if not folder:
+        raise ValueError(f"{name}: expected a folder, got ''")
+    store = RunFolder(folder)
+    if is_remote(store.path):
+        return
+    check_folder(Path(store.path), name)
+    if store.exists():
+        with naming({"folder": name}, name):
+            kept = store.settings().get("note")
+        if not isinstance(kept, dict) or kept.get("experiment") != "sweep":
+            raise ValueError(
+                f"{name}: expected a new folder or one of `python -m experiments sweep`, got "
+                f"{folder:.60} of another program (choose another --out)"
+            )
+        ours, of_sweep = flat(settings), kept["settings"]
+        for leaf in leaves(settings):
+            differs = of_sweep.get(leaf.name, ours[leaf.name]) != ours[leaf.name]
+            if differs and (leaf.name in _SEEDS or not leaf.marked(lab.Technical)):
+                was, now = (told(of[leaf.name]) for of in (of_sweep, ours))
+                raise ValueError(
+                    f"{leaf.name}: expected {was:.60}, with which {folder:.60} was started, got "
+                    f"{now:.60} (choose another --out)"
+                )
 
 
 @lab.settings
@@ -53,13 +93,19 @@ class Settings:
     seed: lab.Seed = 0  # of the searches
     lanes: lab.Lanes | None = None  # searches side by side on each device; by default automatic
     chunk: lab.Chunk | None = None  # images per call of the network; by default `population`
-    split: lab.Count = 1  # devices that share each population; the others have their own lanes
+    # devices that share each population; the others have their own lanes
+    split: Annotated[lab.Count, lab.Technical] = 1
     checkpoint_seconds: lab.Seconds = 60.0  # between two checkpoints
-    out: str = "runs/sweep"  # folder of the run, on a disk or an object store (gs://...)
-    profile: Path | None = None  # folder for a trace of the devices, for TensorBoard or Perfetto
-    processes: lab.Count = 1  # that share the sweep; all start here without `coordinator`
-    process: int | None = None  # number of the one on this host, from 0; needs `coordinator`
-    coordinator: str | None = None  # address host:port of process 0
+    # folder of the run, on a disk or an object store (gs://...)
+    out: Annotated[str, lab.Check(_check_out, last=True), lab.Technical] = "runs/sweep"
+    # folder for a trace of the devices, for TensorBoard or Perfetto
+    profile: Annotated[lab.OutFolder, lab.Technical] | None = None
+    # that share the sweep; all start here without `coordinator`
+    processes: Annotated[lab.Count, lab.Technical] = 1
+    # number of the one on this host, from 0; needs `coordinator`
+    process: Annotated[lab.Number, lab.Technical] | None = None
+    # address host:port of process 0
+    coordinator: Annotated[str, _address, lab.Technical] | None = None
 
     def check(self) -> None:
         if (self.process is None) != (self.coordinator is None):

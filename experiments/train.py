@@ -7,13 +7,21 @@ seed and the accuracy are kept in the cache folder (`JFOOL_CACHE`). The weights 
 """
 
 from pathlib import Path
+from typing import Annotated, Any
 
 import models
 from experiments import lab
 from experiments.lab.progress import say
-from experiments.lab.record import claim_file, print_json, versions
+from experiments.lab.record import print_json, versions
 from experiments.lab.victims import load_victim
 from models.weights import check_savable, save
+
+
+def _savable(name: str, path: Path, _: Any) -> None:
+    check_savable(path, name)
+
+
+Weights = Annotated[lab.OutFile, lab.Check(_savable, last=True)]
 
 
 @lab.settings
@@ -22,14 +30,11 @@ class Settings:
     network: lab.TrainedNetwork = "lenet"  # one that has a recipe for these data
     seed: lab.Seed = 0  # of the initial weights, dropout, and the order of the images
     num_epochs: lab.Count | None = None  # stop after this many; the same command resumes
-    out: Path | None = None  # also write weights and card here, a path ending in .safetensors
+    out: Weights | None = None  # also write weights and card here, a path ending in .safetensors
 
 
 def main(settings: Settings) -> None:
     """Trains unless it was trained before; the last line on standard output is JSON."""
-    claim_file(settings.out)
-    if settings.out is not None:
-        check_savable(settings.out, "out")
     recipe = models.recipe_for(settings.network, settings.dataset)
     say(f"recipe: {recipe.settings()}, after {recipe.source}")
     dataset = models.load_dataset(settings.dataset)

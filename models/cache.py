@@ -35,8 +35,8 @@ def check_writable(folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        reason = error.strerror or error
+    except (OSError, ValueError) as error:  # ValueError: a null in the path
+        reason = getattr(error, "strerror", None) or error
         message = f"{name}: expected a folder to write to, got {shown(folder)} ({reason})"
         raise ValueError(message) from None
 

@@ -20,6 +20,8 @@ import numpy as np
 from PIL import Image
 
 from models.cache import cache_folder, check_writable, home, replacing
+from models.data_checks import as_images, as_labels, as_names
+from models.names import one_of, shown
 
 _DIGITS = tuple("0123456789")
 _CLASS_NAMES = {
@@ -53,10 +55,12 @@ class Dataset:
     Attributes:
       name: one of `DATASETS`, or any other name.
       train_images: `[N, H, W, C]` uint8.
-      train_labels: `[N]` int32, indices into `class_names`.
+      train_labels: `[N]` int32, indices into `class_names`; other integers are converted.
       test_images: `[M, H, W, C]` uint8.
       test_labels: `[M]` int32.
       class_names: one name per class.
+    Raises:
+      TypeError, ValueError: naming the field, what was expected, and what came.
     """
 
     name: str
@@ -67,15 +71,17 @@ class Dataset:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        checked: dict[str, Any] = {"class_names": as_names("class_names", self.class_names)}
         for split in ("train", "test"):
-            images = getattr(self, f"{split}_images")
-            labels = getattr(self, f"{split}_labels")
-            if images.dtype != np.uint8 or images.ndim != 4:
-                got = f"{images.dtype} {list(images.shape)}"
-                raise ValueError(f"{split}_images: expected uint8 [N, H, W, C], got {got}")
-            if labels.dtype != np.int32 or labels.shape != images.shape[:1]:
-                got = f"{labels.dtype} {list(labels.shape)}"
-                raise ValueError(f"{split}_labels: expected int32 [{len(images)}], got {got}")
+            images, labels = f"{split}_images", f"{split}_labels"
+            checked[images] = as_images(images, getattr(self, images))
+            sizes = len(checked[images]), len(checked["class_names"])
+            checked[labels] = as_labels(labels, getattr(self, labels), *sizes)
+        ours, theirs = (list(checked[f"{split}_images"].shape[1:]) for split in ("test", "train"))
+        if ours != theirs:
+            raise ValueError(f"test_images: expected {theirs} as train_images, got {ours}")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -97,8 +103,8 @@ def class_names(dataset: str) -> tuple[str, ...]:
     Raises:
       ValueError: unknown data set.
     """
-    if dataset not in _CLASS_NAMES:
-        raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, got {dataset!r}")
+    if not isinstance(dataset, str) or dataset not in _CLASS_NAMES:
+        raise ValueError(f"dataset: expected {one_of(DATASETS, dataset)}, got {dataset!r:.60}")
     return _CLASS_NAMES[dataset]
 
 
@@ -119,15 +125,18 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
       FileNotFoundError: there is no such file.
       ValueError: it is not a list of strings.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"expected class names at {path}, got no such file")
+    path = home(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"path: expected class names, got no file at {shown(path)}")
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        reason = f"{error!s:.80}"
+        raise ValueError(f"path: expected JSON in {shown(path)}, got {reason}") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{path}: expected a JSON list of strings")
+        raise ValueError(
+            f"path: expected a JSON list of strings in {shown(path)}, got {type(names).__name__}"
+        )
     return tuple(names)
 
 

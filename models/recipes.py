@@ -5,7 +5,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+
+from models.data_checks import is_number, is_whole
+from models.names import one_of
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,29 @@ class Recipe:
       num_steps: total number of batches; the last epoch may be incomplete.
       batch_size: images per step.
       source: where the settings come from, and which of them are assumptions.
+    Raises:
+      TypeError, ValueError: naming the setting.
     """
 
     optimizer: Adam | SGD | CaffeSGD
     num_steps: int
     batch_size: int
     source: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, (Adam, SGD, CaffeSGD)):
+            expected = "a models.Adam, SGD or CaffeSGD"
+            raise TypeError(f"optimizer: expected {expected}, got {self.optimizer!r:.60}")
+        for name, value in asdict(self.optimizer).items():
+            least_is_out = name in ("learning_rate", "decay", "decay_steps")
+            if not is_number(value) or value < 0 or (least_is_out and not np.float32(value)):
+                bound = "above 0" if least_is_out else "of at least 0"
+                raise ValueError(f"{name}: expected a finite number {bound}, got {value!r:.60}")
+        for name in ("num_steps", "batch_size"):
+            if not is_whole(value := getattr(self, name), 1):
+                raise ValueError(
+                    f"{name}: expected a whole number of at least 1, got {value!r:.60}"
+                )
 
     def epoch_lengths(self, num_images: int) -> list[int]:
         """Number of steps of each epoch; images that do not fill a batch are left out."""
@@ -186,9 +207,11 @@ def recipe_for(name: str, dataset_name: str, setting: str = "model") -> Recipe:
     Raises:
       ValueError: no recipe for this architecture or this data set.
     """
-    known = ", ".join(RECIPES.get(dataset_name, RECIPES))
-    if dataset_name not in RECIPES:
-        raise ValueError(f"dataset: expected a recipe for one of {known}, got {dataset_name!r}")
-    if name not in RECIPES[dataset_name]:
-        raise ValueError(f"{setting}: expected one of {known}, got {name!r}")
+    if not isinstance(dataset_name, str) or dataset_name not in RECIPES:
+        expected, got = one_of(RECIPES, dataset_name), f"{dataset_name!r:.60}"
+        raise ValueError(f"dataset: expected a recipe for {expected}, got {got}")
+    recipes = RECIPES[dataset_name]
+    if not isinstance(name, str) or name not in recipes:
+        expected = f"{one_of(recipes, name)}, which have a recipe for {dataset_name}"
+        raise ValueError(f"{setting}: expected {expected}, got {name!r:.60} (or give NAME=FILE)")
     return RECIPES[dataset_name][name]

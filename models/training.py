@@ -7,6 +7,7 @@ network of the same architecture, reuses the trace.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from flax import nnx
 from jax import lax
 from jax.tree_util import Partial
 
+from models.data_checks import as_images, as_labels, is_whole
 from models.datasets import Dataset
 from models.network import Network
 from models.recipes import SGD, Adam, CaffeSGD, Recipe
@@ -55,11 +57,10 @@ def train(
       The accuracy on the test split.
     Raises:
       FloatingPointError: the loss is NaN or infinite.
-      ValueError: fewer training images than one batch, `num_epochs` below 1, or a damaged
-        checkpoint.
+      TypeError, ValueError: an argument cannot work: images or classes that are not the network's,
+        fewer training images than one batch, `num_epochs` below 1; or a damaged checkpoint.
     """
-    if num_epochs is not None and num_epochs < 1:
-        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
+    _check(model, dataset, recipe, seed, num_epochs)
     model.train()
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
     optimizer_state = recipe.optimizer.transformation().init(params)
@@ -109,6 +110,37 @@ def train(
             on_epoch(epoch, loss, test_accuracy)
     model.eval()
     return accuracy(model, dataset.test_images, dataset.test_labels)
+
+
+def _check(model: Any, dataset: Any, recipe: Any, seed: Any, num_epochs: Any) -> None:
+    for name, value, kind in (("dataset", dataset, Dataset), ("recipe", recipe, Recipe)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name}: expected a models.{kind.__name__}, got {value!r:.60}")
+    if not isinstance(model, nnx.Module):
+        raise TypeError(
+            f"model: expected a network such as models.create('mlp'), got {model!r:.60}"
+        )
+    shape = getattr(model, "image_shape", dataset.image_shape)
+    if tuple(shape) != dataset.image_shape:
+        got = f"{list(dataset.image_shape)} in {dataset.name:.40}"
+        raise ValueError(f"dataset: expected images {list(shape)} as the network's, got {got}")
+    count = len(dataset.class_names)
+    if (most := getattr(model, "num_classes", count)) < count:
+        raise ValueError(
+            f"dataset: expected at most the {most} classes of the network, got {count} (make it "
+            f"with num_classes={count})"
+        )
+    if not is_whole(seed, 0, 2**32):
+        raise ValueError(f"seed: expected a whole number in [0, 2**32), got {seed!r:.60}")
+    if num_epochs is not None and not is_whole(num_epochs, 1):
+        raise ValueError(f"num_epochs: expected at least 1 or None, got {num_epochs!r:.60}")
+    recipe.epoch_lengths(len(dataset.train_images))
+
+
+def _check_module(model: Any) -> None:
+    if not isinstance(model, nnx.Module):
+        expected = "a network such as models.create('mlp')"
+        raise TypeError(f"model: expected {expected}, got {model!r:.60}")
 
 
 @partial(jax.jit, static_argnames=("graphdef", "optimizer"))
@@ -176,7 +208,21 @@ def accuracy(
       images: `[N, H, W, C]` uint8.
       labels: `[N]` integers.
       batch_size: images per batch of the compiled program; the last batch is padded.
+    Raises:
+      TypeError, ValueError: naming the argument, what was expected, and what came.
     """
+    if not isinstance(model, nnx.Module):
+        raise TypeError(
+            f"model: expected a network such as models.create('mlp'), got {model!r:.60}"
+        )
+    images = as_images("images", images)
+    labels = as_labels("labels", labels, len(images))
+    shape = tuple(getattr(model, "image_shape", images.shape[1:]))
+    if images.shape[1:] != shape:
+        got = list(images.shape)
+        raise ValueError(f"images: expected [N, {', '.join(map(str, shape))}], got {got}")
+    if not is_whole(batch_size, 1):
+        raise ValueError(f"batch_size: expected at least 1, got {batch_size!r:.60}")
     batch_size = min(batch_size, len(images))
     padding = -len(images) % batch_size
     images = np.pad(images, [(0, padding), (0, 0), (0, 0), (0, 0)])

@@ -11,7 +11,6 @@ divided by the null ratio; see `experiments.bench.pairs`.
 import dataclasses
 import functools
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -21,7 +20,7 @@ import optax
 import jfool
 from experiments import lab
 from experiments.bench.pairs import Ratio, over_null, seconds
-from experiments.lab.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import print_json, versions, write_json
 from models import ARCHITECTURES, Network, create
 
 _SHAPE, _EPSILON, _STEP_SIZE = (32, 32, 3), 8 / 255, 2 / 255
@@ -34,12 +33,11 @@ class Settings:
     batch: lab.Count = 128  # images attacked at once
     steps: lab.Count = 5  # of PGD, in a timed call
     pairs: lab.Count = 15  # paired runs for each ratio
-    out: Path | None = None  # also write the record to this file
+    out: lab.OutFile | None = None  # also write the record to this file
 
 
 def main(settings: Settings) -> None:
     """Prints one JSON line."""
-    claim_file(settings.out)
     bench = Bench(settings)
     first_calls = bench.first_call_seconds()  # before anything else is compiled
     ratios = {

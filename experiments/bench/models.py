@@ -13,7 +13,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -21,7 +20,7 @@ import numpy as np
 
 import models
 from experiments import lab
-from experiments.lab.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import print_json, versions, write_json
 from models.normalization import IMAGENET
 from models.weights import fill
 
@@ -34,14 +33,13 @@ class Settings:
     batch: lab.Count = 32  # images per forward pass
     rounds: lab.Count = 5  # paired runs for each median
     threads: lab.Count | None = None  # PyTorch's; by default as many as it chooses
-    out: Path | None = None  # also write the record to this file
+    out: lab.OutFile | None = None  # also write the record to this file
 
 
 def main(settings: Settings) -> None:
     """Prints one JSON line."""
     import torch  # pyright: ignore[reportMissingImports]
 
-    claim_file(settings.out)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     record = {

@@ -28,7 +28,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -38,7 +37,7 @@ from experiments import lab
 from experiments.bench import peer_net
 from experiments.bench.peer_attacks import Work, art_attack, jfool_attack, torchattacks_attack
 from experiments.bench.peer_report import evaluations, print_table, summary
-from experiments.lab.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import print_json, versions, write_json
 
 PEERS = {
     "art": "adversarial-robustness-toolbox",
@@ -62,12 +61,11 @@ class Settings:
     generations: lab.Count = 20  # after the start population
     repeats: lab.Count = 5  # rounds of the three attacks for each median
     width: lab.Count = 16  # filters of the network's first convolution
-    out: Path | None = None  # also write the record to this file
+    out: lab.OutFile | None = None  # also write the record to this file
 
 
 def main(settings: Settings) -> None:
     """Prints a table, then one JSON line."""
-    claim_file(settings.out)
     require_peers()
     weights, images = peer_net.make_weights(settings.width), peer_net.make_images(settings.images)
     difference = check_copies(weights, images)

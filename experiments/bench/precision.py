@@ -6,7 +6,6 @@ Both passes see the same weights and images. Confidence is the softmax of the pr
 float32.
 """
 
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,7 +14,7 @@ import numpy as np
 
 import models
 from experiments import lab
-from experiments.lab.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import print_json, versions, write_json
 from experiments.lab.settings import flat
 
 
@@ -25,12 +24,11 @@ class Settings:
     network: lab.Network = "lenet"  # NAME=FILE, or NAME to train it here
     training_seed: lab.Seed = 0  # of the network, if it is trained here
     batch: lab.Count = 100  # images per forward pass
-    out: Path | None = None  # also write the record to this file
+    out: lab.OutFile | None = None  # also write the record to this file
 
 
 def main(settings: Settings) -> None:
     """Prints one JSON line."""
-    claim_file(settings.out)
     dataset = models.load_dataset(settings.dataset)
     victim = lab.load_victim(settings.network, dataset, settings.training_seed)
     record = {

@@ -25,24 +25,33 @@ import jfool
 import models
 from experiments import lab
 from experiments.bench.synthetic import Countdown, Wait, answered
-from experiments.lab.record import claim_file, print_json, versions, write_json
+from experiments.lab.record import print_json, versions, write_json
 from experiments.lab.victims import load_victim
+from models.datasets import check_prepared
 
 PARTS = ("mnist", "synthetic", "tiny")
+
+
+def _check_data(name: str, part: str, _: Any) -> None:
+    if part == "mnist":
+        check_prepared(part, name)
+
+
+Part = Annotated[str, lab.one_of(PARTS), lab.Check(_check_data, last=True)]
 
 
 @lab.settings
 class Settings:
     # mnist: the CNN, 10 classes x 3 colors x `repeats`; synthetic: geometric lengths;
     # tiny: 1 000 to 100 000 jobs on a linear model
-    parts: Annotated[tuple[Annotated[str, lab.one_of(PARTS)], ...], lab.distinct] = PARTS
+    parts: Annotated[tuple[Part, ...], lab.distinct] = PARTS
     repeats: lab.Count = 10  # seeds of each class and color
     population: Annotated[int, lab.at_least(4)] = 100  # candidates of a generation
     generations: lab.Count = 300  # of a search, at most
     lanes: lab.Count = 30  # jobs side by side
     segment: lab.Count = 20  # generations between two looks at the lanes
     training_seed: lab.Seed = 0  # of the CNN
-    out: Path | None = None  # also write the record to this file
+    out: lab.OutFile | None = None  # also write the record to this file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +67,6 @@ class Problem:
 
 def main(settings: Settings) -> None:
     """Prints one JSON line."""
-    claim_file(settings.out)
     figures: dict[str, Any] = {}
     if "mnist" in settings.parts:
         figures["mnist"] = compare(mnist(settings), settings)

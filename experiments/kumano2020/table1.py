@@ -13,7 +13,7 @@ from typing import Annotated
 
 import models
 from experiments import lab
-from experiments.lab.victims import check_network, how
+from experiments.lab.victims import check_network, check_weights, how, split_spec
 
 PAPER = lab.published(__file__)["table1"]
 Specs = tuple[Annotated[str, lab.Subject], ...]
@@ -29,7 +29,7 @@ class Settings:
     num_epochs: lab.Count | None = None  # train for at most this many, where the recipe has more
 
     def check(self) -> None:
-        names = [lab.name_of(spec) for spec in self.networks or ()]
+        names = [split_spec(spec, "networks")[0] for spec in self.networks or ()]
         if len(set(names)) < len(names):
             raise ValueError(f"networks: expected different ones, got {' '.join(names)}")
         pairs = self.pairs()
@@ -45,6 +45,9 @@ class Settings:
             raise ValueError(f"networks: expected at least one{where}, got none")
         for dataset, spec in pairs:
             check_network(spec, dataset, "networks")
+        for dataset, spec in pairs:
+            shape, names = models.image_shape(dataset), models.class_names(dataset)
+            check_weights(spec, shape, len(names), "networks")
 
     def pairs(self) -> list[tuple[str, str]]:
         """Data sets and networks; of the paper's data sets only with the paper's networks."""

@@ -34,7 +34,7 @@ def _pair(name: str, text: str, _: Any) -> None:
     first, _, second = text.partition("-")
     digits = "0123456789"
     if len(first) != 1 or len(second) != 1 or first == second or not {first, second} <= {*digits}:
-        raise ValueError(f"{name}: expected two different classes such as 3-8, got {text!r}")
+        raise ValueError(f"{name}: expected two different classes such as 3-8, got {text!r:.60}")
 
 
 Pairs = Annotated[tuple[Annotated[str, lab.Check(_pair)], ...], lab.distinct]
@@ -55,7 +55,7 @@ class Searches(lab.Evolution):
 
 @lab.settings
 class Settings:
-    dataset: Annotated[str, lab.one_of(GRAY), lab.Subject] = "mnist"
+    dataset: Annotated[lab.Dataset, lab.one_of(GRAY)] = "mnist"
     pairs: Pairs = ("3-8", "0-1", "4-9", "1-7", "5-6")  # of classes; the first also for the growth
     searched: Searched = tuple(MODELS)  # the models of all classes that evolution searches too
     classes: Digits = tuple(range(10))  # into which these are to be fooled

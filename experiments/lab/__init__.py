@@ -28,6 +28,8 @@ from experiments.lab.kinds import (
     Networks,
     Number,
     Objective,
+    OutFile,
+    OutFolder,
     Pixels,
     Precision,
     Seconds,

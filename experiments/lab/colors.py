@@ -75,7 +75,7 @@ def _numbers(text: str, setting: str) -> tuple[float, float, float]:
     if len(numbers) not in (1, 3) or not all(0 <= number <= 1 for number in numbers):
         raise ValueError(
             f"{setting}: expected {', '.join(NAMED)}, a grey level in [0, 1] or r,g,b in [0, 1], "
-            f"got {text!r}"
+            f"got {text!r:.60}"
         )
     r, g, b = numbers * 3 if len(numbers) == 1 else numbers
     return r, g, b

@@ -11,6 +11,7 @@ from experiments.lab.section import SECTION, read_section
 from experiments.lab.settings import Extensible, Technical, flat, leaves, told
 from experiments.lab.stored import built, read_record, write_record
 from jfool import texts
+from models.names import shown
 
 UNFINISHED = "unfinished.json"  # in place of the section, until there is one
 
@@ -38,7 +39,7 @@ def claimed(folder: Path, command: str, name: str, settings: Any) -> Iterator[No
       ValueError: the folder cannot be made or written to, or holds another experiment or a run with
         other settings.
     """
-    _check_writable(folder)
+    check_folder(folder)
     command = f"python -m experiments {command}"
     if not (folder / SECTION).exists() and not (folder / UNFINISHED).exists():
         record = {"name": name, "command": command, "settings": flat(settings)}
@@ -52,14 +53,23 @@ def claimed(folder: Path, command: str, name: str, settings: Any) -> Iterator[No
             (folder / UNFINISHED).unlink(missing_ok=True)
 
 
-def _check_writable(folder: Path) -> None:
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+def check_folder(folder: Path, name: str = "out") -> None:
+    """Refuses a folder that cannot be made or written to; makes none.
+
+    Args:
+      name: of the setting in errors.
+    Raises:
+      ValueError: naming the setting.
+    """
+    existing = folder
     try:
+        existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
         with tempfile.TemporaryFile(dir=existing):
             pass
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null in the path
+        reason = getattr(error, "strerror", None) or error
         raise ValueError(
-            f"out: expected a folder to write to, got {existing} ({error.strerror})"
+            f"{name}: expected a folder to write to, got {shown(existing)} ({reason})"
         ) from error
 
 

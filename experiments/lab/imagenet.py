@@ -5,12 +5,14 @@ shown of it says so.
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 import models
+from experiments.lab.naming import naming
 from experiments.lab.progress import say
 from experiments.lab.victims import Victim, split_spec
-from models.names import one_of
+from models.names import one_of, shown
 
 NUM_CLASSES = 1000
 NETWORKS = tuple(n for n, a in models.ARCHITECTURES.items() if a.num_classes == NUM_CLASSES)
@@ -67,11 +69,11 @@ def check_network(spec: str, side: int | None, setting: str = "network") -> None
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
     """
-    name, file = split_spec(spec)
+    name, file = split_spec(spec, setting)
     if name not in NETWORKS:
-        raise ValueError(f"{setting}: expected {one_of(NETWORKS, name)}, got {name!r}")
-    if file is not None and not file.is_file():
-        raise FileNotFoundError(f"{setting}: expected a file of weights, got none at {file}")
+        raise ValueError(f"{setting}: expected {one_of(NETWORKS, name)}, got {name!r:.60}")
+    if file is not None and not os.path.isfile(file):
+        raise FileNotFoundError(f"{setting}: expected a file of weights, got none at {shown(file)}")
     if side is not None and side < 32:
         raise ValueError(f"side: expected at least 32 pixels, got {side}")
 
@@ -106,10 +108,10 @@ def imagenet_names(path: Path | None, setting: str = "class_names") -> tuple[str
     """
     if path is None:
         return tuple(f"class {number}" for number in range(NUM_CLASSES))
-    try:
+    with naming({"path": setting}):
         names = models.read_class_names(path)
-    except (FileNotFoundError, ValueError) as error:
-        raise ValueError(f"{setting}: {error}") from error
     if len(names) != NUM_CLASSES:
-        raise ValueError(f"{setting}: expected {NUM_CLASSES} names, got {len(names)} in {path}")
+        raise ValueError(
+            f"{setting}: expected {NUM_CLASSES} names, got {len(names)} in {shown(path)}"
+        )
     return tuple(name.replace("_", " ") for name in names)

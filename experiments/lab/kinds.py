@@ -1,5 +1,6 @@
 """Kinds of settings by name: what each one accepts, and its error for anything else."""
 
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,8 @@ import jfool
 import models
 from experiments.lab import imagenet
 from experiments.lab.colors import parse_colors
+from experiments.lab.folder import check_folder
+from experiments.lab.record import claim_file
 from experiments.lab.settings import Check, Extensible, Subject, Technical, settings
 from experiments.lab.victims import check_network, check_weights, split_spec
 from jfool.encodings.boundary import BOUNDARIES
@@ -108,7 +111,9 @@ def _prepared(name: str, dataset: str, _: Any) -> None:
 @_check
 def _trained_network(name: str, network: str, others: Any) -> None:
     if "=" in network:
-        raise ValueError(f"{name}: expected a network to train here, got {network!r}")
+        raise ValueError(
+            f"{name}: expected a network to train here, without =FILE, got {network!r:.60}"
+        )
     check_network(network, others.dataset, name)
 
 
@@ -171,13 +176,23 @@ def _layer(name: str, layer: str, others: Any) -> None:
         split_spec(others.network)[0], models.image_shape(others.dataset)
     ).layers
     if layer not in layers:
-        raise ValueError(f"{name}: expected one of {', '.join(layers)}, got {layer!r}")
+        raise ValueError(f"{name}: expected {names.one_of(layers, layer)}, got {layer!r:.60}")
 
 
 @_check
 def _folder(name: str, path: Path, _: Any) -> None:
-    if not path.is_dir():
-        raise FileNotFoundError(f"{name}: expected a folder, got none at {path}")
+    if not os.path.isdir(path):
+        raise FileNotFoundError(f"{name}: expected a folder, got none at {names.shown(path)}")
+
+
+@_check_last
+def _out_file(name: str, path: Path, _: Any) -> None:
+    claim_file(path, name)
+
+
+@_check_last
+def _out_folder(name: str, path: Path, _: Any) -> None:
+    check_folder(path, name)
 
 
 @_check
@@ -224,6 +239,8 @@ Classes = Annotated[tuple[int, ...], distinct, _classes]
 Objective = Annotated[str, one_of(OBJECTIVES)]
 Boundary = Annotated[str, one_of(BOUNDARIES)]  # where pixels go that leave the image
 EvenCount = Annotated[int, at_least(2), _even]
+OutFile = Annotated[Path, _out_file]
+OutFolder = Annotated[Path, _out_folder]
 InputFolder = Annotated[Path, _folder]  # of an earlier run
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import numpy as np
 
 import jfool
 from models.cache import check_writable, replacing
+from models.names import shown
 
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -66,17 +68,23 @@ def print_json(record: Mapping[str, Any]) -> None:
     print(json.dumps(json_safe(record), allow_nan=False), flush=True)
 
 
-def claim_file(path: Path | None) -> None:
-    """Checks before the work begins that a record can be written; None means no record.
+def claim_file(path: Path, name: str) -> None:
+    """Checks before the work begins that a file can be written.
 
+    Args:
+      name: of the setting in errors.
     Raises:
       ValueError: the path is a folder, or its folder cannot be made or written to.
     """
-    if path is None:
-        return
-    if path.is_dir():
-        raise ValueError(f"out: expected a file, got the folder {path}")
-    check_writable(path.parent, "out")
+    if os.path.isdir(path):
+        raise ValueError(f"{name}: expected a file, got the folder {shown(path)}")
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # a name that is too long, a null
+        raise ValueError(f"{name}: expected a file to write, got {shown(path)}") from error
+    check_writable(path.parent, name)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The network that an experiment attacks: trained here, or with weights that the user brings."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import models
 from experiments.lab.naming import naming
 from experiments.lab.progress import say
 from models.cache import home
-from models.names import one_of
+from models.names import one_of, shown
 
 Shape = tuple[int, int, int]
 
@@ -123,11 +124,13 @@ def check_network(spec: str, dataset: str, setting: str = "network") -> None:
     """
     name, weights = split_spec(spec, setting)
     if name not in models.ARCHITECTURES:
-        raise ValueError(f"{setting}: expected {one_of(models.ARCHITECTURES, name)}, got {name!r}")
+        raise ValueError(
+            f"{setting}: expected {one_of(models.ARCHITECTURES, name)}, got {name!r:.60}"
+        )
     if weights is None:
         models.recipe_for(name, dataset, setting)
-    elif not weights.is_file():
-        raise FileNotFoundError(f"{setting}: expected a file, got none at {weights}")
+    elif not os.path.isfile(weights):
+        raise FileNotFoundError(f"{setting}: expected a file, got none at {shown(weights)}")
 
 
 def check_weights(
@@ -157,7 +160,7 @@ def split_spec(spec: str, setting: str = "network") -> tuple[str, Path | None]:
     """
     name, equals, file = spec.partition("=")
     if not name or (equals and not file):
-        raise ValueError(f"{setting}: expected NAME or NAME=FILE, got {spec!r}")
+        raise ValueError(f"{setting}: expected NAME or NAME=FILE, got {spec!r:.60}")
     return name, home(file) if file else None
 
 

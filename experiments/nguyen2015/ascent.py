@@ -60,7 +60,7 @@ class Settings:
         if FIGURE_13 not in self.ascents:
             raise ValueError(f"ascents: expected {FIGURE_13} beside others, got {known}")
         if not set(self.galleries or ()) <= set(self.ascents):
-            got = " ".join(self.galleries or ())
+            got = f"{' '.join(self.galleries or ()):.60}"
             raise ValueError(f"galleries: expected some of {known}, got {got}")
 
     def num_steps(self, name: str) -> int:

@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from jfool.cli.ending import ended
 from jfool.cli.platform import platform_refusal
 from jfool.version import __version__
 
@@ -22,15 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
       arguments: as typed; by default those of the process.
     Returns:
-      The exit code: 0, 2 for what the user can mend, 130 after Ctrl-C.
+      The exit code: 0, 2 for what the user can mend, 130 after Ctrl-C, 141 after `| head`.
     """
-    options = parser().parse_args(arguments)
+    return ended(lambda: _run(parser().parse_args(arguments)))
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         return options.run(options)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         print(f"jfool {options.command}: {error}", file=sys.stderr)
         return 2
     except (RuntimeError, AssertionError):

@@ -19,12 +19,12 @@ def run(options: argparse.Namespace) -> int:
 
     import jfool
 
-    images, labels = jfool.examples.digits()
     shape = (28, 28, 1)
-    if not 1 <= options.pixels <= shape[0] * shape[1]:
-        raise ValueError(f"--pixels: expected 1 to {shape[0] * shape[1]}, got {options.pixels}")
-    if options.steps < 1:
-        raise ValueError(f"--steps: expected at least 1, got {options.steps}")
+    bounds = {"pixels": (1, shape[0] * shape[1]), "steps": (1, 2**31 - 1), "seed": (0, 2**32 - 1)}
+    for name, (least, most) in bounds.items():
+        if not least <= (value := getattr(options, name)) <= most:
+            raise ValueError(f"--{name}: expected {least} to {most}, got {value!s:.60}")
+    images, labels = jfool.examples.digits()
 
     model = jfool.examples.lenet()
     attack = jfool.GreedyFooling(

@@ -174,7 +174,7 @@ def test_names_and_weights_are_told_without_their_folders(tmp_path):
         ({"precision": "half"}, "precision: expected one of float32, bfloat16, got 'half'"),
         ({"network": "mlp"}, "network: expected one of"),
         ({"k": 1025}, "k: expected at most the 1024 pixels of an image, got 1025"),
-        ({"class_names": Path("none")}, "class_names: expected class names at none, got no such"),
+        ({"class_names": Path("none")}, "class_names: expected class names, got no file at none"),
     ],
 )
 def test_what_cannot_work_is_refused(changes, sentence, out):

@@ -1,14 +1,24 @@
 """The command line, from outside."""
 
+import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import models
 from experiments import __main__ as cli
+from experiments import sfi, train
 from experiments.discovery import discover
+from experiments.lab import kinds
+from experiments.lab.naming import naming, settings_of
+from experiments.lab.settings import check
+from experiments.show import folder_of
+from jfool.sweeps.run_folder import RunFolder
+from models.cache import cache_folder, home
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,3 +128,120 @@ def test_options_are_refused_in_a_sentence_by_tools_and_experiments(capsys):
     ):
         assert cli.main(words.split()) == 2
         assert capsys.readouterr().err == f"{sentence}\n"
+
+
+def test_a_reader_that_has_gone_leaves_no_trace():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", "su2019", "one_pixel"],
+        stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def presets() -> list[tuple[str, str]]:
+    """Every command with each of its presets; "" where it has none."""
+    found = []
+    for command, module in discover().items():
+        names = [""]
+        if module.declared:
+            names = [*importlib.import_module(module.name).EXPERIMENT.presets, "paper"]
+            names = names if len(names) > 1 else [""]
+        found += [(command, name) for name in names]
+    return found
+
+
+def untouched(*_):
+    raise AssertionError("data were touched")
+
+
+@pytest.mark.parametrize(("command", "preset"), presets())
+def test_missing_data_and_bad_folders_are_refused_before_anything_is_read(
+    command, preset, monkeypatch, tmp_path, capsys
+):
+    """A data set that is not here first of all; with it, a folder that cannot be written to."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    for name in ("load_dataset", "trained", "create"):
+        monkeypatch.setattr(models, name, untouched)
+    Path("file").touch()
+    found = discover()[command]
+    module = importlib.import_module(found.name)
+    if not hasattr(module, "EXPERIMENT") and not hasattr(module.Settings, "out"):
+        return  # a bench without a data set and without a file
+    words = [*command.split(), *preset.split(), *(["."] if command == "show" else [])]
+    out = ["--out", "file/below/run.safetensors" if command == "train" else "file/below"]
+    out += ["--parts", "tiny"] if command == "bench sweep" else []  # which needs no data
+    assert cli.main([*words, *out]) == 2
+    assert capsys.readouterr().err.startswith("out: expected a folder to write to, got ")
+    monkeypatch.setattr(kinds, "check_prepared", models.datasets.check_prepared)
+    settings = module.EXPERIMENT.preset(preset) if found.declared else module.Settings
+    if getattr(settings, "dataset", "digits") != "digits":
+        assert cli.main(words) == 2
+        sentence = capsys.readouterr().err
+        assert re.match(
+            r"dataset: expected \w+ in TFDS_DATA_DIR, got none in .*pip install", sentence
+        )
+        assert len(sentence) <= 300
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("sfi --network nin=WEIGHTS --dataset mnist", "network: expected 3 channels"),
+        ("sfi --network mlp=WEIGHTS --dataset cifar10", "network: "),
+        ("sweep --network lenet=damaged --dataset cifar10", "network: "),
+        ("bench precision --network lenet=damaged --dataset mnist", "network: "),
+        ("su2019 one_pixel paper --networks nin=damaged", "networks: "),
+        ("kumano2020 table1 paper --networks nin=damaged", "networks: "),
+        ("kumano2020 imagenet paper --network resnet50=damaged", "network: "),
+        ("greedy compare smoke --imagenet squeezenet1_1=damaged", "imagenet: "),
+        ("sweep --dataset mnist --out file", "out: expected a folder"),
+        ("sweep --dataset mnist --coordinator a --process 0", "coordinator: expected host:port"),
+        ("bench precision --dataset mnist --out .", "out: expected a file, got the folder"),
+    ],
+)
+def test_weights_and_folders_are_looked_at_before_data(
+    words, sentence, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    models.save(models.create("mlp"), "mlp.safetensors")
+    Path("damaged").write_bytes(b"0" * 100)
+    Path("file").touch()
+    for name in ("load_dataset", "trained"):
+        monkeypatch.setattr(models, name, untouched)
+    assert cli.main(words.replace("WEIGHTS", "mlp.safetensors").split()) == 2
+    refusal = capsys.readouterr().err
+    assert refusal.startswith(sentence)
+    assert refusal.count("\n") == 1
+
+
+def test_the_home_folder_is_understood_in_every_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    models.save(models.create("mlp"), tmp_path / "w.safetensors")
+    settings = train.Settings(network="mlp", out=Path("~/a/w.safetensors"))
+    check(settings)
+    assert settings.out == tmp_path / "a" / "w.safetensors"
+    check(sfi.Settings(network="mlp=~/w.safetensors"))
+    assert folder_of("~/run") == tmp_path / "run"
+    assert os.fspath(RunFolder("~/run").path) == str(tmp_path / "run")
+    monkeypatch.setenv("JFOOL_CACHE", "~/cache")
+    assert cache_folder() == tmp_path / "cache"
+    assert home("~nobody-at-all/x") == Path("~nobody-at-all/x")
+
+
+def test_errors_of_the_library_name_the_option():
+    names = settings_of(["seed", "generations", "out", "num_images"])
+    for text, told in (
+        ("folder: expected a new one", "out: expected a new one"),
+        ("key: expected a key", "seed: expected a key"),
+        ("num_steps: expected 1", "generations: expected 1"),
+        ("num_images: expected 1", "num_images: expected 1"),
+        ("without an argument", "without an argument"),
+    ):
+        with pytest.raises(ValueError, match=f"^{told}"), naming(names):
+            raise ValueError(text)
+    assert "num_steps" not in settings_of(["num_steps", "generations"])

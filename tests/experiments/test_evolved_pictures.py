@@ -112,14 +112,18 @@ def _huge(folder):
     ("make", "sentence"),
     [
         (lambda folder: None, "expected PNG or JPEG files in .*, got none"),
-        (lambda folder: (folder / "notes.txt").touch(), r"expected PNG or JPEG files, got .*txt"),
-        (_folder_named_as_picture, r"expected PNG or JPEG files, got .*a\.png"),
+        (
+            lambda folder: (folder / "notes.txt").touch(),
+            r"expected PNG or JPEG files alone.*txt",
+        ),
+        (lambda folder: (folder / "README").mkdir(), "expected PNG or JPEG files alone.*README"),
+        (_folder_named_as_picture, r"expected PNG or JPEG files alone, got .*a\.png"),
         (_text_named_as_picture, r"expected a whole PNG or JPEG file, got .*a\.png"),
         (_cut_off, r"expected a whole PNG or JPEG file, got .*a\.png"),
         (_other_format, r"expected a whole PNG or JPEG file, got .*a\.png"),
         (_deep, r"expected at most 8 bits a channel and 50000000 pixels, got mode I;16 and 4 x 4"),
         (_huge, r"expected at most 8 bits .* got mode 1 and 20000 x 3000 in"),
-        (_link_out, r"expected files in .*, got a link out of it, .*a\.png"),
+        (_link_out, r"expected files in the folder, got the link .*a\.png out of it"),
     ],
 )
 def test_what_is_no_picture_is_refused(make, sentence, tmp_path):
@@ -132,6 +136,30 @@ def test_what_is_no_picture_is_refused(make, sentence, tmp_path):
     ):
         with pytest.raises(ValueError, match=f"^pictures: {sentence}"):
             read(folder)
+
+
+def test_what_systems_leave_is_skipped_and_counted(grown, tmp_path, capsys):
+    save(tmp_path, "a.JPG", grown[0])
+    for name in (".DS_Store", "Thumbs.db", "._a.JPG", ".hidden.png", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"stray")
+    (tmp_path / "@eaDir").mkdir()
+    check(Settings(tmp_path))
+    assert read_pictures(tmp_path, (4, 4, 3))["file"].tolist() == ["a.JPG"]
+    assert "1 read, 6 hidden or of the system skipped" in capsys.readouterr().err
+
+
+def test_pictures_of_all_kinds_of_colors_are_read_as_they_look(tmp_path):
+    red, gray = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("L", (8, 8), 100)
+    red.convert("CMYK").save(tmp_path / "a.jpg", quality=100)
+    red.convert("P").save(tmp_path / "b.png")
+    gray.save(tmp_path / "c.jpeg", quality=100)
+    gray.convert("LA").save(tmp_path / "d.png")
+    red.save(tmp_path / "e.png", save_all=True, append_images=[gray.convert("RGB")])  # moves
+    found = levels(read_pictures(tmp_path, (4, 4, 3)))
+    for image, color in zip(
+        found, [(255, 0, 0)] * 2 + [(100,) * 3] * 2 + [(255, 0, 0)], strict=True
+    ):
+        assert np.abs(image.astype(int) - color).max() <= 4
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):

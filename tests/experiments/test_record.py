@@ -24,12 +24,11 @@ def test_the_json_line_is_one_line(capsys):
 
 def test_a_record_needs_a_place(tmp_path):
     (tmp_path / "file").write_text("")
-    record.claim_file(None)
-    record.claim_file(tmp_path / "a" / "b" / "r.json")
+    record.claim_file(tmp_path / "a" / "b" / "r.json", "out")
     with pytest.raises(ValueError, match="out: expected a file, got the folder"):
-        record.claim_file(tmp_path)
+        record.claim_file(tmp_path, "out")
     with pytest.raises(ValueError, match="out: expected a folder to write to"):
-        record.claim_file(tmp_path / "file" / "below.json")
+        record.claim_file(tmp_path / "file" / "below.json", "out")
 
 
 def test_a_link_in_the_folder_is_replaced_not_followed(tmp_path):

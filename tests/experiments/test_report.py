@@ -14,6 +14,7 @@ from experiments import report
 from experiments.agenda import Item
 from experiments.lab import section
 from experiments.lab.section import Picture, Section, Table, publish
+from experiments.lab.settings import check
 
 RUN = "python -m experiments"
 AGENDA = [
@@ -197,4 +198,4 @@ def test_what_is_damaged_is_named_and_no_page_is_written(tmp_path, damage, sente
 
 def test_a_page_that_cannot_be_written_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(ValueError, match="out: expected a file, got the folder"):
-        report.main(report.Settings(tmp_path, (tmp_path,)))
+        check(report.Settings(tmp_path, (tmp_path,)))

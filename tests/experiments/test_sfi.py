@@ -211,7 +211,7 @@ def test_the_demo_needs_a_budget_for_one_step(out):
 def test_a_missing_data_set_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.undo()
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="^dataset: expected mnist in TFDS_DATA_DIR"):
+    with pytest.raises(FileNotFoundError, match=r"^dataset: expected mnist in TFDS_DATA_DIR"):
         datasets.load_dataset("mnist")
 
 

@@ -64,7 +64,7 @@ def test_a_file_where_the_card_belongs_is_not_overwritten(stripes, tmp_path):
     other = tmp_path / "results.json"
     other.write_text('{"important": 1}')
     with pytest.raises(ValueError, match=r"out: expected no file but a card at .*results\.json"):
-        train.main(train.Settings(network="mlp", out=tmp_path / "results.safetensors"))
+        check(train.Settings(network="mlp", out=tmp_path / "results.safetensors"))
     with pytest.raises(ValueError, match=r"path: expected no file but a card at .*results"):
         models.save(models.create("mlp", (16, 16, 1), 2), tmp_path / "results.safetensors")
     assert other.read_text() == '{"important": 1}'
@@ -136,7 +136,7 @@ def test_settings_of_a_training_that_cannot_work_are_named(changes, sentence):
 
 def test_train_refuses_another_kind_of_file(stripes, tmp_path):
     with pytest.raises(ValueError, match=r"out: expected a file ending in \.safetensors"):
-        train.main(train.Settings(network="mlp", out=tmp_path / "weights.pth"))
+        check(train.Settings(network="mlp", out=tmp_path / "weights.pth"))
 
 
 def test_networks_lists_the_architectures(monkeypatch, capsys):

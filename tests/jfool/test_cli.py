@@ -51,6 +51,26 @@ def test_a_bad_value_ends_with_2_and_one_sentence(option, capsys):
     assert captured.out == ""
 
 
+@pytest.mark.parametrize("option", ["--pixels", "--steps", "--seed"])
+@pytest.mark.parametrize("value", ["-1", str(2**70), "-" + "9" * 4000])
+def test_numbers_out_of_bounds_are_refused_by_their_option(option, value, capsys):
+    assert cli.main(["example", f"{option}={value}"]) == 2
+    sentence = capsys.readouterr().err
+    assert re.fullmatch(rf"jfool example: {option}: expected \d+ to \d+, got [-\d]+\n", sentence)
+    assert len(sentence) <= 300
+
+
+def test_a_reader_that_has_gone_leaves_no_trace():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "jfool", "attacks"],
+        stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_every_attack_is_listed_with_its_paper(capsys):
     assert set(PAPERS) == set(jfool.attacks.__all__)
     assert cli.main(["attacks"]) == 0

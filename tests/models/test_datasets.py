@@ -5,10 +5,24 @@ import os
 import zlib
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from models import DATASETS, Dataset, class_names, load_dataset, read_class_names
+from models import (
+    DATASETS,
+    SGD,
+    Dataset,
+    Recipe,
+    accuracy,
+    class_names,
+    image_shape,
+    load_dataset,
+    outline,
+    read_class_names,
+    recipe_for,
+    train,
+)
 from models.cache import cache_folder
 
 needs_data = pytest.mark.skipif("TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is unset")
@@ -80,21 +94,122 @@ def test_damaged_data_is_blamed_on_its_folder(monkeypatch, tmp_path, cache):
         load_dataset("mnist")
 
 
+IMAGES = np.zeros((2, 4, 4, 1), np.uint8)
+ARRAYS = {"train_images": IMAGES, "test_images": IMAGES, "train_labels": [0, 1]}
+ARRAYS |= {"test_labels": np.int64([1, 0]), "class_names": ["a", "b"]}
+BAD_IMAGES = [
+    (np.zeros((2, 4, 4, 1)), r"expected uint8 .* got float64 \[2, 4, 4, 1\] \(floats in \[0, 1\]:"),
+    (jnp.zeros((2, 4, 4, 1), jnp.bfloat16), r"expected uint8 .* got bfloat16"),
+    (IMAGES.astype(np.int32), r"expected uint8 .* got int32 .* \(convert with \.astype"),
+    (IMAGES[..., 0], r"expected .* got \[2, 4, 4\] \(add channels: images\[\.\.\., None\]\)"),
+    (np.zeros((2, 3, 5, 5), np.uint8), r"expected .*, channels last, .* \(transpose with"),
+    (IMAGES[:0], r"expected uint8 .*, at least one, got \[0, 4, 4, 1\]"),
+    ([[1], [2, 3]], r"expected uint8 images \[N, H, W, C\], got \[\[1\], \[2, 3\]\]"),
+    ("photos", r"expected uint8"),
+    (None, r"expected uint8"),
+]
+BAD_LABELS = [
+    ([0, -1], r"expected classes from 0 to \d+, got -1 to 0"),
+    ([0, 2**40], r"expected classes from 0 to \d+, got 0 to 1099511627776"),
+    ([0.0, 1.0], r"expected integers \[2\], got float64 \[2\] \(convert with"),
+    ([True, False], r"expected integers \[2\], got bool"),
+    (["a", "b"], r"expected integers \[2\], got <U1"),
+    (np.eye(2), r"expected integers \[2\], got float64 \[2, 2\] \(one-hot: argmax\(1\)\)"),
+    ([0, 1, 1], r"expected one for each image, \[2\], got int64 \[3\]"),
+    (0, r"expected one for each image, \[2\], got int64 \[\]"),
+    ([[0], [1, 1]], r"expected integers \[2\], got \[\[0\], \[1, 1\]\]"),
+]
+
+
+def refused(call, sentence):
+    with pytest.raises((TypeError, ValueError), match=f"^{sentence}") as caught:
+        call()
+    assert len(str(caught.value)) <= 300
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"train_images": np.zeros((2, 4, 4, 1))}, "train_images: expected uint8 .* got float64"),
-        ({"test_images": np.zeros((2, 4, 4), np.uint8)}, "test_images: expected uint8"),
-        ({"test_labels": np.zeros(2, np.int64)}, r"test_labels: expected int32 \[2\], got int64"),
-        ({"train_labels": np.zeros(3, np.int32)}, r"expected int32 \[2\], got int32 \[3\]"),
+        *(({"train_images": images}, f"train_images: {text}") for images, text in BAD_IMAGES),
+        *(({"test_images": images}, f"test_images: {text}") for images, text in BAD_IMAGES),
+        *(({"test_labels": labels}, f"test_labels: {text}") for labels, text in BAD_LABELS),
+        ({"train_labels": [99, 0]}, "train_labels: expected classes from 0 to 1, got 0 to 99"),
+        ({"class_names": ("a",)}, "train_labels: expected classes from 0 to 0, got 0 to 1"),
+        ({"class_names": ()}, "class_names: expected a tuple of one name for each class"),
+        ({"class_names": "ab"}, "class_names: expected a tuple of one name"),
+        ({"class_names": (0, 1)}, "class_names: expected a tuple of one name"),
+        (
+            {"test_images": np.zeros((2, 5, 4, 1), np.uint8)},
+            r"test_images: expected \[4, 4, 1\] as train_images, got \[5, 4, 1\]",
+        ),
     ],
 )
 def test_a_data_set_refuses_other_arrays(change, sentence):
-    images, labels = np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.int32)
-    arrays = {"train_images": images, "train_labels": labels}
-    arrays |= {"test_images": images, "test_labels": labels}
-    with pytest.raises(ValueError, match=sentence):
-        Dataset("own", **(arrays | change), class_names=("a", "b"))
+    refused(lambda: Dataset("own", **(ARRAYS | change)), sentence)
+
+
+def test_a_data_set_takes_lists_and_all_integers():
+    dataset = Dataset("own", **(ARRAYS | {"train_labels": np.uint8([0, 1])}))
+    assert (dataset.train_labels.dtype, dataset.test_labels.dtype) == (np.int32, np.int32)
+    assert dataset.test_labels.tolist() == [1, 0]
+    assert dataset.class_names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        *(({"images": images}, f"images: {text}") for images, text in BAD_IMAGES),
+        *(({"labels": labels}, f"labels: {text}") for labels, text in BAD_LABELS),
+        ({"model": None}, "model: expected a network such as"),
+        ({"images": np.zeros((2, 5, 4, 1), np.uint8)}, r"images: expected \[N, 4, 4, 1\]"),
+        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
+        ({"batch_size": 1.5}, "batch_size: expected at least 1, got 1.5"),
+    ],
+)
+def test_accuracy_refuses_what_it_cannot_count(change, sentence):
+    usual = {"model": outline("mlp", (4, 4, 1), 2), "images": IMAGES, "labels": [0, 1]}
+    refused(lambda: accuracy(**(usual | change)), sentence)
+
+
+RECIPE = Recipe(SGD(), 1, 2, "made up")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"model": "mlp"}, "model: expected a network such as"),
+        ({"model": outline("mlp", (4, 4, 1), 1)}, "dataset: expected at most the 1 classes"),
+        ({"model": outline("mlp", (5, 4, 1), 2)}, r"dataset: expected images \[5, 4, 1\] as the"),
+        ({"dataset": "mnist"}, "dataset: expected a models.Dataset, got 'mnist'"),
+        ({"recipe": None}, "recipe: expected a models.Recipe, got None"),
+        ({"recipe": Recipe(SGD(), 1, 3, "")}, "dataset: expected at least one batch of 3"),
+        ({"seed": -1}, r"seed: expected a whole number in \[0, 2\*\*32\), got -1"),
+        ({"seed": 0.5}, "seed: expected a whole number"),
+        ({"seed": 2**70}, "seed: expected a whole number"),
+        ({"num_epochs": 0}, "num_epochs: expected at least 1 or None, got 0"),
+        ({"num_epochs": "3"}, "num_epochs: expected at least 1 or None, got '3'"),
+    ],
+)
+def test_training_refuses_before_anything_is_compiled(change, sentence):
+    model, dataset = outline("mlp", (4, 4, 1), 2), Dataset("own", **ARRAYS)
+    usual = {"model": model, "dataset": dataset, "recipe": RECIPE, "seed": 0}
+    refused(lambda: train(**(usual | change)), sentence)
+
+
+@pytest.mark.parametrize("value", [0, -1, np.nan, np.inf, 1e39, 1e-50, "x", None, True, [1]])
+def test_a_recipe_refuses_numbers_that_train_nothing(value):
+    refused(lambda: Recipe(SGD(value), 1, 1, ""), "learning_rate: expected a finite number above 0")
+    for name in ("num_steps", "batch_size"):
+        changes = {"num_steps": 1, "batch_size": 1, name: value}
+        refused(lambda c=changes: Recipe(SGD(), **c, source=""), f"{name}: expected a whole number")
+
+
+@pytest.mark.parametrize("name", [None, 3, ["mnist"], "", "x" * 5000, {}])
+def test_names_of_other_types_are_refused(name):
+    for call in (class_names, image_shape, load_dataset):
+        refused(lambda call=call: call(name), "dataset: expected one of digits, mnist")
+    refused(lambda: recipe_for("mlp", name), "dataset: expected a recipe for one of mnist")
+    refused(lambda: recipe_for(name, "digits"), "model: expected one of lenet, mlp")
 
 
 @pytest.mark.parametrize(
@@ -197,10 +312,10 @@ def test_class_names_come_from_a_file_of_ones_own(tmp_path):
     for content, sentence in (
         ('{"0": "tench"}', "expected a JSON list of strings"),
         ("[1, 2]", "expected a JSON list of strings"),
-        ("[", "is not JSON"),
+        ("[", "path: expected JSON in"),
     ):
         path.write_text(content)
         with pytest.raises(ValueError, match=sentence):
             read_class_names(path)
-    with pytest.raises(FileNotFoundError, match=r"expected class names at .*none\.json"):
+    with pytest.raises(FileNotFoundError, match=r"^path: .*no file at .*none\.json"):
         read_class_names(tmp_path / "none.json")
