@@ -39,7 +39,7 @@ def undamaged(folder: Path) -> tuple[Any, ...]:
 def all_of(folder: Path) -> tuple[Any, ...]:
     """Everything that a caller can see of a run."""
     found = jfool.read_sweep(folder)
-    settings = {name: found.settings[name] for name in ("num_jobs", "job_ids", "key", "note")}
+    settings = {name: found.settings.get(name) for name in ("num_jobs", "job_ids", "key", "note")}
     columns = {name: found.column(name).tolist() for name in found.table.column_names}
     return columns, found.missing.tolist(), settings
 
