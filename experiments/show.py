@@ -6,7 +6,9 @@ For each k: the best and the mean confidence of every base color and class, besi
 alone, and a gallery of the best images, gallery-kK.png.
 """
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +20,7 @@ from experiments import lab
 from experiments.lab.section import Section, publish
 from experiments.lab.sparse import measured_in
 from experiments.lab.sparse_tables import NOT_FOOLED, budget, gallery_of, tables_of, title_of
+from experiments.lab.stored import built
 from jfool.sweeps import Results
 from models.cache import home
 
@@ -58,6 +61,7 @@ def show(results: Results, name: str, out: Path) -> None:
         raise ValueError(
             "run: expected the folder of `python -m experiments sweep`, got one of another program"
         )
+    _check_note(note)
     sweep, total = note["settings"], len(results) + len(results.missing)
     found = measured_in(results, wanted_of(note))
     plain = dict(zip(note["colors"], note["plain"], strict=True))
@@ -85,6 +89,31 @@ def show(results: Results, name: str, out: Path) -> None:
         done=len(results),
         missing=len(results.missing),
     )
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What `python -m experiments sweep` keeps with the settings of a sweep."""
+
+    command: str
+    settings: Mapping[str, Any]
+    model: Mapping[str, Any]
+    image_shape: Sequence[int]
+    class_names: Sequence[str]
+    classes: Sequence[int]
+    colors: Sequence[str]
+    plain: Sequence[Sequence[float | None]]
+
+
+def _check_note(note: Mapping[str, Any]) -> None:
+    names = {field.name for field in dataclasses.fields(_Note)}
+    try:
+        built(_Note, {name: note[name] for name in names & {*note}}, "its note")
+    except ValueError as error:
+        raise ValueError(
+            f"run: expected a sweep of this version of the command, got another ({error!s:.80}): "
+            "start it again in another folder"
+        ) from error
 
 
 def wanted_of(note: Mapping[str, Any]) -> lab.Records:

@@ -119,7 +119,7 @@ def draw_gallery(
     figure.set_size_inches(size[0] / DPI, size[1] / DPI)
 
     def write(x: float, y: float, text: str, points: float, **style: Any) -> None:
-        style = {"color": _INK, "va": "center", **style}
+        style = {"color": _INK, "va": "center", "parse_math": False, **style}  # "$" is a dollar
         figure.text(x / size[0], 1 - y / size[1], text, fontsize=points, family=_FONT, **style)
 
     room = pitch - 6
@@ -186,6 +186,7 @@ def _width(figure: Figure, texts: Sequence[str], size: float) -> int:
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     style: dict[str, Any] = {"fontsize": size, "family": _FONT, "weight": "bold", "figure": figure}
+    style["parse_math"] = False
     drawn = [Text(0, 0, text, **style) for text in texts]
     extents = [text.get_window_extent(canvas.get_renderer()).width for text in drawn]
     return math.ceil(max(extents, default=0))

@@ -22,7 +22,8 @@ SETTINGS = "settings.json"
 SWEEP = DIGEST  # names the sweep
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NODE = re.compile("PyTreeDef|CustomNode")  # of a description: left out of messages
-_MOST_JOBS = 2**31  # ids have 32 bits
+_MOST_JOBS = 2**26  # whose ids are listed in memory
+_IDS = range(-(2**31), 2**31)
 
 
 def text_of(settings: Mapping[str, Any], note: Any) -> str:
@@ -85,7 +86,7 @@ def _wrong(settings: Mapping[str, Any]) -> str | None:
     if ids is not None and not (
         isinstance(ids, list)
         and len(ids) == count
-        and all(is_whole(i, -_MOST_JOBS) and i < _MOST_JOBS for i in ids)
+        and all(is_whole(i, _IDS[0]) and i in _IDS for i in ids)
     ):
         return f"job_ids {ids!r:.20}"
     for name in ("lanes", "chunk"):

@@ -105,3 +105,11 @@ def test_tiles_are_rows_by_a_column_with_whole_percent_below():
     assert [(tile.caption, tile.fooled) for tile in second] == [("-", False)]
     ((_, told), _) = tiles(found, "color", lambda confidence: f"{confidence:.1f}")
     assert told[1].caption == "0.5"
+
+
+def test_a_dollar_in_a_name_is_a_dollar(tmp_path):
+    """Not the beginning of a formula, which would be an error here."""
+    hostile = r"$\frac{$"
+    rows = [(hostile, [Tile(np.zeros((8, 8, 1)), hostile)])]
+    draw_gallery(tmp_path / "g.png", rows, [hostile], title=hostile, subtitle=hostile)
+    assert (canvas(tmp_path / "g.png") < 128).any()

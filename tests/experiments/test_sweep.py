@@ -153,6 +153,10 @@ def test_the_folder_of_another_program_is_not_shown(tmp_path):
         show.main(show.Settings(str(tmp_path / "run")))
     with pytest.raises(FileNotFoundError, match=r"^run: expected the folder of a sweep"):
         run_main(show, "show", [str(tmp_path)], "")
+    old = {"experiment": "sweep", "note": {}, "settings": {}, "colors": "black"}
+    results = dataclasses.replace(jfool.read_sweep(tmp_path / "run"), settings={"note": old})
+    with pytest.raises(ValueError, match=r"run: .* is missing or unknown.*in another folder"):
+        show.show(results, "run", tmp_path)
 
 
 @pytest.mark.usefixtures("tiny")

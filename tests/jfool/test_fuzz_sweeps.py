@@ -1,5 +1,6 @@
 """Damaged folders of sweeps are read as they were, or refused in a sentence; genomes too."""
 
+import errno
 import functools
 import importlib
 import io
@@ -38,7 +39,7 @@ def undamaged(folder: Path) -> tuple[Any, ...]:
 def all_of(folder: Path) -> tuple[Any, ...]:
     """Everything that a caller can see of a run."""
     found = jfool.read_sweep(folder)
-    settings = {name: found.settings[name] for name in ("num_jobs", "job_ids", "key", "note")}
+    settings = {name: found.settings.get(name) for name in ("num_jobs", "job_ids", "key", "note")}
     columns = {name: found.column(name).tolist() for name in found.table.column_names}
     return columns, found.missing.tolist(), settings
 
@@ -218,6 +219,31 @@ def test_a_damaged_folder_is_refused_before_anything_is_compiled_or_written(
         )
     assert len(str(caught.value)) <= 300
     assert not [*(tmp_path / "elsewhere").iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        ("os.mkdir", OSError(errno.EROFS, "Read-only file system")),
+        ("os.mkdir", PermissionError(errno.EACCES, "Permission denied")),
+        ("jfool.sweeps.files.os.fsync", OSError(errno.ENOSPC, "No space left on device")),
+        ("jfool.sweeps.run_folder.fcntl.flock", OSError(errno.EAGAIN, "another program has it")),
+    ],
+)
+def test_a_folder_that_takes_no_files_is_refused_before_anything_is_compiled(
+    where, error, tmp_path, monkeypatch
+):
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    sweeps = importlib.import_module("jfool.sweeps.sweep")
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeps, "compile_sweep", lambda *_, **__: pytest.fail("compiled"))
+        patch.setattr(where, fail)
+        with pytest.raises(ValueError, match=r"folder: expected .*, got .*run") as caught:
+            program.sweep(str(tmp_path / "run"))
+    assert len(str(caught.value)) <= 300
+    assert not [path for path in fuzz.files_of(tmp_path) if not path.name.startswith(".lock")]
 
 
 def test_files_of_the_system_are_no_part_of_a_run(runs, tmp_path):
