@@ -183,7 +183,7 @@ def _section_of(record: dict[str, Any]) -> tuple[Section, dict[str, Any]]:
 
 
 def _is_name(file: str) -> bool:
-    return Path(file).name == file != ".." and "\0" not in file
+    return Path(file).name == file != ".." and visible(file) == file
 
 
 def shown(cell: Cell) -> str:
