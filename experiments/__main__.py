@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.discovery import Module, discover
-from jfool.cli.platform import platform_refusal
 
 INTERRUPTED = 130
 FORMER = {  # commands of earlier versions whose last word is another one now
@@ -46,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     except (RuntimeError, AssertionError):
+        from jfool.cli.platform import platform_refusal  # not before: it takes a second to import
+
         if (refusal := platform_refusal()) is None:
             raise
         print(refusal, file=sys.stderr)
