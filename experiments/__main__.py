@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.discovery import Module, discover
-from jfool.cli.platform import platform_refusal
 
 INTERRUPTED = 130  # the code of `jfool.cli.ending`
 FORMER = {  # commands of earlier versions whose last word is another one now
@@ -53,6 +52,8 @@ def _refusing(command: str, found: Module, words: Sequence[str]) -> int:
         print(visible(str(error)), file=sys.stderr)
         return 2
     except (RuntimeError, AssertionError):
+        from jfool.cli.platform import platform_refusal  # not before: it takes a second to import
+
         if (refusal := platform_refusal()) is None:
             raise
         print(refusal, file=sys.stderr)

@@ -61,6 +61,14 @@ def test_a_mistyped_option_and_a_bad_value_end_with_2_and_one_sentence(tmp_path)
     assert refused.stdout == ""
 
 
+def test_a_platform_that_is_not_here_ends_with_2_and_one_sentence(tmp_path):
+    done = start("sweep", "--out", str(tmp_path / "run"), JAX_PLATFORMS="nonsense")
+    assert done.returncode == 2
+    assert done.stderr.startswith("JAX_PLATFORMS: expected platforms that JAX can start here, got ")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
