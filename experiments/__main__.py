@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.discovery import Module, discover
+from jfool.cli.platform import platform_refusal
 
 INTERRUPTED = 130
 FORMER = {  # commands of earlier versions whose last word is another one now
@@ -43,6 +44,11 @@ def main(arguments: Sequence[str]) -> int:
         if not _refusal(error):
             raise
         print(error, file=sys.stderr)
+        return 2
+    except (RuntimeError, AssertionError):
+        if (refusal := platform_refusal()) is None:
+            raise
+        print(refusal, file=sys.stderr)
         return 2
 
 

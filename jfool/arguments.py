@@ -14,7 +14,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jfool.base import KEY_TYPE, is_key, reference_class
-from jfool.evaluate import is_stochastic
+from jfool.model_outputs import first_line
 from jfool.numbers import LARGEST, brief, is_kind, is_whole, known, values_of
 from jfool.rows import Rows
 
@@ -22,9 +22,12 @@ _ROUNDING = 1e-3  # of images that were in [0, 1] before they were resized, blur
 
 
 def check_num_classes(value: Any) -> None:
-    """Raises ValueError unless it is a number of classes."""
-    if not is_whole(value, 1):
-        raise ValueError(f"num_classes: expected a whole number of at least 1, got {brief(value)}")
+    """Raises ValueError unless it is a number of classes. Of one class, softmax is always 1."""
+    if not is_whole(value, 2):
+        raise ValueError(
+            f"num_classes: expected a whole number of at least 2, got {brief(value)} (make two "
+            "logits of a sigmoid's logit z: jnp.concatenate([jnp.zeros_like(z), z], -1))"
+        )
 
 
 def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") -> None:
@@ -173,7 +176,7 @@ def check_until(until: Any, num_classes: int, targeted: bool) -> None:
             raise
         raise TypeError(
             f"until: expected a function of (logits [K], class, targeted), got {brief(until)}: "
-            f"{_first_line(error):.120}"
+            f"{first_line(error):.120}"
         ) from error
     if getattr(stop, "shape", None) != () or stop.dtype != bool:
         raise TypeError(f"until: expected one boolean from (logits [K], class), got {stop!s:.80}")
@@ -189,102 +192,6 @@ def check_job_ids(job_ids: Any, count: int) -> None:
         raise ValueError(f"job_ids: expected whole numbers in [0, 2**31), got {brief(given)}")
     if ids is not None and len(np.unique(ids)) != count:
         raise ValueError("job_ids: expected distinct numbers, got duplicates")
-
-
-def check_weights(model: Any) -> list[Any]:
-    """The leaves of a model; raises TypeError unless it is a callable pytree of arrays."""
-    if not callable(model):
-        raise TypeError(f"model: expected a callable images -> logits, got {kind_of(model)}")
-    leaves = jax.tree.leaves(model)
-    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves):
-        raise TypeError("model: expected weights, got shapes without values (jax.ShapeDtypeStruct)")
-    odd = [x for x in leaves if not isinstance(x, (jax.Array, np.ndarray, np.generic, int, float))]
-    if odd:
-        raise TypeError(
-            "model: expected a pytree of arrays (a bare function goes through jfool.wrap), "
-            f"got a leaf of type {type(odd[0]).__name__}"
-        )
-    return leaves
-
-
-def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> None:
-    """Checks for a callable in inference mode, with finite weights, from images to `[B, K]`."""
-    leaves = check_weights(model)
-    if (where := in_training_mode(model)) is not None:
-        raise ValueError(
-            f"model: expected a module in inference mode, got {where} in training mode "
-            "(call model.eval() first)"
-        )
-    floats = [x for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
-    valued = [x for x in floats if not isinstance(x, Tracer)]
-    with jax.ensure_compile_time_eval():  # at once, also inside a user's own jit
-        if not bool(_all_finite(valued)):
-            raise ValueError("model: expected weights without NaN or infinity, got some")
-    batch = 2
-    images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
-    try:
-        given = (images, *([jax.eval_shape(_two_keys)] if is_stochastic(model) else []))
-        logits = _call.eval_shape(jax.tree.structure(model), leaves, *given)
-    except Exception as error:
-        raise ValueError(
-            f"model: expected it to take images {[batch, *image_shape]}, got {_first_line(error)}"
-        ) from error
-    if getattr(logits, "shape", None) != (batch, num_classes):
-        raise ValueError(
-            f"model: expected logits {[batch, num_classes]} for {batch} images "
-            f"(num_classes = {num_classes}), got {getattr(logits, 'shape', kind_of(logits))}"
-        )
-    if not jnp.issubdtype(logits.dtype, jnp.floating):
-        raise TypeError(f"model: expected floating-point logits, got {logits.dtype}")
-
-
-def in_training_mode(model: Any, name: str = "model") -> str | None:
-    """The path of the first submodule in training mode (dropout, batch statistics), or None.
-
-    Modules tell by `deterministic`, `use_running_average` (Flax) or `training`.
-    """
-    seen: set[int] = set()
-
-    def visit(node: Any, path: str) -> str | None:
-        if id(node) in seen or isinstance(node, (jax.Array, np.ndarray, str, int, float)):
-            return None
-        seen.add(id(node))
-        if isinstance(node, (list, tuple)):
-            children = [(f"{path}[{i}]", child) for i, child in enumerate(node)]
-        elif isinstance(node, dict):
-            children = [(f"{path}[{key!r}]", child) for key, child in node.items()]
-        else:
-            fields = getattr(node, "__dict__", {})
-            drops = fields.get("deterministic") is False and fields.get("rate", 1) != 0
-            if (
-                drops
-                or fields.get("use_running_average") is False
-                or fields.get("training") is True
-            ):
-                return path
-            children = [(f"{path}.{key}", child) for key, child in fields.items()]
-        return next(filter(None, (visit(child, where) for where, child in children)), None)
-
-    return visit(model, name)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _call(structure: Any, leaves: list[Any], *given: Any) -> Any:
-    """Of leaves, whose shapes JAX remembers faster than those of a module."""
-    return jax.tree.unflatten(structure, leaves)(*given)
-
-
-def _two_keys() -> Any:
-    return jax.random.split(jax.random.key(0, impl=KEY_TYPE))
-
-
-@jax.jit
-def _all_finite(leaves: list[Any]) -> Any:
-    return jnp.stack([jnp.ones((), bool), *(jnp.isfinite(leaf).all() for leaf in leaves)]).all()
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
 
 
 def kind_of(value: Any) -> str:

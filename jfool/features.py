@@ -13,8 +13,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from jfool.arguments import check_images, check_weights
+from jfool.arguments import check_images
 from jfool.base import Fitness, Images, Logits, Model, pytree, static
+from jfool.model_checks import check_weights
+from jfool.model_outputs import logits_of
 from jfool.numbers import brief, check_number, is_real, known
 
 Features = Float[Array, "B D"] | Float[np.ndarray, "B D"]
@@ -41,7 +43,7 @@ class FeatureMatch:
 
     def show(self, model: Model, images: Images) -> tuple[Features, Logits]:
         # Compiled, the layers that both need are computed once.
-        return features_of(model, images, self.layer), model(images)
+        return features_of(model, images, self.layer), logits_of(model, images)
 
     def __call__(
         self, answer: tuple[Array, Logits], job: Any, genotype: Any

@@ -20,6 +20,7 @@ from jfool.base import (
     pytree,
     reference_class,
 )
+from jfool.model_outputs import logits_of
 from jfool.numbers import brief, check_number
 from jfool.parts import check_part
 from jfool.softmax import broken, log_softmax, softmax
@@ -132,7 +133,7 @@ class OfLogits:
     objective: Objective
 
     def show(self, model: Model, images: Images) -> Logits:
-        return model(images)
+        return logits_of(model, images)
 
     def __call__(self, logits: Logits, job: Any, genotype: Any) -> tuple[Fitness, Logits]:
         del genotype

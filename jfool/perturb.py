@@ -7,15 +7,18 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jfool.arguments import check_attack, check_job_ids, check_key, check_weights, known
+from jfool.arguments import check_attack, check_job_ids, check_key, known
 from jfool.base import Attack, Images, Model, PRNGKey
+from jfool.debugging import undisturbed
 from jfool.evaluate import Evaluate, is_stochastic
 from jfool.jobs import as_arrays, num_jobs
 from jfool.loop import strong
 from jfool.mesh import on_any_mesh
+from jfool.model_checks import check_logits, check_weights
 from jfool.numbers import check_whole
 
 
+@undisturbed()
 def perturb(
     key: PRNGKey, attack: Attack, model: Model, jobs: Any, *, num_steps: int, job_ids: Any = None
 ) -> Images:
@@ -51,12 +54,12 @@ def perturb(
         check_job_ids(job_ids, num_jobs(jobs))
     attack.check(jax.tree.map(known, jobs))
     check_whole("num_steps", num_steps, 1)
+    check_logits(model, attack, num_jobs(jobs) * attack.images_at_once)
     ids = jnp.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     attack, jobs = strong((attack, jobs))
     attack, model, jobs = _constant((attack, model, jobs))
     steps = functools.partial(_steps, num_steps=num_steps)
-    with jax.debug_nans(False):  # NaN stands for what was not evaluated
-        return on_any_mesh(steps, jobs)(key, attack, model, jobs, ids)
+    return on_any_mesh(steps, jobs)(key, attack, model, jobs, ids)
 
 
 def _constant(tree: Any) -> Any:

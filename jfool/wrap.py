@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 
 from jfool.base import Images, Logits, pytree, static
 from jfool.functions import as_pytree
+from jfool.model_outputs import as_logits
 from jfool.numbers import brief, check_choice, check_number, is_whole, known
 
 LAYOUTS = ("NHWC", "NCHW")
@@ -38,7 +39,7 @@ class Wrapped:
         inputs = (images - self.mean.reshape(1, 1, 1, -1)) / self.std.reshape(1, 1, 1, -1)
         if self.layout == "NCHW":
             inputs = inputs.transpose(0, 3, 1, 2)
-        return self.apply(self.variables, inputs).astype(jnp.float32)
+        return as_logits(self.apply(self.variables, inputs), batch).astype(jnp.float32)
 
 
 def wrap(

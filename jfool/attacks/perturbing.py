@@ -13,7 +13,6 @@ from jfool.arguments import (
     check_image_shape,
     check_images,
     check_num_classes,
-    check_weights,
 )
 from jfool.base import Candidate, Images, Model, pytree
 from jfool.composition import Composed, Search
@@ -21,6 +20,8 @@ from jfool.constraints import Constraint
 from jfool.constraints.checks import check_image
 from jfool.encodings.pixels import Pixels
 from jfool.evaluate import is_stochastic
+from jfool.model_checks import check_weights
+from jfool.model_outputs import logits_of
 from jfool.numbers import brief, known
 from jfool.objectives import LogConfidence, Untargeted
 from jfool.parts import check_objective, check_part
@@ -101,4 +102,4 @@ def least_likely(model: Model, images: ArrayLike) -> Int[np.ndarray, " N"]:
 
 @jax.jit
 def _logits(model: Model, images: Images) -> Float[jax.Array, "N K"]:
-    return model(images)
+    return logits_of(model, images)

@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from jfool.cli.platform import platform_refusal
 from jfool.version import __version__
 
 COMMANDS = ("attacks", "example")
@@ -31,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except ValueError as error:
         print(f"jfool {options.command}: {error}", file=sys.stderr)
+        return 2
+    except (RuntimeError, AssertionError):
+        if (refusal := platform_refusal()) is None:
+            raise
+        print(f"jfool {options.command}: {refusal}", file=sys.stderr)
         return 2
 
 

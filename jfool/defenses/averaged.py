@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from jfool.base import Image, Images, Logits, Model, PRNGKey, pytree, static
 from jfool.evaluate import is_stochastic
+from jfool.model_outputs import logits_of
 from jfool.numbers import brief, check_whole
 
 # `transform(key, image [H, W, C]) -> image`, of one image.
@@ -20,7 +21,8 @@ class Averaged:
 
     The gradient of a logit, or of any linear functional of the logits, is the mean of the gradients
     of the draws. A cross-entropy is that of the mean logits, which is not the mean cross-entropy.
-    It is a stochastic model: with each call come new draws. Each draw counts as an image shown.
+    Of a model that returns probabilities it is their mean, and `run` warns. It is a stochastic
+    model: with each call come new draws. Each draw counts as an image shown.
 
     Attributes:
       model: `images -> logits`, or a stochastic model `(images, keys) -> logits`.
@@ -55,5 +57,5 @@ class Averaged:
         draws = jax.vmap(jax.vmap(self.transform, (0, None)))(pairs[..., 0], images)
         drawn = draws.reshape(-1, *draws.shape[2:])  # [B x S, H, W, C]
         given = (drawn, pairs[..., 1].reshape(-1)) if is_stochastic(self.model) else (drawn,)
-        logits = self.model(*given).astype(jnp.float32)
+        logits = logits_of(self.model, *given).astype(jnp.float32)
         return logits.reshape(len(images), self.num_samples, -1).mean(1)

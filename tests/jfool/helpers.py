@@ -272,5 +272,6 @@ def assert_refused(given: Given, error: Any, message: str) -> None:
     with unchecked(), pytest.raises(error, match=message) as caught:
         run_badly(make_model(), **{k: make() for k, make in given.items() if k != "model"})
     assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) <= 300
     assert not tally.batches
     assert tally.traces <= 1  # looked at in the abstract at most: nothing was compiled

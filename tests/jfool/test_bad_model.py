@@ -1,5 +1,6 @@
 """Models that cannot be attacked are refused before any work is done."""
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,18 @@ import pytest
 from flax import nnx
 
 import jfool
-from jfool.arguments import check_model
+from jfool.model_checks import check_model
 from tests.jfool.helpers import (
     NUM_CLASSES,
     SHAPE,
     Given,
     Linear,
     assert_refused,
+    grey_jobs,
+    photos,
+    run_badly,
+    sparse_fooling,
+    unchecked,
     weights,
 )
 
@@ -77,22 +83,92 @@ BAD: dict[str, tuple[Given, Any, str]] = {
     "one logit too few": (
         {"model": lambda: with_logits(lambda y: y[:, 1:])},
         ValueError,
-        r"model: .*num_classes = 4.*\(2, 3\)",
+        r"model: .*num_classes = 4.*\[32, 3\]",
     ),
     "logits without a batch": (
         {"model": lambda: with_logits(lambda y: y[0])},
         ValueError,
-        r"model: .*logits \[2, 4\].*\(4,\)",
+        r"model: .*logits \[32, K\].*got shape \[4\] \(keep the axis of images.*squeeze",
     ),
     "logits with a third axis": (
         {"model": lambda: with_logits(lambda y: y[None])},
         ValueError,
-        r"model: .*logits \[2, 4\].*\(1, 2, 4\)",
+        r"model: .*logits \[32, K\].*got shape \[1, 32, 4\] \(return one row per image",
+    ),
+    "a row of logits per pixel": (
+        {"model": lambda: Odd(weights(), lambda y: jnp.tile(y[:, None, None], (1, 4, 5, 1)))},
+        ValueError,
+        r"model: .*logits \[32, 4\].*got shape \[32, 4, 5, 4\] \(return one row per image.*mean",
+    ),
+    "logits with the classes first": (
+        {"model": lambda: Odd(weights(), lambda y: y.T)},
+        ValueError,
+        r"model: .*logits \[32, 4\].*got shape \[4, 32\] \(transpose",
+    ),
+    "one logit": (
+        {"model": lambda: Odd(weights(), lambda y: y[:, :1])},
+        ValueError,
+        r"model: .*logits \[32, 4\].*got shape \[32, 1\] \(make two.*concatenate",
+    ),
+    "one logit without an axis": (
+        {"model": lambda: with_logits(lambda y: y[:, 0])},
+        ValueError,
+        r"model: .*logits \[32, K\].*got shape \[32\] \(make two.*concatenate",
+    ),
+    "one class": (
+        {"attack": lambda: jfool.SparseFooling(SHAPE, 1, max_k=3)},
+        ValueError,
+        r"num_classes: expected .* at least 2, got 1 \(make two.*concatenate",
     ),
     "two outputs": (
         {"model": lambda: Odd(weights(), lambda y: (y, y))},
-        ValueError,
-        r"model: .*logits \[2, 4\].*tuple",
+        TypeError,
+        r"model: .*logits \[32, 4\].*tuple of 2 \(take one.*jfool\.wrap\(.*\[0\]",
+    ),
+    "linen's mutable collections": (
+        {"model": lambda: with_logits(lambda y: (y, {"batch_stats": {}}))},
+        TypeError,
+        r"model: .*logits \[32, K\].*tuple of 2 \(take one.*jfool\.wrap\(.*\[0\]",
+    ),
+    "a list of heads": (
+        {"model": lambda: Odd(weights(), lambda y: [y, y, y])},
+        TypeError,
+        r"model: .*logits \[32, 4\].*list of 3 \(take one.*\[0\]",
+    ),
+    "named outputs": (
+        {"model": lambda: with_logits(lambda y: {"loss": y.sum(), "logits": y})},
+        TypeError,
+        r"model: .*dict \['loss', 'logits'\] \(take one.*\['logits'\]",
+    ),
+    "an object with logits": (
+        {"model": lambda: with_logits(lambda y: types.SimpleNamespace(logits=y))},
+        TypeError,
+        r"model: .*SimpleNamespace \(take the logits.*\.logits",
+    ),
+    "no output": (
+        {"model": lambda: with_logits(lambda y: None)},
+        TypeError,
+        r"model: .*got None \(does the model return",
+    ),
+    "NumPy logits, whatever the images": (
+        {"model": lambda: with_logits(lambda y: np.zeros(y.shape, np.float32))},
+        TypeError,
+        r"model: .*got a NumPy array.*jax\.numpy",
+    ),
+    "a model that computes with NumPy": (
+        {"model": lambda: with_logits(lambda y: np.tanh(y))},
+        TypeError,
+        r"model: .*JAX can trace.*jax\.numpy.*pure_callback",
+    ),
+    "a model that branches on its images": (
+        {"model": lambda: with_logits(lambda y: y if y.sum() > 0 else -y)},
+        TypeError,
+        r"model: .*JAX can trace.*TracerBoolConversionError",
+    ),
+    "wrapped truths": (
+        {"model": lambda: with_logits(lambda y: y > 0)},
+        TypeError,
+        "model: .*floating point, got bool",
     ),
     "an outline": (
         {"model": lambda: Linear(jax.ShapeDtypeStruct((60, 4), jnp.float32))},
@@ -107,7 +183,7 @@ BAD: dict[str, tuple[Given, Any, str]] = {
     "a model of other images": (
         {"model": lambda: Linear(weights(shape=(6, 6, 3)))},
         ValueError,
-        r"model: .*take images \[2, 4, 5, 3\].*108",
+        r"model: .*take images \[32, 4, 5, 3\].*108",
     ),
 }
 
@@ -122,11 +198,74 @@ def test_a_module_in_inference_mode_is_accepted(kind):
     net = Net(kind)
     net.eval()
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        check_model(net, SHAPE, NUM_CLASSES)
+        check_model(net)
 
 
 def test_dropout_that_drops_nothing_is_accepted_in_any_mode():
     net = Net("dropout")
     net.middle.rate = 0.0
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        check_model(net, SHAPE, NUM_CLASSES)
+        check_model(net)
+
+
+def squeezed(y: jax.Array) -> jax.Array:
+    return jnp.squeeze(y)
+
+
+def in_fours(y: jax.Array) -> jax.Array:
+    return y.reshape(-1, 4, NUM_CLASSES).reshape(len(y), NUM_CLASSES)
+
+
+def gradient_attack() -> dict[str, Callable[[], Any]]:
+    jobs = jfool.PerturbationJob(photos(1), None, np.array([0]), np.array([1]))
+    return {"attack": lambda: jfool.HotCold(SHAPE, NUM_CLASSES), "jobs": lambda: jobs}
+
+
+SIX = jfool.DifferentialEvolution(population_size=6)
+# a model of some batches, the arguments of `run` that lead to others, and the batch that is named
+BATCHES: dict[str, tuple[Any, Given, str]] = {
+    "a call of one image": (squeezed, {"chunk": lambda: 1}, r"logits \[1, K\]"),
+    "a job whose gradient is of one image": (squeezed, gradient_attack(), r"logits \[1, K\]"),
+    "an even share of a chunk": (in_fours, {"chunk": lambda: 7}, r"images \[7, 4, 5, 3\]"),
+    "fewer images than a chunk": (
+        in_fours,
+        {"jobs": lambda: grey_jobs([0]), "attack": lambda: sparse_fooling(search=SIX)},
+        r"images \[6, 4, 5, 3\]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "given", "message"), BATCHES.values(), ids=BATCHES.keys())
+def test_a_model_of_some_batches_is_refused_at_the_batch_that_is_shown(change, given, message):
+    assert_refused({"model": lambda: with_logits(change), **given}, ValueError, message)
+
+
+def test_a_model_of_some_batches_is_attacked_where_the_run_shows_no_other():
+    """32 images in calls of at most 31: two of 16."""
+    result = run_badly(with_logits(in_fours), chunk=31, num_steps=1)
+    np.testing.assert_array_equal(result.num_queries, 16)
+
+
+def test_a_sweep_refuses_a_model_of_some_batches_before_it_takes_the_folder(tmp_path):
+    given = {name: make() for name, make in gradient_attack().items()}
+    with pytest.raises(ValueError, match=r"^model: expected logits \[1, K\] for 1 images"):
+        jfool.sweep(
+            jax.random.key(0), given["attack"], with_logits(squeezed), given["jobs"],
+            num_steps=1, folder=tmp_path / "run",
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", [n for n, row in BAD.items() if "model" in row[0]])
+def test_perturb_and_sweep_refuse_models_as_run_does(name):
+    """But for a module in training mode and for NaN, which `perturb` takes."""
+    given, error, message = BAD[name]
+    jobs = jfool.PerturbationJob(photos(32), np.full(32, 0.1, np.float32), np.zeros(32, int))
+    lead = jax.random.key(0), jfool.FGSM(SHAPE, NUM_CLASSES), given["model"](), jobs
+    with unchecked():
+        with pytest.raises(error, match=message) as caught:
+            jfool.sweep(*lead, num_steps=1, lanes=32)
+        assert len(str(caught.value)) <= 300
+        if "training mode" not in name and "NaN" not in name:
+            with pytest.raises(error, match=message):
+                jfool.perturb(*lead, num_steps=1)

@@ -1,7 +1,10 @@
 """The command `jfool`."""
 
 import importlib
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -77,3 +80,18 @@ def test_the_example_prints_a_row_for_each_digit(capsys):
     fooled = sum(row.split()[0] != row.split()[2] for row in rows)
     assert fooled > 0
     assert last == f"{fooled} of 10 digits are taken for another one"
+
+
+@pytest.mark.parametrize("asked", ["cuda", "nonsense"])
+def test_a_platform_that_is_not_here_is_one_sentence(asked):
+    words = [sys.executable, "-m", "jfool", "example"]
+    ended = subprocess.run(
+        words, env={**os.environ, "JAX_PLATFORMS": asked}, capture_output=True, text=True
+    )
+    if asked == "cuda" and ended.returncode == 0:
+        pytest.skip("it is here")
+    assert ended.returncode == 2
+    assert re.fullmatch(
+        rf"jfool example: JAX_PLATFORMS: expected .*, got '{asked}' \(.*\)\n", ended.stderr
+    )
+    assert len(ended.stderr) <= 300

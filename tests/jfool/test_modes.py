@@ -95,6 +95,7 @@ def assert_32_bits(function: Callable[[PRNGKey], Any]) -> None:
         assert primitive != "random_bits" or value.dtype != jnp.uint64, value
 
 
+@pytest.mark.filterwarnings("error")  # a scatter of other types is an error in a future JAX
 def test_in_x64_every_attack_computes_in_32_bits(name):
     assert_32_bits(lambda key: run(name, key=key))
 
@@ -216,16 +217,43 @@ PARTS: dict[str, Callable[[PRNGKey], Any]] = {
 }
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", PARTS)
 def test_in_x64_every_part_computes_in_32_bits(name):
     assert_32_bits(PARTS[name])
 
 
-def test_a_sweep_is_no_error_in_debug_nans():
-    """Its lanes hold the NaN of states between segments."""
+MODES = {
+    "NaN": lambda: jax.debug_nans(True),
+    "infinities": lambda: jax.debug_infs(True),
+    "tracer leaks": jax.checking_leaks,
+    "transfers": lambda: jax.transfer_guard("disallow"),
+    "no jit": jax.disable_jit,
+}
+
+
+@pytest.mark.parametrize("mode", [*MODES, "transfers, without a model's weights"])
+def test_a_sweep_is_no_error_in_the_debugging_modes_of_jax(mode):
+    """Its lanes hold the NaN and the infinities of states between segments, and its jobs come from
+    the host."""
     row = TABLE["FeatureInversion"]
     jobs = row.jobs(np.arange(NUM_CLASSES), row.base, True)
-    attack, model = row.make(jfool.Confidence()), Linear(jnp.asarray(WEIGHTS))
-    with jax.debug_nans(True):
-        results = jfool.sweep(jax.random.key(0), attack, model, jobs, num_steps=1, lanes=2)
+    attack, key = row.make(jfool.Confidence()), jax.random.key(0)
+    model = Linear(WEIGHTS if "without" in mode else jnp.asarray(WEIGHTS))
+    with MODES[mode.partition(",")[0]]():
+        results = jfool.sweep(key, attack, model, jobs, num_steps=1, lanes=2)
     assert len(results.table) == NUM_CLASSES
+
+
+@pytest.mark.parametrize("mode", ["infinities", "transfers"])
+def test_run_and_perturb_are_no_error_in_the_debugging_modes_of_jax(mode):
+    """The fitness of a state that was not shown is -infinity."""
+    row = TABLE["PGD"]
+    jobs = row.jobs(np.arange(NUM_CLASSES), row.base, False)
+    attack = row.make(jfool.Untargeted(jfool.Confidence()))
+    lead = jax.random.key(0), attack, Linear(WEIGHTS), jobs
+    with MODES[mode]():
+        result = jfool.run(*lead, num_steps=1)
+        images = jfool.perturb(*lead, num_steps=1)
+    assert np.isfinite(result.images).all()
+    assert np.isfinite(images).all()

@@ -8,6 +8,7 @@ from flax import nnx
 from scipy.special import softmax
 
 import jfool
+from jfool.model_checks import are_probabilities
 from models import CNN, TenCrop
 
 IMAGES = np.random.default_rng(0).uniform(size=(3, 13, 12, 1)).astype(np.float32)
@@ -36,6 +37,23 @@ def test_probabilities_are_the_mean_over_the_crops(model):
     logits = logits_of(ten, IMAGES)
     np.testing.assert_allclose(softmax(logits, axis=1), expected, rtol=1e-5)
     np.testing.assert_allclose(logits, np.log(expected), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_it_returns_finite_logarithms_and_no_probabilities(model, scale):
+    class Scaled(type(model)):
+        def walk(self, images):
+            for name, x in super().walk(images):
+                yield name, scale * x if name == self.layers[-1] else x
+
+    scaled = Scaled((10, 8, 1), 4, widths=(2, 2, 2), hidden=8, rngs=nnx.Rngs(0))
+    scaled.eval()
+    ten = TenCrop(scaled, (13, 12, 1))
+    logits = logits_of(ten, IMAGES)
+    assert np.isfinite(logits).all()
+    assert (np.asarray(logits) <= 0).all()
+    np.testing.assert_allclose(np.exp(logits).sum(1), 1, rtol=1e-4)
+    assert not are_probabilities(ten, ten.image_shape, ten.num_classes)
 
 
 def test_one_broken_crop_is_a_broken_image(model):
