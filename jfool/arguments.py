@@ -102,8 +102,8 @@ def check_images(name: str, images: Any) -> None:
 def check_floats(name: str, images: Any) -> None:
     """Raises TypeError unless they are floats, of any size."""
     if not is_kind(images, np.floating):
-        mend = " (divide 8-bit by 255)" if is_kind(images, np.integer) else ""
-        raise TypeError(f"{name}: expected floats in [0, 1], got {images.dtype}{mend}")
+        mend = "divide 8-bit by 255" if is_kind(images, np.integer) else "images.astype('float32')"
+        raise TypeError(f"{name}: expected floats in [0, 1], got {images.dtype} ({mend})")
 
 
 def check_in_box(name: str, images: Any) -> None:
@@ -125,7 +125,7 @@ def check_in_box(name: str, images: Any) -> None:
         mend = "divide 8-bit by 255"
     else:
         mend = "give images before normalization, which is the model's: jfool.wrap(mean=, std=)"
-    raise ValueError(f"{name}: expected values in [0, 1], got {low} to {high} ({mend})")
+    raise ValueError(f"{name}: expected values in [0, 1], got {low!s} to {high!s} ({mend})")
 
 
 def check_image_shape(shape: Any) -> None:

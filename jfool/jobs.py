@@ -128,7 +128,9 @@ def as_array(name: str, field: Any) -> Any:
         raise ValueError(f"{name}: expected numbers of one shape, got {brief(field)}")
     if not (is_kind(array, np.number) or array.dtype == bool):
         raise TypeError(f"{name}: expected numbers, got {brief(field)}")
-    return array
+    if traced or array.dtype.isnative:
+        return array
+    return array.astype(array.dtype.newbyteorder("="))  # JAX knows no other order of bytes
 
 
 def original(job: Any, image_shape: tuple[int, int, int]) -> Any:

@@ -115,7 +115,7 @@ class AtMost:
 
     @property
     def targeted(self) -> bool:
-        return self.objective.targeted
+        return getattr(self.objective, "targeted", False)
 
     def __call__(self, logits: Logits, reference: ClassIndex) -> Fitness:
         return jnp.minimum(self.objective(logits, reference), self.bound)

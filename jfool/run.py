@@ -65,7 +65,8 @@ def run(
       attack: e.g. `jfool.SparseFooling(...)`.
       model: callable pytree `[B, H, W, C] in [0, 1] -> logits [B, K]`, in inference mode: an NNX
         module after `.eval()`, or anything else through `jfool.wrap`.
-      jobs: the attack's jobs with a leading axis N on every field, e.g. `jfool.SparseJob`.
+      jobs: the attack's jobs with a leading axis N on every field, e.g. `jfool.SparseJob`. A field
+        may be a list, and floats may be of any size; programs hold float32 and int32.
       num_steps: the most generations, not counting the start population's evaluation.
       until: ends a job early, e.g. `jfool.confident(0.9)`. The job then neither changes nor counts,
         and where several calls are needed it costs almost nothing.

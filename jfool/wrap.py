@@ -1,6 +1,6 @@
 """Wraps functions as models: from images in [0, 1] to float32 logits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -49,7 +49,7 @@ def wrap(
     mean: ArrayLike = 0.0,
     std: ArrayLike = 1.0,
     layout: str = "NHWC",
-    size: tuple[int, int] | None = None,
+    size: Sequence[int] | None = None,
 ) -> Wrapped:
     """A jfool model from a function and its weights: linen modules, hand-written JAX, ...
 
@@ -89,4 +89,5 @@ def wrap(
         check_number(name, value, "finite numbers", ndim=ndim)
     check_number("std", std, "positive numbers", above=0, ndim=known(std).ndim)
     mean, std = jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32)
+    size = None if size is None else (size[0], size[1])
     return Wrapped(variables, mean, std, as_pytree(apply), layout, size)
