@@ -82,7 +82,7 @@ def is_whole(value: Any, least: int, below: int = 2**31) -> bool:
 def is_number(value: Any) -> bool:
     """Whether it is a real number (no bool) that is finite in float32."""
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return real and abs(value) <= float(np.finfo(np.float32).max)
+    return real and bool(abs(value) <= float(np.finfo(np.float32).max))
 
 
 def _array(name: str, value: Any, expected: str) -> np.ndarray:
