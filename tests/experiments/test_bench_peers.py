@@ -63,7 +63,7 @@ def test_settings_that_cannot_work_are_named(settings, message):
 def test_a_result_file_needs_a_place(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="out: expected a folder to write to"):
-        peers.main(Settings(out=tmp_path / "file" / "peers.json"))
+        check(Settings(out=tmp_path / "file" / "peers.json"))
 
 
 def test_a_missing_peer_ends_with_one_sentence_that_says_what_to_install(monkeypatch):

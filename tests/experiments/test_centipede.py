@@ -178,6 +178,6 @@ def test_names_and_weights_are_told_without_their_folders(tmp_path):
     ],
 )
 def test_what_cannot_work_is_refused(changes, sentence, out):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
         run(EXPERIMENT, COMMAND, out, **changes)
     assert not out.exists()

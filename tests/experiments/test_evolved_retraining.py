@@ -367,5 +367,7 @@ def test_what_cannot_work_is_refused_before_anything_is_read(
 def test_pictures_are_refused_before_anything_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(models, "load_dataset", lambda name: pytest.fail("read"))
     (tmp_path / "notes.txt").write_text("no picture")
-    with pytest.raises(ValueError, match=r"pictures: expected PNG or JPEG files, got .*notes\.txt"):
+    with pytest.raises(
+        ValueError, match=r"pictures: expected PNG or JPEG files alone, got .*notes\.txt"
+    ):
         start("natural_retraining", tmp_path / "out", pictures=tmp_path)

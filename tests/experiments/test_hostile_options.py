@@ -96,10 +96,10 @@ TURNS = {kind: itertools.cycle(words) for kind, words in WORDS.items()}
 
 
 def words_of(hint: Any) -> list[str]:
-    """All words for each annotation once; for options that share it, the next two."""
+    """All words for each annotation once; for options that share it, the next one."""
     kind, first = type_of(hint), str(hint) not in SEEN
     SEEN.add(str(hint))
-    return WORDS[kind] if first else [next(TURNS[kind]), next(TURNS[kind])]
+    return WORDS[kind] if first else [next(TURNS[kind])]
 
 
 def end(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_rows_are_the_papers_data_sets_and_networks():
     ("changes", "sentence"),
     [
         ({"networks": ("mlp=no.safetensors",)}, "networks: expected a file, got none at no"),
-        ({"networks": ("mlp=",)}, "network: expected NAME or NAME=FILE, got 'mlp='"),
+        ({"networks": ("mlp=",)}, "networks: expected NAME or NAME=FILE, got 'mlp='"),
         ({"networks": ("mlp", "mlp=a")}, "networks: expected different ones, got mlp mlp"),
         ({"num_epochs": 0}, "num_epochs: expected a number of at least 1, got 0"),
         ({"datasets": ("svhn",)}, "datasets: expected one of .*, got 'svhn'"),
