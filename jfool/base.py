@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key
 
-from jfool.numbers import brief
+from jfool.numbers import brief, plain
 
 PRNGKey = Key[Array, ""]
 KEY_TYPE = "threefry2x32"  # other kinds draw differently under vmap
@@ -72,11 +72,10 @@ def pytree(cls: type[T]) -> type[T]:
 
 
 def _hashable(name: str, value: Any) -> Any:
-    """A static field: lists as tuples, and numbers of NumPy, which overflow, as Python's."""
+    """A static field: lists as tuples, and numbers of NumPy as Python's."""
     if type(value) in (list, tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
         value = tuple(_hashable(name, each) for each in value)
-    elif isinstance(value, np.generic):
-        value = value.item()
+    value = plain(value)
     try:
         hash(value)
     except TypeError:

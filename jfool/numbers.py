@@ -75,6 +75,11 @@ def check_truth(name: str, value: Any) -> None:
         raise TypeError(f"{name}: expected True or False, got {brief(value)}")
 
 
+def plain(value: Any) -> Any:
+    """A number of NumPy, which may overflow where programs are made, as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def in_32_bits(array: np.ndarray) -> np.ndarray:
     """Real numbers as programs hold them; whole ones that int32 does not hold are infinite."""
     if is_kind(array, np.integer):

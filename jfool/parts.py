@@ -73,7 +73,8 @@ def check_gives(
     """Raises TypeError unless a function of arrays like `given` gives floats of that shape; it is
     only traced. `form` says so in words."""
     try:
-        found = jax.eval_shape(function, *given)
+        with jax.numpy_dtype_promotion("standard"):  # programs hold all numbers in 32 bits
+            found = jax.eval_shape(function, *given)
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).split(chr(10))[0]:.100}"
         raise TypeError(f"{name}: expected {form}, got {brief(function)} ({reason})") from error

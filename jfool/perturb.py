@@ -15,7 +15,7 @@ from jfool.jobs import as_arrays, num_jobs
 from jfool.loop import strong
 from jfool.mesh import on_any_mesh
 from jfool.model_checks import check_logits, check_weights
-from jfool.numbers import check_whole
+from jfool.numbers import check_whole, plain
 
 
 @undisturbed()
@@ -49,7 +49,7 @@ def perturb(
     check_key(key)
     check_attack(attack)
     check_weights(model)
-    jobs = as_arrays(jobs)
+    jobs, num_steps = as_arrays(jobs), plain(num_steps)
     if job_ids is not None:
         check_job_ids(job_ids, num_jobs(jobs))
     attack.check(jax.tree.map(known, jobs))

@@ -33,7 +33,7 @@ from jfool.loop import (
 )
 from jfool.mesh import on_any_mesh
 from jfool.model_checks import check_model, check_output
-from jfool.numbers import brief, check_choice, check_truth, check_whole, is_whole
+from jfool.numbers import brief, check_choice, check_truth, check_whole, is_whole, plain
 from jfool.result import AttackResult
 from jfool.stuck import warn_if_stuck
 
@@ -93,6 +93,7 @@ def run(
       [True, True, True]
     """
     jobs = as_arrays(jobs)
+    num_steps, chunk, num_draws = map(plain, (num_steps, chunk, num_draws))
     check_run(
         key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
     )

@@ -15,7 +15,7 @@ from jfool.debugging import undisturbed
 from jfool.jobs import as_arrays, num_jobs, on_host
 from jfool.loop import Settings, limits_of, num_recorded, strong
 from jfool.model_checks import check_logits, check_output
-from jfool.numbers import brief, check_number, check_truth, check_whole
+from jfool.numbers import brief, check_number, check_truth, check_whole, plain
 from jfool.run import check_run
 from jfool.stuck import warn_if_stuck
 from jfool.sweeps.ahead import Program, Traced, trace_sweep
@@ -103,6 +103,8 @@ def sweep(
       (12, True)
     """
     jobs = as_arrays(jobs)
+    num_steps, max_queries, num_draws = map(plain, (num_steps, max_queries, num_draws))
+    lanes, chunk, segment, split = map(plain, (lanes, chunk, segment, split))
     check_run(
         key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
     )

@@ -180,7 +180,7 @@ def test_what_points_nowhere_is_refused(data, index, error, message):
 @pytest.mark.parametrize(
     ("value", "row", "message"),
     [
-        (2.0, 8, r"jobs.base: expected values in \[0, 1\], got 0 to 2"),
+        (2.0, 8, r"jobs.base: expected values in \[0, 1\], got 0.0 to 2.0"),
         (np.nan, 6, r"jobs.base: expected values in \[0, 1\], got nan to nan"),
         (2.0, 1, None),  # in no job
     ],
