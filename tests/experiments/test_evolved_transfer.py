@@ -160,7 +160,10 @@ def test_nothing_is_evolved_again(done):
         ({"training_seeds": (3, 3)}, "training_seeds: expected one or more different ones, got 3"),
         ({"training_seeds": (0, -1)}, "training_seeds: expected a whole number"),
         ({"network": "vgg"}, "network: expected one of .*, got 'vgg'"),
-        ({"network": "lenet=my.safetensors"}, "network: expected a network to train here, got 'le"),
+        (
+            {"network": "lenet=my.safetensors"},
+            "network: expected a network to train here, without =FILE, got 'le",
+        ),
         ({"methods": ("cppn", "cppn")}, "methods: expected one or more different ones, got cppn"),
         ({"methods": ("indirect",)}, "methods: expected one of direct.*, got 'indirect'"),
         ({"population": 5}, "population: expected an even number, got 5"),
