@@ -22,7 +22,7 @@ from experiments.lab.sparse import measured_in
 from experiments.lab.sparse_tables import NOT_FOOLED, budget, gallery_of, tables_of, title_of
 from experiments.lab.stored import built
 from jfool.sweeps import Results
-from models.cache import home
+from models.paths import home
 
 MOST_CLASSES = 20  # in tables and galleries
 

@@ -9,11 +9,6 @@ from pathlib import Path
 from models.paths import given_path, shown
 
 
-def home(path: str | Path) -> Path:
-    """The path with `~` as the home folder; as it is where there is no such user."""
-    return Path(os.path.expanduser(path))
-
-
 def cache_folder() -> Path:
     """`$JFOOL_CACHE`, else `$XDG_CACHE_HOME/jfool`, else `~/.cache/jfool`; it need not exist."""
     if chosen := os.environ.get("JFOOL_CACHE"):

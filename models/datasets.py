@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from models.cache import cache_folder, check_writable, home, replacing
+from models.cache import cache_folder, check_writable, replacing
 from models.data_checks import as_images, as_labels, as_names
-from models.names import one_of, shown
+from models.names import one_of
+from models.paths import home, shown
 
 _DIGITS = tuple("0123456789")
 _CLASS_NAMES = {

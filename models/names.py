@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 _MOST_CHARACTERS = 160
 _NEAREST = 3
-_LONG = 80
 
 
 def one_of(known: Iterable[str], given: object) -> str:
@@ -15,10 +14,3 @@ def one_of(known: Iterable[str], given: object) -> str:
         return f"one of {', '.join(names)}"
     near = difflib.get_close_matches(str(given)[:60], names, _NEAREST, cutoff=0.0)
     return f"one of {', '.join(near)} or {len(names) - len(near)} others"
-
-
-def shown(text: object) -> str:
-    """A path or a name in an error: one line of printable characters, cut in the middle."""
-    line = str(text)
-    line = line if line.isprintable() and line else repr(line)
-    return line if len(line) <= _LONG else f"{line[:20]}...{line[23 - _LONG :]}"

@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 
+def home(path: str | Path) -> Path:
+    """The path with `~` as the home folder; as it is where there is no such user."""
+    return Path(os.path.expanduser(path))
+
+
 def given_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     """A path with `~` expanded.
 

@@ -16,7 +16,7 @@ from experiments.lab.records import Records
 from experiments.lab.run import Run
 from experiments.lab.section import Picture, Section, Table, publish
 from experiments.lab.settings import Subject, check, differences, flat, leaves, told
-from models.cache import home
+from models.paths import home
 
 S = TypeVar("S")
 R = TypeVar("R")

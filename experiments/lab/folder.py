@@ -11,7 +11,7 @@ from experiments.lab.section import SECTION, read_section
 from experiments.lab.settings import Extensible, Technical, flat, leaves, told
 from experiments.lab.stored import built, read_record, write_record
 from jfool import texts
-from models.names import shown
+from models.paths import shown
 
 UNFINISHED = "unfinished.json"  # in place of the section, until there is one
 

@@ -12,7 +12,8 @@ import models
 from experiments.lab.naming import naming
 from experiments.lab.progress import say
 from experiments.lab.victims import Victim, split_spec
-from models.names import one_of, shown
+from models.names import one_of
+from models.paths import shown
 
 NUM_CLASSES = 1000
 NETWORKS = tuple(n for n, a in models.ARCHITECTURES.items() if a.num_classes == NUM_CLASSES)

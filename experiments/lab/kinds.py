@@ -18,6 +18,7 @@ from experiments.lab.victims import check_network, check_weights, split_spec
 from jfool.encodings.boundary import BOUNDARIES
 from models import names
 from models.datasets import check_prepared
+from models.paths import shown
 
 OBJECTIVES: dict[str, Any] = {
     "confidence": jfool.Confidence,
@@ -182,7 +183,7 @@ def _layer(name: str, layer: str, others: Any) -> None:
 @_check
 def _folder(name: str, path: Path, _: Any) -> None:
     if not os.path.isdir(path):
-        raise FileNotFoundError(f"{name}: expected a folder, got none at {names.shown(path)}")
+        raise FileNotFoundError(f"{name}: expected a folder, got none at {shown(path)}")
 
 
 @_check_last

@@ -15,7 +15,7 @@ import numpy as np
 
 import jfool
 from models.cache import check_writable, replacing
-from models.names import shown
+from models.paths import shown
 
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 _ROOT = Path(__file__).resolve().parents[2]

@@ -22,7 +22,7 @@ from typing_extensions import get_type_hints
 
 from experiments.lab.hints import expected, fits
 from experiments.lab.record import json_safe
-from models.cache import home
+from models.paths import home
 
 S = TypeVar("S")
 

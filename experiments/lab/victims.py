@@ -10,8 +10,8 @@ from typing import Any
 import models
 from experiments.lab.naming import naming
 from experiments.lab.progress import say
-from models.cache import home
-from models.names import one_of, shown
+from models.names import one_of
+from models.paths import home, shown
 
 Shape = tuple[int, int, int]
 

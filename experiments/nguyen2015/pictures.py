@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from experiments import lab
 from experiments.lab.predict import as_floats
 from experiments.lab.progress import say
-from models.names import shown
+from models.paths import shown
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # 8 bits a channel, or fewer

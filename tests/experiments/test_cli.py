@@ -18,7 +18,8 @@ from experiments.lab.naming import naming, settings_of
 from experiments.lab.settings import check
 from experiments.show import folder_of
 from jfool.sweeps.run_folder import RunFolder
-from models.cache import cache_folder, home
+from models.cache import cache_folder
+from models.paths import home
 
 ROOT = Path(__file__).resolve().parents[2]
 
