@@ -90,10 +90,10 @@ def in_32_bits(array: np.ndarray) -> np.ndarray:
     return np.where(np.abs(single) < _TINY, np.float32(0), single)
 
 
-def brief(value: Any) -> str:
+def brief(value: Any, longest: int = 60) -> str:
     """A value as messages show it: on one line, short, and with what 32 bits make of it."""
     try:
-        text = f"{' '.join(repr(value).split()):.60}"
+        text = " ".join(repr(value).split())[:longest]
     except Exception:  # whose repr fails, such as a whole number of 5000 digits
         return type(value).__name__
     array = known(value)

@@ -133,14 +133,14 @@ class GradientAscent:
         except jax.errors.ConcretizationTypeError as error:
             raise TypeError(
                 "ascent.optimizer: expected floats that may be traced, got a function that needs "
-                f"their values, {brief(self.optimizer)} (a named function may bind them)"
+                f"their values, {brief(self.optimizer, 100)} (a named function may bind them)"
             ) from error
         except Exception as error:
             if ": expected " in str(error):  # from an optimizer of jfool
                 raise
             raise TypeError(
                 "ascent.optimizer: expected a function from a step size to an optax optimizer, "
-                f"such as optax.adam, got {brief(self.optimizer)}"
+                f"such as optax.adam, got {brief(self.optimizer, 100)}"
             ) from error
 
     def aims_at_confidence(self) -> bool:

@@ -139,7 +139,7 @@ def test_a_float_on_which_an_optimizer_branches_is_refused():
 
 
 def test_a_share_that_cannot_work_is_refused_in_a_partial_too():
-    with pytest.raises(ValueError, match=r"ascent\.optimizer: expected a positive share late"):
+    with pytest.raises(ValueError, match=r"late: expected a positive number, got -1.0"):
         run(functools.partial(jfool.confidence_steps, late=-1.0))
 
 

@@ -220,7 +220,7 @@ RATE = 0.02
         ("encoding", lambda: None, "encoding: expected one such as"),
         ("objective", lambda: jfool.Confidence, "objective: expected one such as"),
         ("num_classes", lambda: 4.0, r"num_classes: expected a whole number .* got 4\.0"),
-        ("num_classes", lambda: 0, "num_classes: expected a whole number of at least 1, got 0"),
+        ("num_classes", lambda: 0, "num_classes: expected a whole number of at least 2, got 0"),
         ("image_shape", lambda: SHAPE[:2], "image_shape: expected"),
     ],
 )
