@@ -12,5 +12,8 @@ def one_of(known: Iterable[str], given: object) -> str:
     names = list(known)
     if len(", ".join(names)) <= _MOST_CHARACTERS:
         return f"one of {', '.join(names)}"
-    near = difflib.get_close_matches(str(given)[:60], names, _NEAREST, cutoff=0.0)
+    text = str(given)[:60]
+    alike = [name for name in names if text and text in name]
+    near = [*alike, *difflib.get_close_matches(text, names, len(names), cutoff=0.0)]
+    near = [*dict.fromkeys(near)][:_NEAREST]
     return f"one of {', '.join(near)} or {len(names) - len(near)} others"
