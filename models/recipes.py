@@ -213,5 +213,7 @@ def recipe_for(name: str, dataset_name: str, setting: str = "model") -> Recipe:
     recipes = RECIPES[dataset_name]
     if not isinstance(name, str) or name not in recipes:
         expected = f"{one_of(recipes, name)}, which have a recipe for {dataset_name}"
-        raise ValueError(f"{setting}: expected {expected}, got {name!r:.60} (or give NAME=FILE)")
+        raise ValueError(
+            f"{setting}: expected {expected}, got {name!r:.60} (give weights, or another recipe)"
+        )
     return RECIPES[dataset_name][name]

@@ -57,7 +57,7 @@ def trained(
             f"got {dataset!r:.60}"
         )
     if num_epochs is not None and not is_count(num_epochs):
-        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs!r:.60}")
+        raise ValueError(f"num_epochs: expected at least 1 or None, got {num_epochs!r:.60}")
     if recipe is not None and not isinstance(recipe, Recipe):
         raise TypeError(f"recipe: expected a models.Recipe or None, got {recipe!r:.60}")
     for function, called in ((on_epoch, "on_epoch"), (make, "make")):

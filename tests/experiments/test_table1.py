@@ -24,6 +24,8 @@ def stripes(monkeypatch, tmp_path):
     dataset = Dataset("mnist", images, labels, images, labels, ("low", "high"))
     monkeypatch.setenv("JFOOL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
+    monkeypatch.setattr(models, "image_shape", lambda name: dataset.image_shape)
+    monkeypatch.setattr(models, "class_names", lambda name: dataset.class_names)
     monkeypatch.setattr("models.recipes.RECIPES", {"mnist": {"mlp": RECIPE}})
     return dataset
 

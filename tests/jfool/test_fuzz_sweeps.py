@@ -2,7 +2,6 @@
 
 import errno
 import functools
-import importlib
 import io
 import json
 import logging
@@ -23,6 +22,7 @@ from etils import epath
 import jfool
 from jfool.encodings.cppn import CPPN, load_genome, save_genome
 from jfool.sweeps import large
+from jfool.sweeps.ahead import Traced
 from jfool.sweeps.run_folder import RunFolder
 from jfool.sweeps.stored_settings import SETTINGS
 from tests import fuzz
@@ -208,11 +208,7 @@ def test_a_damaged_folder_is_refused_before_anything_is_compiled_or_written(
     shutil.copytree(runs[0], tmp_path / "run")
     (tmp_path / "elsewhere").mkdir()
     damage(tmp_path / "run")
-    monkeypatch.setattr(
-        importlib.import_module("jfool.sweeps.sweep"),
-        "compile_sweep",
-        lambda *_, **__: pytest.fail("compiled"),
-    )
+    monkeypatch.setattr(Traced, "compile", lambda _: pytest.fail("compiled"))
     with pytest.raises(ValueError, match=sentence) as caught:
         program.sweep(
             str(tmp_path / "run"), note={"by": "hand", "levels": [1, 2.5, {"deep": None}]}
@@ -236,9 +232,8 @@ def test_a_folder_that_takes_no_files_is_refused_before_anything_is_compiled(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    sweeps = importlib.import_module("jfool.sweeps.sweep")
     with monkeypatch.context() as patch:
-        patch.setattr(sweeps, "compile_sweep", lambda *_, **__: pytest.fail("compiled"))
+        patch.setattr(Traced, "compile", lambda _: pytest.fail("compiled"))
         patch.setattr(where, fail)
         with pytest.raises(ValueError, match=r"folder: expected .*, got .*run") as caught:
             program.sweep(str(tmp_path / "run"))

@@ -150,7 +150,7 @@ def test_a_plan_counts_the_archive(dtype, tmp_path):
     per_cell = NUM_CLASSES * 4  # bytes of one number for each cell
     record = 2 * (STEPS + 1) * per_cell
     archive = GENES * size + (2 + 1 + NUM_CLASSES) * per_cell + record
-    lane = per_cell + 8 + 4 + 1 + 1 + 4 + 4  # the job, key, step, two flags, two counts
+    lane = per_cell + 8 + 4 + 1 + 1 + 4 + 4 + 4  # the job, key, step, two flags, three counts
     assert report.checkpoint_bytes == 2 * (archive + children + 4 * CHILDREN + 4 + lane)
 
 

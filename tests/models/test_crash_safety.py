@@ -40,7 +40,7 @@ def test_a_folder_that_preparing_left_half_done_is_passed_over(monkeypatch, tmp_
     folder.mkdir(parents=True)
     (folder / "dataset_info.json").write_text("{}")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="mnist is not prepared"):
+    with pytest.raises(FileNotFoundError, match="expected mnist in TFDS_DATA_DIR, got none"):
         load_dataset("mnist")
 
 

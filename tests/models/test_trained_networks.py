@@ -63,7 +63,9 @@ def test_by_default_name_and_recipe_are_those_of_the_tables(stripes, monkeypatch
     model, card = trained("mlp", stripes)
     assert model.fc1.out_features == 512
     assert card["recipe"] == TWO_EPOCHS.settings()
-    with pytest.raises(ValueError, match="model: expected one of mlp, got 'lenet'"):
+    with pytest.raises(
+        ValueError, match="one of mlp, which have a recipe for stripes, got 'lenet'"
+    ):
         trained("lenet", stripes)
 
 
@@ -166,7 +168,7 @@ def test_weights_of_a_training_that_ended_early_are_no_trained_ones(stripes, pat
 
 
 def test_no_epochs_are_refused(stripes):
-    with pytest.raises(ValueError, match="num_epochs: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="num_epochs: expected at least 1 or None, got 0"):
         epochs_of(stripes, num_epochs=0)
 
 

@@ -115,5 +115,5 @@ def test_another_value_than_was_written_is_noticed(tmp_path, change):
 
 
 def test_no_epochs_are_refused(stripes):
-    with pytest.raises(ValueError, match="num_epochs: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="num_epochs: expected at least 1 or None, got 0"):
         train(network(), stripes, RECIPE, 0, num_epochs=0)
