@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from experiments.lab.records import Records
 from experiments.lab.section import Table
 from models.cache import replacing
+
+if TYPE_CHECKING:  # what draws takes half a second to import
+    from matplotlib.figure import Figure
 
 COLORS = ("#1f4e9c", "#2a8a4a", "#c2410c", "#7c3aed")  # of curves, in this order
 _DPI = 150
@@ -17,14 +19,17 @@ _CELL, _SMALL_CELL = 0.95, 0.62  # inches
 _FEW = 6
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> "Figure":
     """An empty figure, in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def save_figure(figure: Figure, path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
     """Writes a PNG, whole or not at all; plots have no frame above them and to their right."""
     for axes in figure.axes:
         if not axes.images:

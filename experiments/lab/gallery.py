@@ -7,17 +7,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 
 from experiments.lab.records import Records
 from experiments.lab.section import floored
 from models.cache import replacing
+
+if TYPE_CHECKING:  # what draws takes half a second to import
+    from matplotlib.figure import Figure
 
 DPI = 200
 _TILE = 136  # an image's least side, in pixels of the canvas
@@ -98,6 +97,9 @@ def draw_gallery(
     shown = [tile for row in tiles for tile in row if tile is not None]
     if not shown:
         raise ValueError("tiles: expected at least one image, got none")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(dpi=DPI)
     FigureCanvasAgg(figure)
     lines = [line for tile in shown for line in tile.caption.split("\n")]
@@ -154,7 +156,7 @@ def draw_gallery(
     return layout
 
 
-def _place(figure: Figure, tile: Tile, x: int, y: int, layout: Layout) -> None:
+def _place(figure: "Figure", tile: Tile, x: int, y: int, layout: Layout) -> None:
     """Copies an image to canvas pixel (x, y), and draws a frame outside it."""
     levels = np.rint(np.asarray(tile.image, np.float64) * 255).astype(np.uint8)
     levels = np.broadcast_to(levels, (*levels.shape[:2], 3))
@@ -163,6 +165,8 @@ def _place(figure: Figure, tile: Tile, x: int, y: int, layout: Layout) -> None:
     below = height - y - layout.tile_height  # rows go down in images and up on the canvas
     figure.figimage(blocks, x, below, origin="upper")
     line = 2 if tile.fooled else 4
+    from matplotlib.patches import Rectangle
+
     frame = Rectangle(
         ((x - line / 2) / width, (below - line / 2) / height),
         (layout.tile_width + line) / width,
@@ -176,13 +180,16 @@ def _place(figure: Figure, tile: Tile, x: int, y: int, layout: Layout) -> None:
     figure.add_artist(frame)
 
 
-def _fitting(figure: Figure, texts: Sequence[str], most: float, room: float) -> float:
+def _fitting(figure: "Figure", texts: Sequence[str], most: float, room: float) -> float:
     """The font size, at most `most`, at which no text is wider than `room`."""
     return min(most, most * room / max(_width(figure, texts, most), 1))
 
 
-def _width(figure: Figure, texts: Sequence[str], size: float) -> int:
+def _width(figure: "Figure", texts: Sequence[str], size: float) -> int:
     """Width of the widest text, in bold, in pixels of the canvas."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     style: dict[str, Any] = {"fontsize": size, "family": _FONT, "weight": "bold", "figure": figure}
