@@ -42,7 +42,9 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         if not _refusal(error):
             raise
-        print(error, file=sys.stderr)
+        from jfool.texts import visible  # not before: it takes a second to import
+
+        print(visible(str(error)), file=sys.stderr)
         return 2
 
 

@@ -16,6 +16,8 @@ from experiments.agenda import Item, agenda
 from experiments.lab.record import claim_file, print_json
 from experiments.lab.section import SECTION, Section, read_section
 from experiments.report_page import Entry, page
+from jfool.sweeps.files import read_inside
+from jfool.texts import told
 from models.cache import replacing
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -79,11 +81,14 @@ def _index(names: Sequence[str], name: str) -> int:
 def _png(folder: Path, name: str) -> bytes:
     path = folder / name
     try:
-        content = path.read_bytes()
+        content = read_inside(path, folder)
     except OSError as error:
         raise ValueError(
-            f"{path}: expected a picture of the section beside it, got none ({error.strerror})"
+            f"{told(path)}: expected a picture of the section beside it, got none "
+            f"({error.strerror or error}): run the section's command again, or delete the section"
         ) from error
     if not content.startswith(_PNG):
-        raise ValueError(f"{path}: expected a PNG, got another file")
+        raise ValueError(
+            f"{told(path)}: expected a PNG, got another file (run the section's command again)"
+        )
     return content

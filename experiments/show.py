@@ -19,6 +19,7 @@ from experiments.lab.section import Section, publish
 from experiments.lab.sparse import measured_in
 from experiments.lab.sparse_tables import NOT_FOOLED, budget, gallery_of, tables_of, title_of
 from jfool.sweeps import Results
+from models.cache import home
 
 MOST_CLASSES = 20  # in tables and galleries
 
@@ -31,10 +32,7 @@ class Settings:
 
 def main(settings: Settings) -> None:
     """Prints tables, writes galleries; the last line on standard output is JSON."""
-    try:
-        results = jfool.read_sweep(settings.run)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"run: {str(error).removeprefix('folder: ')}") from error
+    results = jfool.read_sweep(settings.run)
     out = settings.out or folder_of(settings.run)
     out.mkdir(parents=True, exist_ok=True)
     show(results, folder_of(settings.run).name, out)
@@ -42,7 +40,7 @@ def main(settings: Settings) -> None:
 
 def folder_of(run: str) -> Path:
     """Folder for the pictures of a sweep: its own, or below runs/ for one on an object store."""
-    return Path("runs") / Path(run).name if "://" in run else Path(run)
+    return Path("runs") / Path(run).name if "://" in run else home(run)
 
 
 def show(results: Results, name: str, out: Path) -> None:

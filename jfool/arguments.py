@@ -6,87 +6,97 @@ others are checked as always.
 """
 
 import functools
-from typing import Any, TypeGuard
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jfool.base import KEY_TYPE, is_key, reference_class
-from jfool.evaluate import is_stochastic
+from jfool.base import KEY_TYPE, Objective, is_key, reference_class
+from jfool.model_outputs import first_line
+from jfool.numbers import LARGEST, brief, is_kind, is_real, is_whole, known, values_of
 from jfool.rows import Rows
 
-
-def is_whole(value: Any, least: int) -> bool:
-    """A whole number (no bool, no float) of at least `least`."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return whole and bool(value >= least)
-
-
-def is_number(
-    value: Any,
-    *,
-    least: Any = -np.inf,
-    above: Any = -np.inf,
-    most: Any = np.inf,
-    below: Any = np.inf,
-    whole: bool = False,
-    ndim: int = 0,
-) -> TypeGuard[float]:
-    """One finite real number of any type within bounds, or an array of them with `ndim` axes. If it
-    is traced, the bounds are not checked."""
-    array = known(value)
-    if array.ndim != ndim or not (is_kind(array, np.floating) or is_kind(array, np.integer)):
-        return False
-    if isinstance(array, Tracer):
-        return True
-    inside = (least <= array) & (array <= most) & (above < array) & (array < below)
-    fits = np.isfinite(array) & inside & (not whole or array % 1 == 0)
-    return bool(np.all(fits))
-
-
-def known(value: Any) -> Any:
-    """As NumPy, to compute with at once also inside a user's `jit`; a traced array, and rows of a
-    data set, as they are."""
-    return value if isinstance(value, (Tracer, Rows)) else np.asarray(value)
-
-
-def values_of(value: Any) -> np.ndarray | None:
-    """As NumPy; None for a traced array."""
-    return None if isinstance(value, Tracer) else np.asarray(value)
-
-
-def is_kind(array: Any, kind: type) -> bool:
-    """Whether it is of a kind of dtype such as `np.integer`."""
-    return bool(jnp.issubdtype(array.dtype, kind))
+_ROUNDING = 1e-3  # of images that were in [0, 1] before they were resized, blurred, ...
 
 
 def check_num_classes(value: Any) -> None:
-    """Raises ValueError unless it is a number of classes."""
-    if not is_whole(value, 1):
-        raise ValueError(f"num_classes: expected a whole number of at least 1, got {value!r}")
-
-
-def check_targeted(objective: Any) -> None:
-    """Raises TypeError unless the objective is a targeted one."""
-    if getattr(objective, "targeted", None) is not True:
-        raise TypeError(
-            f"objective: expected a targeted one, such as jfool.Confidence(), got {objective!r}"
+    """Raises ValueError unless it is a number of classes. Of one class, softmax is always 1."""
+    if not is_whole(value, 2):
+        raise ValueError(
+            f"num_classes: expected a whole number of at least 2, got {brief(value)} (make two "
+            "logits of a sigmoid's logit z: jnp.concatenate([jnp.zeros_like(z), z], -1))"
         )
 
 
-def check_part(name: str, part: Any, protocol: type, example: str) -> None:
-    """Checks a part of an attack, and calls its own `check()` if it has one.
+def check_part(name: str, part: Any, protocol: type, example: str, *given: Any) -> None:
+    """Checks a part of an attack or of another part, and calls its own `check(*given)` if it has
+    one.
 
     Raises:
-      TypeError: it does not follow the protocol, or is a class instead of an instance.
+      TypeError: it does not follow the protocol, is a class instead of an instance, or no pytree of
+        numbers.
       TypeError, ValueError: from its own `check()`.
     """
     if isinstance(part, type) or not isinstance(part, protocol):
-        raise TypeError(f"{name}: expected one such as {example}, got {part!r:.60}")
+        raise TypeError(f"{name}: expected one such as {example}, got {brief(part)}")
     if callable(check := getattr(part, "check", None)):
-        check()
+        check(*given)
+    check_leaves(name, part)
+
+
+def check_leaves(name: str, part: Any) -> None:
+    """Raises TypeError unless it is a pytree of numbers, so that programs can take it."""
+    if jax.tree_util.all_leaves([part]):
+        raise TypeError(
+            f"{name}: expected a pytree (decorate its class with jfool.base.pytree), "
+            f"got {brief(part)}"
+        )
+    for path, leaf in jax.tree_util.tree_leaves_with_path(part):
+        array = known(leaf)
+        if not (isinstance(leaf, jax.Array) or is_real(array) or array.dtype == bool):
+            raise TypeError(
+                f"{name}{jax.tree_util.keystr(path)}: expected a number or an array (a choice is a "
+                f"field by jfool.base.static()), got {brief(leaf)}"
+            )
+
+
+def check_objective(objective: Any, num_classes: int, *, targeted: bool | None = None) -> None:
+    """Checks that it gives a fitness for the logits of every image.
+
+    Args:
+      targeted: whether only a targeted one will do; None for either.
+    Raises:
+      TypeError, ValueError: naming `objective`.
+    """
+    check_part("objective", objective, Objective, "jfool.Confidence()")
+    if not isinstance(objective.targeted, bool):
+        raise TypeError(
+            "objective: expected targeted to be True (reach jobs.target) or False (leave "
+            f"jobs.label), got {brief(objective.targeted)}"
+        )
+    if targeted and not objective.targeted:
+        raise TypeError(
+            "objective: expected a targeted one, such as jfool.Confidence(), "
+            f"got {brief(objective)}"
+        )
+    if hasattr(objective, "show"):  # a score of more than the logits
+        return
+    logits = jax.ShapeDtypeStruct((2, num_classes), jnp.float32)
+    try:
+        fitness = jax.eval_shape(objective, logits, jax.ShapeDtypeStruct((), jnp.int32))
+    except Exception as error:
+        raise TypeError(
+            "objective: expected a function of (logits [P, K], class []), got "
+            f"{brief(objective)}: {first_line(error):.120}"
+        ) from error
+    if getattr(fitness, "shape", None) != (2,) or not is_kind(fitness, np.floating):
+        got = fitness if hasattr(fitness, "dtype") else brief(fitness)
+        raise TypeError(
+            f"objective: expected floats [P] from (logits [P, K], class []), here [2] from "
+            f"{[2, num_classes]}, got {got!s:.80}"
+        )
 
 
 def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") -> None:
@@ -114,6 +124,20 @@ def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") 
                 f"jobs.{name}: expected classes 0 to {num_classes - 1}, "
                 f"got {classes.min()} to {classes.max()}"
             )
+    if targeted and getattr(jobs, "label", None) is not None:
+        _check_apart(jobs)
+
+
+def _check_apart(jobs: Any) -> None:
+    """Raises ValueError where the class to reach is the one to leave."""
+    target, label = known(jobs.target), known(jobs.label)
+    if isinstance(target, Tracer) or isinstance(label, Tracer) or target.shape != label.shape:
+        return
+    if (same := target == label).any():
+        raise ValueError(
+            "jobs.target: expected another class than jobs.label, "
+            f"got {target[same][0]} as both in job {same.argmax()}"
+        )
 
 
 def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = True) -> None:
@@ -128,26 +152,55 @@ def check_base(base: Any, image_shape: tuple[int, int, int], *, images: bool = T
     if base.shape[1:] not in shapes:
         listed = " or ".join(f"[N, {', '.join(map(str, shape))}]" for shape in shapes)
         raise ValueError(f"jobs.base: expected floats {listed}, got shape {list(base.shape)}")
-    if not is_kind(base, np.floating):
-        raise TypeError(
-            f"jobs.base: expected floats in [0, 1], got {base.dtype} (divide 8-bit by 255)"
-        )
+    check_floats("jobs.base", base)
     check_in_box("jobs.base", base)
 
 
+def check_images(name: str, images: Any) -> None:
+    """Raises TypeError or ValueError unless they are floats `[N, H, W, C]` in [0, 1]."""
+    images = known(images)
+    if images.ndim != 4:
+        raise ValueError(
+            f"{name}: expected floats [N, H, W, C], got shape {list(images.shape)}"
+            f"{' (one image is images[None])' if images.ndim == 3 else ''}"
+        )
+    check_floats(name, images)
+    check_in_box(name, images)
+
+
+def check_floats(name: str, images: Any) -> None:
+    """Raises TypeError unless they are floats, of any size."""
+    if not is_kind(images, np.floating):
+        mend = " (divide 8-bit by 255)" if is_kind(images, np.integer) else ""
+        raise TypeError(f"{name}: expected floats in [0, 1], got {images.dtype}{mend}")
+
+
 def check_in_box(name: str, images: Any) -> None:
-    """Raises ValueError unless all values are in [0, 1]; of traced ones nothing is known."""
+    """Raises ValueError unless all values are in [0, 1] in float32; of traced ones nothing is
+    known."""
     if isinstance(images, Tracer):
         return
-    low, high = images.extremes() if isinstance(images, Rows) else (images.min(), images.max())
-    if not (low >= 0 and high <= 1):  # nor if they are NaN
-        raise ValueError(f"{name}: expected values in [0, 1], got {low:.9g} to {high:.9g}")
+    if 0 in images.shape:
+        raise ValueError(f"{name}: expected at least one number, got shape {list(images.shape)}")
+    ends = images.extremes() if isinstance(images, Rows) else (images.min(), images.max())
+    low, high = (np.float32(end) for end in ends)
+    if low >= 0 and high <= 1:
+        return
+    if np.isnan(low) or np.isnan(high):
+        mend = "leave out what is NaN"
+    elif low >= -_ROUNDING and high <= 1 + _ROUNDING:
+        mend = "jax.numpy.clip(images, 0, 1) mends rounding"
+    elif low >= 0:
+        mend = "divide 8-bit by 255"
+    else:
+        mend = "give images before normalization, which is the model's: jfool.wrap(mean=, std=)"
+    raise ValueError(f"{name}: expected values in [0, 1], got {low} to {high} ({mend})")
 
 
 def check_image_shape(shape: Any) -> None:
     """Raises ValueError unless it is (height, width, channels)."""
     if not (isinstance(shape, tuple) and len(shape) == 3 and all(is_whole(n, 1) for n in shape)):
-        raise ValueError(f"image_shape: expected (height, width, channels), got {shape!r}")
+        raise ValueError(f"image_shape: expected (height, width, channels), got {brief(shape)}")
 
 
 def check_attack(attack: Any) -> None:
@@ -159,6 +212,11 @@ def check_attack(attack: Any) -> None:
     missing = [n for n in ("init", "step", "best", "check") if not hasattr(attack, n)]
     if missing:
         raise TypeError(f"attack: expected an attack, got {kind_of(attack)} without {missing}")
+    if jax.tree_util.all_leaves([attack]):
+        raise TypeError(
+            "attack: expected a pytree (decorate its class with jfool.base.pytree), "
+            f"got {kind_of(attack)}"
+        )
 
 
 def check_key(key: Any) -> None:
@@ -176,7 +234,7 @@ def check_key(key: Any) -> None:
 def check_until(until: Any, num_classes: int, targeted: bool) -> None:
     if not callable(until):
         raise TypeError(
-            f"until: expected None or a criterion such as jfool.confident(0.9), got {until!r}"
+            f"until: expected None or a criterion such as jfool.confident(0.9), got {brief(until)}"
         )
     logits = jax.ShapeDtypeStruct((num_classes,), jnp.float32)
     reference = jax.ShapeDtypeStruct((), jnp.int32)
@@ -186,120 +244,23 @@ def check_until(until: Any, num_classes: int, targeted: bool) -> None:
         if str(error).startswith("until:"):
             raise
         raise TypeError(
-            f"until: expected a function of (logits [K], class, targeted), got {until!r:.60}: "
-            f"{_first_line(error)}"
+            f"until: expected a function of (logits [K], class, targeted), got {brief(until)}: "
+            f"{first_line(error):.120}"
         ) from error
     if getattr(stop, "shape", None) != () or stop.dtype != bool:
-        raise TypeError(f"until: expected one boolean from (logits [K], class), got {stop}")
+        raise TypeError(f"until: expected one boolean from (logits [K], class), got {stop!s:.80}")
 
 
 def check_job_ids(job_ids: Any, count: int) -> None:
-    if np.shape(job_ids) != (count,):
-        raise ValueError(
-            f"job_ids: expected one per job, shape [{count}], got {list(np.shape(job_ids))}"
-        )
-    given, ids = known(job_ids), values_of(job_ids)
-    fits = is_kind(given, np.integer) and (ids is None or (ids.min() >= 0 and ids.max() < 2**31))
+    given = known(job_ids)
+    if given.shape != (count,):
+        raise ValueError(f"job_ids: expected one per job, shape [{count}], got {list(given.shape)}")
+    ids = values_of(given)
+    fits = is_kind(given, np.integer) and (ids is None or (ids.min() >= 0 and ids.max() <= LARGEST))
     if not fits:
-        raise ValueError(f"job_ids: expected whole numbers in [0, 2**31), got {given!r:.60}")
+        raise ValueError(f"job_ids: expected whole numbers in [0, 2**31), got {brief(given)}")
     if ids is not None and len(np.unique(ids)) != count:
         raise ValueError("job_ids: expected distinct numbers, got duplicates")
-
-
-def check_weights(model: Any) -> list[Any]:
-    """The leaves of a model; raises TypeError unless it is a callable pytree of arrays."""
-    if not callable(model):
-        raise TypeError(f"model: expected a callable images -> logits, got {kind_of(model)}")
-    leaves = jax.tree.leaves(model)
-    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves):
-        raise TypeError("model: expected weights, got shapes without values (jax.ShapeDtypeStruct)")
-    odd = [x for x in leaves if not isinstance(x, (jax.Array, np.ndarray, np.generic, int, float))]
-    if odd:
-        raise TypeError(
-            "model: expected a pytree of arrays (a bare function goes through jfool.wrap), "
-            f"got a leaf of type {type(odd[0]).__name__}"
-        )
-    return leaves
-
-
-def check_model(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> None:
-    """Checks for a callable in inference mode, with finite weights, from images to `[B, K]`."""
-    leaves = check_weights(model)
-    if (where := in_training_mode(model)) is not None:
-        raise ValueError(
-            f"model: expected a module in inference mode, got {where} in training mode "
-            "(call model.eval() first)"
-        )
-    floats = [x for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
-    valued = [x for x in floats if not isinstance(x, Tracer)]
-    with jax.ensure_compile_time_eval():  # at once, also inside a user's own jit
-        if not bool(_all_finite(valued)):
-            raise ValueError("model: expected weights without NaN or infinity, got some")
-    batch = 2
-    images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
-    try:
-        given = (images, *([jax.eval_shape(_two_keys)] if is_stochastic(model) else []))
-        logits = _call.eval_shape(jax.tree.structure(model), leaves, *given)
-    except Exception as error:
-        raise ValueError(
-            f"model: expected it to take images {[batch, *image_shape]}, got {_first_line(error)}"
-        ) from error
-    if getattr(logits, "shape", None) != (batch, num_classes):
-        raise ValueError(
-            f"model: expected logits {[batch, num_classes]} for {batch} images "
-            f"(num_classes = {num_classes}), got {getattr(logits, 'shape', kind_of(logits))}"
-        )
-    if not jnp.issubdtype(logits.dtype, jnp.floating):
-        raise TypeError(f"model: expected floating-point logits, got {logits.dtype}")
-
-
-def in_training_mode(model: Any, name: str = "model") -> str | None:
-    """The path of the first submodule in training mode (dropout, batch statistics), or None.
-
-    Modules tell by `deterministic`, `use_running_average` (Flax) or `training`.
-    """
-    seen: set[int] = set()
-
-    def visit(node: Any, path: str) -> str | None:
-        if id(node) in seen or isinstance(node, (jax.Array, np.ndarray, str, int, float)):
-            return None
-        seen.add(id(node))
-        if isinstance(node, (list, tuple)):
-            children = [(f"{path}[{i}]", child) for i, child in enumerate(node)]
-        elif isinstance(node, dict):
-            children = [(f"{path}[{key!r}]", child) for key, child in node.items()]
-        else:
-            fields = getattr(node, "__dict__", {})
-            drops = fields.get("deterministic") is False and fields.get("rate", 1) != 0
-            if (
-                drops
-                or fields.get("use_running_average") is False
-                or fields.get("training") is True
-            ):
-                return path
-            children = [(f"{path}.{key}", child) for key, child in fields.items()]
-        return next(filter(None, (visit(child, where) for where, child in children)), None)
-
-    return visit(model, name)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _call(structure: Any, leaves: list[Any], *given: Any) -> Any:
-    """Of leaves, whose shapes JAX remembers faster than those of a module."""
-    return jax.tree.unflatten(structure, leaves)(*given)
-
-
-def _two_keys() -> Any:
-    return jax.random.split(jax.random.key(0, impl=KEY_TYPE))
-
-
-@jax.jit
-def _all_finite(leaves: list[Any]) -> Any:
-    return jnp.stack([jnp.ones((), bool), *(jnp.isfinite(leaf).all() for leaf in leaves)]).all()
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
 
 
 def kind_of(value: Any) -> str:

@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 
 def static(**kwargs: Any) -> Any:
-    """A field of a `pytree` that is part of the compiled program, such as a shape; hashable."""
+    """A field of a `pytree` that is part of the compiled program, such as a shape; hashable. A list
+    becomes a tuple."""
     return dataclasses.field(metadata={"static": True}, **kwargs)
 
 
@@ -39,7 +40,16 @@ def pytree(cls: type[T]) -> type[T]:
     one trace over new numbers, and `vmap` maps over them."""
     # Not by `jax.tree_util.register_dataclass`: the structures of two classes with equal fields
     # are equal there (jax 0.10), so that `jit` may run the program of the other class.
-    made: Any = dataclasses.dataclass(frozen=True)(cls)
+    own: Any = cls
+    check_made = getattr(own, "__post_init__", lambda self: None)
+
+    def set_up(self: Any) -> None:
+        for name in fixed:
+            object.__setattr__(self, name, _hashable(name, getattr(self, name)))
+        check_made(self)
+
+    own.__post_init__ = set_up
+    made: Any = dataclasses.dataclass(frozen=True)(own)
     fields = [field for field in dataclasses.fields(made) if field.init]
     fixed = tuple(field.name for field in fields if field.metadata.get("static"))
     data = tuple(field.name for field in fields if not field.metadata.get("static"))
@@ -59,6 +69,19 @@ def pytree(cls: type[T]) -> type[T]:
     return made
 
 
+def _hashable(name: str, value: Any) -> Any:
+    """A static field; a list as a tuple."""
+    value = tuple(value) if isinstance(value, list) else value
+    try:
+        hash(value)
+    except TypeError:
+        raise TypeError(
+            f"{name}: expected a choice that can be hashed, such as a number, a word or a tuple, "
+            f"got {value!r:.60}"
+        ) from None
+    return value
+
+
 def is_key(leaf: Any) -> bool:
     """Whether it is an array of typed keys."""
     return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
@@ -73,10 +96,10 @@ def reference_class(job: Any, targeted: bool) -> Any:
     """
     target, label = (getattr(job, name, None) for name in ("target", "label"))
     if targeted and target is None:
-        got = "none" if label is None else "a label (the class to reach is now called target)"
+        got = "none" if label is None else "a label (give target=, or an Untargeted objective)"
         raise TypeError(f"jobs.target: expected the class to reach in a targeted attack, got {got}")
     if not targeted and label is None:
-        got = "none" if target is None else "a target"
+        got = "none" if target is None else "a target (give label=, or a targeted objective)"
         raise TypeError(f"jobs.label: expected the true class in an untargeted attack, got {got}")
     return target if targeted else label
 

@@ -7,8 +7,9 @@ import jax
 from jax import Array
 from jaxtyping import Float
 
-from jfool.arguments import check_classes, check_num_classes
+from jfool.arguments import check_classes, check_num_classes, check_objective, check_part
 from jfool.base import Candidate, Evaluator, Logits, Objective, PRNGKey, pytree, static
+from jfool.numbers import brief
 from jfool.objectives import OfLogits
 
 
@@ -62,7 +63,8 @@ class Task:
 class Search(Protocol):
     """How better answers are found; a pytree. It holds the settings, its state all that changes.
 
-    `images_at_once` is how many images a step shows in one call.
+    `images_at_once` is how many images a step shows in one call. A search may also say which
+    protocol it `needs` of its encoding.
     """
 
     @property
@@ -71,6 +73,16 @@ class Search(Protocol):
     def step(self, key: PRNGKey, task: Task, state: Any) -> tuple[Any, Any]: ...
     def best(self, task: Task, state: Any) -> Candidate: ...
     def check(self) -> None: ...
+
+
+@runtime_checkable
+class Encoding(Protocol):
+    """How a genotype becomes an image of `image_shape`."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]: ...
+    def decode(self, job: Any, genotype: Any) -> Any: ...
+    def check(self, jobs: Any) -> None: ...
 
 
 class Composed:
@@ -111,20 +123,16 @@ class Composed:
     def check(self: Any, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""
         check_num_classes(self.num_classes)
-        targeted = getattr(self.objective, "targeted", None)
-        if isinstance(self.objective, type) or not isinstance(targeted, bool):
+        check_objective(self.objective, self.num_classes)
+        check_part("search", self.search, Search, "jfool.DifferentialEvolution()")
+        check_part("encoding", self.encoding, Encoding, "jfool.SparsePixels(...)", jobs)
+        needs = getattr(self.search, "needs", Encoding)
+        if not isinstance(self.encoding, needs):
             raise TypeError(
-                "objective: expected an objective such as jfool.Confidence(), "
-                f"got {self.objective!r}"
+                f"encoding: expected a {needs.__name__}, as {type(self.search).__name__} needs it, "
+                f"got {brief(self.encoding)}"
             )
-        if isinstance(self.search, type) or not callable(getattr(self.search, "check", None)):
-            raise TypeError(
-                "search: expected a search such as jfool.DifferentialEvolution(), "
-                f"got {self.search!r}"
-            )
-        self.search.check()
-        self.encoding.check(jobs)
-        check_classes(jobs, targeted, self.num_classes)
+        check_classes(jobs, self.objective.targeted, self.num_classes)
 
 
 @pytree

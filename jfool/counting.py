@@ -7,6 +7,7 @@ nothing is written while JAX traces. Under a `vmap` of the function's own, both 
 condition count, and lanes that wait for others in a loop: JAX computes them.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -26,15 +27,17 @@ class Shown:
     Attributes:
       queries: `[]` int, without a gradient.
       gradients: `[]` int, differentiated.
+      zero_gradients: `[]` int, of these, the gradients that are zero in every component.
     """
 
     queries: Array
     gradients: Array
+    zero_gradients: Array
 
 
 def note(shown: Shown) -> None:
     """Adds to the counts of the function that is being `counted`; without effect elsewhere."""
-    _shown.bind(shown.queries, shown.gradients)
+    _shown.bind(*jax.tree.leaves(shown))
 
 
 def counted(function: Callable[..., Any]) -> Callable[..., tuple[Any, Shown]]:
@@ -226,7 +229,7 @@ def _split(values: list[Any], first: int, second: int) -> tuple[list[Any], list[
 
 
 def _nothing() -> Shown:
-    return Shown(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+    return Shown(*(jnp.zeros((), jnp.int32) for _ in dataclasses.fields(Shown)))
 
 
 def _plus(a: Shown, b: Shown) -> Shown:

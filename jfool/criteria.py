@@ -10,8 +10,8 @@ from jax.tree_util import Partial
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from jfool.arguments import is_number
 from jfool.base import ClassIndex, Criterion, Truth
+from jfool.numbers import check_number
 from jfool.softmax import broken, softmax
 
 
@@ -47,7 +47,7 @@ def confident(threshold: ArrayLike) -> Criterion:
     Args:
       threshold: in (0, 1]. Kumano et al. (2020, sec. 5.7) stop at 0.9.
     """
-    return Partial(_confident, _probability("threshold", threshold))
+    return Partial(_confident, _probability(threshold))
 
 
 def suppressed(threshold: ArrayLike) -> Criterion:
@@ -55,7 +55,7 @@ def suppressed(threshold: ArrayLike) -> Criterion:
 
     For untargeted attacks. Su et al. (2019) stop at 0.05 on ImageNet.
     """
-    return Partial(_suppressed, _probability("threshold", threshold))
+    return Partial(_suppressed, _probability(threshold))
 
 
 def _confident(
@@ -73,7 +73,6 @@ def _suppressed(
     return fooled(logits, reference, targeted) & (confidence(logits, reference, True) < threshold)
 
 
-def _probability(name: str, value: ArrayLike) -> Array:
-    if not is_number(value, above=0, most=1):
-        raise ValueError(f"{name}: expected a probability in (0, 1], got {value!r}")
-    return jnp.asarray(value, jnp.float32)
+def _probability(threshold: ArrayLike) -> Array:
+    check_number("threshold", threshold, "a probability in (0, 1]", above=0, most=1)
+    return jnp.asarray(threshold, jnp.float32)

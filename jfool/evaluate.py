@@ -1,6 +1,7 @@
 """The one place that decodes genotypes, shows images to the model, and counts them."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -88,7 +89,7 @@ class Evaluate:
           score: e.g. `jfool.objectives.OfLogits(objective)` or a `FeatureMatch`.
         """
         read, count = self._show(model_calls.gradient, (encoding, score), job, genotypes, when)
-        note(Shown(jnp.zeros_like(count), count))
+        note(Shown(jnp.zeros_like(count), count, self._draws * _num_zero(read[1], 1)))
         return read
 
     def pullback(
@@ -108,7 +109,8 @@ class Evaluate:
         """
         read, count = self._show(model_calls.pullback, (encoding, directions), job, genotypes, when)
         num_functionals = jax.tree.leaves(read[1])[0].shape[1]
-        note(Shown(jnp.zeros_like(count), num_functionals * count))
+        num_zero = self._draws * _num_zero(read[1], 2)
+        note(Shown(jnp.zeros_like(count), num_functionals * count, num_zero))
         return read
 
     def scan(self, body: Callable[..., Any], carry: Any, xs: Any = None, length: Any = None) -> Any:
@@ -152,7 +154,7 @@ class Evaluate:
         if self.axis is not None:  # where all rows or none are wanted, devices need not ask
             of_all = lax.axis_size(self.axis) * count
             count = lax.psum(count, self.axis) if jnp.ndim(when) else of_all
-        note(Shown(count, jnp.zeros_like(count)))
+        note(Shown(count, jnp.zeros_like(count), jnp.zeros_like(count)))
         return read
 
     def _show(
@@ -173,12 +175,25 @@ class Evaluate:
             key = jax.random.key_data(self.key)
         all_wanted = self.live is True and when is True
         wanted = None if all_wanted else jnp.logical_and(self.live, when)
-        samples = getattr(self.model, "num_samples", 1) if key is not None else 1
-        chunk = None if self.chunk is None else max(self.chunk // samples, 1)
+        chunk = chunk_for(self.model, self.chunk)
         read, count = in_batches(
             self.model, show, parts, job, genotypes, wanted, key, first, chunk=chunk
         )
-        return read, samples * count
+        return read, self._draws * count
+
+    @property
+    def _draws(self) -> int:
+        return num_samples(self.model)
+
+
+def chunk_for(model: Any, chunk: int | None) -> int | None:
+    """The most images in a call of a model that may draw each several times."""
+    return None if chunk is None else max(chunk // num_samples(model), 1)
+
+
+def num_samples(model: Any) -> int:
+    """How often a model draws each image that it is given."""
+    return getattr(model, "num_samples", 1) if is_stochastic(model) else 1
 
 
 def is_stochastic(model: Any) -> bool:
@@ -188,6 +203,14 @@ def is_stochastic(model: Any) -> bool:
 
 def _first_best(fitness: Fitness) -> Array:
     return jnp.argmax(jnp.where(jnp.isnan(fitness), -jnp.inf, fitness))
+
+
+def _num_zero(gradients: Any, axes: int) -> Array:
+    """How many gradients, one for each index of the first axes, are zero in every component. Those
+    that were not wanted are NaN."""
+    floats = [x for x in jax.tree.leaves(gradients) if jnp.issubdtype(x.dtype, jnp.floating)]
+    zero = [(x == 0).reshape(*x.shape[:axes], -1).all(-1) for x in floats]
+    return functools.reduce(jnp.logical_and, zero).sum(dtype=jnp.int32) if zero else jnp.int32(0)
 
 
 def _num_rows(genotypes: Any) -> int:

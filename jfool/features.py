@@ -13,7 +13,11 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
+from jfool.arguments import check_images
 from jfool.base import Fitness, Images, Logits, Model, pytree, static
+from jfool.model_checks import check_weights
+from jfool.model_outputs import logits_of
+from jfool.numbers import brief, check_number, is_real, known
 
 Features = Float[Array, "B D"] | Float[np.ndarray, "B D"]
 _IMAGES_AT_ONCE = 256
@@ -39,7 +43,7 @@ class FeatureMatch:
 
     def show(self, model: Model, images: Images) -> tuple[Features, Logits]:
         # Compiled, the layers that both need are computed once.
-        return features_of(model, images, self.layer), model(images)
+        return features_of(model, images, self.layer), logits_of(model, images)
 
     def __call__(
         self, answer: tuple[Array, Logits], job: Any, genotype: Any
@@ -68,6 +72,12 @@ def features_of(model: Any, images: Images, layer: str) -> Float[Array, "B D"]:
     return model.features(images, layer).reshape(len(images), -1).astype(jnp.float32)
 
 
+def check_layer(layer: Any) -> None:
+    """Raises TypeError unless it may name a layer."""
+    if not isinstance(layer, str):
+        raise TypeError(f"layer: expected the name of a layer, got {brief(layer)}")
+
+
 def relative_distance(
     features: Float[Array, "*B D"] | Float[np.ndarray, "*B D"],
     wanted: Float[Array, "*B D"] | Float[np.ndarray, "*B D"],
@@ -89,15 +99,12 @@ def show_features(model: Any, images: Any, layer: str) -> Float[np.ndarray, "N D
 
     Raises:
       TypeError: the images are not floats.
-      ValueError: they are not `[N, H, W, C]`.
+      ValueError: they are not `[N, H, W, C]`, or not in [0, 1].
     """
-    images = np.asarray(images)
-    if not np.issubdtype(images.dtype, np.floating):
-        raise TypeError(
-            f"images: expected floats in [0, 1], got {images.dtype} (divide 8-bit by 255)"
-        )
-    if images.ndim != 4 or not len(images):
-        raise ValueError(f"images: expected [N, H, W, C], got {list(images.shape)}")
+    check_weights(model)
+    check_images("images", images)
+    check_layer(layer)
+    images = np.asarray(images, np.float32)
     parts = [
         np.asarray(_features(model, images[start : start + _IMAGES_AT_ONCE], layer), np.float32)
         for start in range(0, len(images), _IMAGES_AT_ONCE)
@@ -120,7 +127,17 @@ def num_altered(images: Any, bases: Any, threshold: float = 0.0) -> Int[np.ndarr
       threshold: 0 counts every change; the heat maps of Kumano et al. (2020) use 0.3.
     Returns:
       `[N]` whole numbers.
+    Raises:
+      TypeError, ValueError: an argument cannot work.
     """
-    images, bases = (np.asarray(values, np.float32) for values in (images, bases))
+    check_images("images", images)
+    check_number("threshold", threshold, "a number of at least 0", least=0)
+    images, bases = np.asarray(images, np.float32), known(bases)
+    if bases.shape != (len(images), images.shape[-1]) or not is_real(bases):
+        raise ValueError(
+            f"bases: expected colors {[len(images), images.shape[-1]]}, one for each image, "
+            f"got {bases.dtype} {list(bases.shape)}"
+        )
+    bases = bases.astype(np.float32)
     difference = np.abs(images - bases[:, None, None, :])
     return (difference > np.float32(threshold)).any(-1).sum((1, 2))

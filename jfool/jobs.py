@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from jfool.arguments import is_whole
+from jfool.numbers import brief, check_whole, is_kind, known
 from jfool.rows import Rows, as_numpy
 
 J = TypeVar("J")
@@ -27,7 +28,7 @@ def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
       `job_type` with NumPy leaves of N = (product of the lengths) x repeats rows.
     Raises:
       TypeError: a field is unknown or missing.
-      ValueError: the values of a field differ in shape.
+      TypeError, ValueError: the values of a field are no numbers, or differ in shape.
     Example:
       >>> from jfool import SparseJob
       >>> jobs = grid(SparseJob, base=[[0.0], [1.0]], target=range(3), k=5)
@@ -37,15 +38,18 @@ def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
       >>> jobs.label, jobs.k
       (array([0, 0, 1, 1, 2, 2]), array([1, 5, 1, 5, 1, 5]))
     """
-    if not is_whole(repeats, 1):
-        raise ValueError(f"repeats: expected a whole number of at least 1, got {repeats!r}")
+    check_whole("repeats", repeats, 1)
     kind: Any = job_type
     together: dict[str, Any] = {}
     if dataclasses.is_dataclass(job_type) and not isinstance(job_type, type):
         given = {
             field.name: getattr(job_type, field.name) for field in dataclasses.fields(job_type)
         }
-        together = {n: as_numpy(v) for n, v in given.items() if v is not None and n not in axes}
+        together = {
+            n: as_numpy(as_array(f"job_type.{n}", v))
+            for n, v in given.items()
+            if v is not None and n not in axes
+        }
         if not all(value.ndim for value in together.values()):
             raise TypeError(
                 "job_type: expected jobs such as jfool.SparseJob, or rows of them, "
@@ -53,7 +57,7 @@ def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
             )
         kind = type(job_type)
     _check_fields(kind, together | axes)
-    values = {name: _values(name, axis) for name, axis in axes.items()}
+    values = {name: as_numpy(as_array(name, axis)) for name, axis in axes.items()}
     lengths = [len(v) if v.ndim else 1 for v in values.values()]
     slowest = range(num_jobs(together) if together else 1)
     rows = np.array(list(itertools.product(slowest, *map(range, lengths), range(repeats))), int)
@@ -67,7 +71,7 @@ def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
 
 def _check_fields(job_type: type, axes: dict[str, Any]) -> None:
     if not (isinstance(job_type, type) and dataclasses.is_dataclass(job_type)):
-        raise TypeError(f"job_type: expected jobs such as jfool.SparseJob, got {job_type!r:.60}")
+        raise TypeError(f"job_type: expected jobs such as jfool.SparseJob, got {brief(job_type)}")
     fields = {field.name: field for field in dataclasses.fields(job_type)}
     if unknown := axes.keys() - fields.keys():
         raise TypeError(
@@ -83,11 +87,47 @@ def _check_fields(job_type: type, axes: dict[str, Any]) -> None:
         raise TypeError(f"{missing[0]}: expected values for this field of the jobs, got none")
 
 
-def _values(name: str, axis: Any) -> Any:
+def as_arrays(jobs: Any) -> Any:
+    """Jobs whose fields are arrays of numbers: a list, a tuple, a range, or what NumPy can read
+    becomes one.
+
+    Raises:
+      TypeError, ValueError: naming the field.
+    """
+    if isinstance(jobs, (list, tuple)) and any(map(dataclasses.is_dataclass, jobs)):
+        raise TypeError(
+            "jobs: expected one object whose fields have a leading axis N, got a "
+            f"{type(jobs).__name__} of {len(jobs)} (such as jfool.grid makes; or stack them: "
+            "jax.tree.map(lambda *fields: numpy.stack(fields), *jobs))"
+        )
+
+    def is_field(node: Any) -> bool:
+        return node is not jobs and type(node) in (list, tuple)
+
+    def to_array(path: Any, field: Any) -> Any:
+        return as_array(f"jobs{jax.tree_util.keystr(path)}", field)
+
+    return jax.tree_util.tree_map_with_path(to_array, jobs, is_leaf=is_field)
+
+
+def as_array(name: str, field: Any) -> Any:
+    """An array of numbers; JAX's own, such as traced ones and keys, and `Rows` as they are.
+
+    Raises:
+      TypeError, ValueError: naming the field.
+    """
+    if isinstance(field, (jax.Array, Rows)):
+        return field
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(field))
     try:
-        return as_numpy(axis)
-    except ValueError:
-        raise ValueError(f"{name}: expected values of one shape, got {axis!r:.60}") from None
+        array = jnp.asarray(field) if traced else np.asarray(field)
+    except Exception:
+        array = known(field)
+    if array.dtype == object:
+        raise ValueError(f"{name}: expected numbers of one shape, got {brief(field)}")
+    if not (is_kind(array, np.number) or array.dtype == bool):
+        raise TypeError(f"{name}: expected numbers, got {brief(field)}")
+    return array
 
 
 def original(job: Any, image_shape: tuple[int, int, int]) -> Any:
@@ -110,12 +150,16 @@ def num_jobs(jobs: Any) -> int:
     }
     if not sizes:
         raise ValueError("jobs: expected arrays with a leading axis of jobs, got no arrays")
-    if not all(sizes.values()) or len({shape[0] for shape in sizes.values()}) > 1:
-        listed = ", ".join(f"{name} {list(shape)}" for name, shape in sizes.items())
+    (first, shape), *others = sizes.items()
+    odd = {name: other for name, other in others if other[:1] != shape[:1]}
+    if odd or not shape:
+        two = [(first, shape), *odd.items()][:2]
+        listed = " and ".join(f"{name[:60]} {list(shape)}" for name, shape in two)
         raise ValueError(
-            f"jobs: expected the same leading axis of jobs on all fields, got {listed}"
+            f"jobs: expected the same leading axis of jobs on all fields, got {listed} (jfool.grid "
+            "repeats one value for all jobs)"
         )
-    (count,) = {shape[0] for shape in sizes.values()}
+    count = shape[0]
     if count == 0:
         raise ValueError("jobs: expected at least one job, got none")
     return count

@@ -47,6 +47,7 @@ class Lanes:
       stopped: `[L]`, whether `until` ended the job.
       num_queries: `[L]`, images shown to the model without a gradient.
       num_gradients: `[L]`, images differentiated.
+      num_zero_gradients: `[L]`, of these, the gradients that were zero.
       history: `[L, steps, ...]`, what each step told; None if it is not recorded.
     """
 
@@ -58,6 +59,7 @@ class Lanes:
     stopped: Array
     num_queries: Array
     num_gradients: Array
+    num_zero_gradients: Array
     history: Any
 
 
@@ -133,6 +135,7 @@ class Loop:
             stopped=jnp.zeros(count, bool),
             num_queries=jnp.zeros(count, jnp.int32),
             num_gradients=jnp.zeros(count, jnp.int32),
+            num_zero_gradients=jnp.zeros(count, jnp.int32),
             history=history,
         )
         return dataclasses.replace(lanes, live=self._has_budget(lanes))
@@ -150,16 +153,15 @@ class Loop:
                 best.logits, reference_class(lanes.job, attack.targeted)
             )
             ended = met.reshape(len(ended), -1).all(axis=1)
-        queries, gradients = (
-            jnp.where(lanes.live, count, 0) for count in (shown.queries, shown.gradients)
-        )
+        shown = jax.tree.map(lambda count: jnp.where(lanes.live, count, 0), shown)
         stepped = dataclasses.replace(
             lanes,
             state=state,
             step=lanes.step + lanes.live.astype(jnp.int32),
             stopped=lanes.stopped | (lanes.live & ended),
-            num_queries=lanes.num_queries + queries,
-            num_gradients=lanes.num_gradients + gradients,
+            num_queries=lanes.num_queries + shown.queries,
+            num_gradients=lanes.num_gradients + shown.gradients,
+            num_zero_gradients=lanes.num_zero_gradients + shown.zero_gradients,
             history=jax.tree.map(functools.partial(_record, lanes), lanes.history, told)
             if self.settings.num_recorded
             else None,
@@ -191,6 +193,7 @@ class Loop:
             stopped=stopped,
             num_queries=lanes.num_queries,
             num_gradients=lanes.num_gradients,
+            num_zero_gradients=lanes.num_zero_gradients,
             num_steps=jnp.maximum(lanes.step - self._first, 0),
             history=lanes.history,
         )

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from jfool.base import Fitness, Images, Logits, Model, Objective, pytree, reference_class
 from jfool.batches import Batch
+from jfool.model_outputs import logits_of
 
 # `readout(logits [K], job, genotype)`, of one image: a pytree of arrays.
 Readout = Callable[[Float[Array, " K"], Any, Any], Any]
@@ -34,7 +35,7 @@ def _images(batch: Batch, genotypes: Any) -> Images:
 
 
 def read(model: Model, batch: Batch) -> Any:
-    logits = model(_images(batch, batch.genotypes))
+    logits = logits_of(model, _images(batch, batch.genotypes))
     return batch.each(
         lambda parts, job, logits, genotype: parts[1](logits, job, genotype),
         logits,
@@ -62,10 +63,10 @@ def gradient(model: Model, batch: Batch) -> tuple[Array, Any, Array]:
 def pullback(model: Model, batch: Batch) -> tuple[Array, Any]:
     floats, put = _floats_of(batch.genotypes)
 
-    def logits_of(floats: list[Any]) -> Logits:
-        return _fresh(model)(_images(batch, put(floats, batch.genotypes)))
+    def show(floats: list[Any]) -> Logits:
+        return logits_of(_fresh(model), _images(batch, put(floats, batch.genotypes)))
 
-    logits, pull = jax.vjp(logits_of, floats)
+    logits, pull = jax.vjp(show, floats)
     directions = batch.each(lambda parts, job, logits: parts[1](logits, job), logits)  # [B, M, K]
     directions = directions.astype(logits.dtype)  # such as bfloat16
     each = lax.map(lambda direction: pull(direction)[0], jnp.moveaxis(directions, 1, 0))

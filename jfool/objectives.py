@@ -10,6 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jfool.arguments import check_part
 from jfool.base import (
     ClassIndex,
     Fitness,
@@ -20,6 +21,8 @@ from jfool.base import (
     pytree,
     reference_class,
 )
+from jfool.model_outputs import logits_of
+from jfool.numbers import brief, check_number
 from jfool.softmax import broken, log_softmax, softmax
 
 
@@ -92,6 +95,15 @@ class Untargeted:
     def __call__(self, logits: Logits, label: ClassIndex) -> Fitness:
         return -self.objective(logits, label)
 
+    def check(self) -> None:
+        """Raises TypeError unless it turns a targeted objective round."""
+        check_part("objective.objective", self.objective, Objective, "jfool.Confidence()")
+        if not self.objective.targeted:
+            raise TypeError(
+                "objective.objective: expected a targeted one, which Untargeted turns round, "
+                f"got {brief(self.objective)}"
+            )
+
 
 @pytree
 class AtMost:
@@ -108,6 +120,11 @@ class AtMost:
     def __call__(self, logits: Logits, reference: ClassIndex) -> Fitness:
         return jnp.minimum(self.objective(logits, reference), self.bound)
 
+    def check(self) -> None:
+        """Raises on an objective or a bound that cannot work."""
+        check_part("objective.objective", self.objective, Objective, "jfool.Margin()")
+        check_number("objective.bound", self.bound, "a number")
+
 
 @pytree
 class OfLogits:
@@ -116,7 +133,7 @@ class OfLogits:
     objective: Objective
 
     def show(self, model: Model, images: Images) -> Logits:
-        return model(images)
+        return logits_of(model, images)
 
     def __call__(self, logits: Logits, job: Any, genotype: Any) -> tuple[Fitness, Logits]:
         del genotype

@@ -7,14 +7,17 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jfool.arguments import check_attack, check_job_ids, check_key, check_weights, is_whole, known
+from jfool.arguments import check_attack, check_job_ids, check_key, is_whole, known
 from jfool.base import Attack, Images, Model, PRNGKey
+from jfool.debugging import undisturbed
 from jfool.evaluate import Evaluate, is_stochastic
-from jfool.jobs import num_jobs
+from jfool.jobs import as_arrays, num_jobs
 from jfool.loop import strong
 from jfool.mesh import on_any_mesh
+from jfool.model_checks import check_logits, check_weights
 
 
+@undisturbed()
 def perturb(
     key: PRNGKey, attack: Attack, model: Model, jobs: Any, *, num_steps: int, job_ids: Any = None
 ) -> Images:
@@ -45,17 +48,18 @@ def perturb(
     check_key(key)
     check_attack(attack)
     check_weights(model)
+    jobs = as_arrays(jobs)
     if job_ids is not None:
         check_job_ids(job_ids, num_jobs(jobs))
     attack.check(jax.tree.map(known, jobs))
     if not is_whole(num_steps, 1):
         raise ValueError(f"num_steps: expected a whole number of at least 1, got {num_steps!r}")
+    check_logits(model, attack, num_jobs(jobs) * attack.images_at_once)
     ids = jnp.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     attack, jobs = strong((attack, jobs))
     attack, model, jobs = _constant((attack, model, jobs))
     steps = functools.partial(_steps, num_steps=num_steps)
-    with jax.debug_nans(False):  # NaN stands for what was not evaluated
-        return on_any_mesh(steps, jobs)(key, attack, model, jobs, ids)
+    return on_any_mesh(steps, jobs)(key, attack, model, jobs, ids)
 
 
 def _constant(tree: Any) -> Any:

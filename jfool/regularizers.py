@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jfool.arguments import is_number, is_whole
 from jfool.base import Image, pytree, static
+from jfool.numbers import check_number, check_whole
 
 
 @pytree
@@ -79,12 +79,11 @@ class Regularizers:
             "small_benefit": percentile,
         }.items():
             value = getattr(self, name)
-            if value is not None and not is_number(value, **bounds):
-                raise ValueError(f"regularizers.{name}: expected None or {expected}, got {value!r}")
+            if value is not None:
+                check_number(f"regularizers.{name}", value, f"None or {expected}", **bounds)
         if self.blur_every is not None and self.blur_radius is None:
             raise ValueError("regularizers.blur_every: expected a blur_radius beside it, got none")
-        if not is_whole(self.reach, 1):
-            raise ValueError(f"regularizers.reach: expected at least 1 pixel, got {self.reach!r}")
+        check_whole("regularizers.reach", self.reach, 1, "at least 1 pixel")
 
 
 def blur(image: Image, radius: ArrayLike, reach: int) -> Image:

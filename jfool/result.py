@@ -39,6 +39,8 @@ class AttackResult:
       num_queries: `[N]`, images that the search showed to the model without a gradient.
       num_gradients: `[N]`, images differentiated, not among the queries. In budgets a gradient
         counts as three images.
+      num_zero_gradients: `[N]`, those of the gradients that were exactly zero in every component:
+        the image has nowhere to go. `run` and `sweep` warn of jobs that failed for this.
       num_steps: `[N]`, generations or gradient steps taken.
       genotype: the images as the encoding represents them.
       notes: anything else that the attack reports; None for nothing.
@@ -59,6 +61,7 @@ class AttackResult:
     stopped: Array
     num_queries: Array
     num_gradients: Array
+    num_zero_gradients: Array
     num_steps: Array
     genotype: Any
     notes: Any

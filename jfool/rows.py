@@ -41,7 +41,10 @@ class Rows:
             raise TypeError(
                 f"data: expected an array [M, H, W, C] of uint8, or of float32 in [0, 1], got {got}"
             )
-        index = np.asarray(self.index)
+        try:
+            index = np.asarray(self.index)
+        except ValueError:
+            raise TypeError("index: expected whole numbers [N], got a ragged list") from None
         if not np.issubdtype(index.dtype, np.integer):
             raise TypeError(f"index: expected whole numbers [N], got {index.dtype}")
         if index.size and not (index.min() >= 0 and index.max() < shape[0]):

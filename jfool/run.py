@@ -13,13 +13,13 @@ from jfool.arguments import (
     check_attack,
     check_job_ids,
     check_key,
-    check_model,
     check_until,
     is_whole,
     known,
 )
 from jfool.base import Attack, Criterion, Model, PRNGKey, reference_class
-from jfool.jobs import gathered, num_jobs
+from jfool.debugging import undisturbed
+from jfool.jobs import as_arrays, gathered, num_jobs
 from jfool.loop import (
     KEEP,
     Lanes,
@@ -33,9 +33,12 @@ from jfool.loop import (
     where,
 )
 from jfool.mesh import on_any_mesh
+from jfool.model_checks import check_model, check_output
 from jfool.result import AttackResult
+from jfool.stuck import warn_if_stuck
 
 
+@undisturbed()
 def run(
     key: PRNGKey,
     attack: Attack,
@@ -77,6 +80,9 @@ def run(
       An `AttackResult`.
     Raises:
       TypeError, ValueError: an argument cannot work; raised before compilation.
+    Warns:
+      UserWarning: the model seems to return probabilities; or, when the run has ended, jobs are
+        stuck where the gradient is exactly zero. Inside a user's `jit` nothing is said.
     Example:
       >>> import jax, jax.numpy as jnp, jfool
       >>> model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.eye(12)[:, :3])
@@ -85,16 +91,21 @@ def run(
       >>> jfool.run(jax.random.key(0), attack, model, jobs, num_steps=20).success.tolist()
       [True, True, True]
     """
+    jobs = as_arrays(jobs)
     check_run(
         key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
     )
+    check_output(model, attack, num_jobs(jobs) * attack.images_at_once, chunk)
     ids = np.arange(num_jobs(jobs)) if job_ids is None else jnp.asarray(job_ids)
     limits = limits_of(num_steps, max_queries, until)
     attack, jobs, ids = strong((attack, gathered(jobs), ids))
     settings = Settings(chunk, keep, num_recorded(num_steps, keep) if history else 0, num_draws)
     run = on_any_mesh(functools.partial(_run, settings=settings), jobs)
-    with jax.debug_nans(False):  # NaN stands for what was not evaluated
-        return run(key, attack, model, jobs, ids, limits)
+    result = run(key, attack, model, jobs, ids, limits)
+    classes = reference_class(jobs, attack.targeted)
+    counts = result.num_gradients, result.num_zero_gradients
+    warn_if_stuck(result.prediction, classes, attack.targeted, *counts)
+    return result
 
 
 @functools.partial(jax.jit, static_argnames="settings")
@@ -169,4 +180,4 @@ def check_run(
         raise ValueError(
             f"keep: expected 'fittest' for {type(attack).__name__}, which has no last candidate"
         )
-    check_model(model, attack.image_shape, attack.num_classes)
+    check_model(model)

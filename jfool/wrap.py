@@ -5,13 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jfool.arguments import is_number, is_whole
 from jfool.base import Images, Logits, pytree, static
 from jfool.functions import as_pytree
+from jfool.model_outputs import as_logits
+from jfool.numbers import brief, check_choice, check_number, is_whole, known
 
 LAYOUTS = ("NHWC", "NCHW")
 
@@ -39,7 +39,7 @@ class Wrapped:
         inputs = (images - self.mean.reshape(1, 1, 1, -1)) / self.std.reshape(1, 1, 1, -1)
         if self.layout == "NCHW":
             inputs = inputs.transpose(0, 3, 1, 2)
-        return self.apply(self.variables, inputs).astype(jnp.float32)
+        return as_logits(self.apply(self.variables, inputs), batch).astype(jnp.float32)
 
 
 def wrap(
@@ -72,17 +72,21 @@ def wrap(
       (2, 3)
     """
     if not callable(apply):
-        raise TypeError(f"apply: expected a function (variables, inputs) -> logits, got {apply!r}")
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout: expected one of {list(LAYOUTS)}, got {layout!r}")
-    if size is not None and not (np.shape(size) == (2,) and all(is_whole(n, 1) for n in size)):
-        raise ValueError(f"size: expected (height, width) or None, got {size!r}")
+        raise TypeError(
+            f"apply: expected a function (variables, inputs) -> logits, got {brief(apply)}"
+        )
+    check_choice("layout", layout, LAYOUTS)
+    if size is not None and not (
+        isinstance(size, (tuple, list)) and len(size) == 2 and all(is_whole(n, 1) for n in size)
+    ):
+        raise ValueError(f"size: expected (height, width) or None, got {brief(size)}")
     for name, value in (("mean", mean), ("std", std)):
-        if np.ndim(value) > 1:
-            raise ValueError(f"{name}: expected a number or one per channel, got {np.shape(value)}")
-        if not is_number(value, ndim=np.ndim(value)):
-            raise ValueError(f"{name}: expected finite numbers, got {value!r}")
-    if not is_number(std, above=0, ndim=np.ndim(std)):
-        raise ValueError(f"std: expected positive numbers, got {std}")
+        ndim = known(value).ndim
+        if ndim > 1 or 0 in known(value).shape:
+            raise ValueError(
+                f"{name}: expected a number or one per channel, got shape {known(value).shape}"
+            )
+        check_number(name, value, "finite numbers", ndim=ndim)
+    check_number("std", std, "positive numbers", above=0, ndim=known(std).ndim)
     mean, std = jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32)
     return Wrapped(variables, mean, std, as_pytree(apply), layout, size)

@@ -4,6 +4,7 @@ from models.alexnet import AlexNet
 from models.allconv import AllConv
 from models.caffenet import CaffeNet
 from models.capsnet import CapsNet
+from models.cards import read_card
 from models.cifar_resnet import CifarResNet
 from models.cnn import CNN
 from models.datasets import (
@@ -28,7 +29,7 @@ from models.trained_networks import trained, weights_path
 from models.training import accuracy, train
 from models.training_checkpoint import TrainingCheckpoint
 from models.vgg import VGG16
-from models.weights import read_card, restore, save
+from models.weights import restore, save
 from models.zoo import ARCHITECTURES, Architecture, create, outline
 
 __all__ = [

@@ -6,13 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from models.paths import given_path, shown
+
+
+def home(path: str | Path) -> Path:
+    """The path with `~` as the home folder; as it is where there is no such user."""
+    return Path(os.path.expanduser(path))
+
 
 def cache_folder() -> Path:
     """`$JFOOL_CACHE`, else `$XDG_CACHE_HOME/jfool`, else `~/.cache/jfool`; it need not exist."""
     if chosen := os.environ.get("JFOOL_CACHE"):
-        return Path(chosen).expanduser()
+        return given_path(chosen, "JFOOL_CACHE")
     if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared).expanduser() / "jfool"
+        return given_path(shared, "XDG_CACHE_HOME") / "jfool"
     return Path.home() / ".cache" / "jfool"
 
 
@@ -30,7 +37,7 @@ def check_writable(folder: Path, name: str) -> None:
             pass
     except OSError as error:
         reason = error.strerror or error
-        message = f"{name}: expected a folder to write to, got {folder} ({reason})"
+        message = f"{name}: expected a folder to write to, got {shown(folder)} ({reason})"
         raise ValueError(message) from None
 
 

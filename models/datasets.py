@@ -8,6 +8,7 @@ the arrays are kept in the cache folder.
 import hashlib
 import json
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from models.cache import cache_folder, replacing
+from models.cache import cache_folder, check_writable, home, replacing
 
 _DIGITS = tuple("0123456789")
 _CLASS_NAMES = {
@@ -39,6 +40,7 @@ _GREY_SIDE = 28
 _DIGITS_TEST_SHARE = 0.2
 _DIGITS_SPLIT_SEED = 0
 
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -194,6 +196,7 @@ def _prepared(name: str) -> dict[str, np.ndarray]:
     path = cache_folder() / "datasets" / f"{name}-{folder.name}-{sizes}.npz"
     if (cached := _read_cached(path)) is not None:
         return cached
+    check_writable(path.parent, "JFOOL_CACHE")
 
     arrays: dict[str, Any] = {}
     for split, source in sources.items():
@@ -206,17 +209,29 @@ def _prepared(name: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _newest_version(name: str) -> Path:
+def check_prepared(name: str, setting: str = "dataset") -> None:
+    """Refuses a data set that is not on this machine; reads no data.
+
+    Args:
+      name: one of `DATASETS`.
+      setting: what the user calls it.
+    Raises:
+      FileNotFoundError: naming the setting, and what to do.
+    """
+    if name != "digits":
+        _newest_version(name, setting)
+
+
+def _newest_version(name: str, setting: str = "dataset") -> Path:
     """The folder of the newest prepared version of a data set."""
-    root = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
-    prepared = [
-        info.parent for info in (root / name).glob("[0-9]*.[0-9]*.[0-9]*/dataset_info.json")
-    ]
+    root = home(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    infos = (root / name).glob("*/dataset_info.json")
+    prepared = [info.parent for info in infos if _VERSION.fullmatch(info.parent.name)]
     if not prepared:
         raise FileNotFoundError(
-            f"{name} is not prepared in {root}: set TFDS_DATA_DIR to a folder that holds it, or "
-            f'`pip install "jfool[prepare]"` and run `python -c "import tensorflow_datasets as '
-            f"tfds; tfds.builder('{name}', file_format='array_record').download_and_prepare()\"`"
+            f"{setting}: expected {name} in TFDS_DATA_DIR, got none in {root!s:.60} (set it, or "
+            'pip install "jfool[prepare]" and run python -c "import tensorflow_datasets as t; '
+            f"t.builder('{name}', file_format='array_record').download_and_prepare()\")"
         )
     return max(prepared, key=lambda folder: [int(part) for part in folder.name.split(".")])
 

@@ -23,20 +23,20 @@ def load(
 
     Args:
       name: one of `ARCHITECTURES`.
-      path: of the weights: `.safetensors` in our layout or PyTorch's, or PyTorch's own `.pth`,
-        which needs PyTorch.
+      path: of the weights, in our layout or PyTorch's: safetensors, the index of several, or a file
+        of `torch.save`, for which PyTorch is not needed; see `models.restore`.
       image_shape: `(H, W, C)`; by default the architecture's.
       num_classes: `K`; by default the architecture's.
     Returns:
       The network in evaluation mode.
     Raises:
       FileNotFoundError: there is no such file.
-      ImportError: the file has PyTorch's own format, and PyTorch is not installed.
+      TypeError: not a path.
       ValueError: unknown name, or a file that is damaged, contains NaN, or does not fit; the
-        message lists missing tensors, extra ones and wrong shapes.
+        message says what the misfits have in common.
     """
     model = outline(name, image_shape, num_classes)
-    restore(model, Path(path), name)
+    restore(model, path, name)
     _start_streams(model)
     return model
 

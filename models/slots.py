@@ -8,7 +8,7 @@ Files have our layout, which is that of Flax, or PyTorch's:
     batch normalisation     scale, mean, var      weight, running_mean, running_var
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,6 @@ from flax import nnx
 
 Turn = Callable[[np.ndarray], np.ndarray]
 
-# A counter that PyTorch saves beside the statistics; it is not needed.
-_BOOKKEEPING = "num_batches_tracked"
 _STATISTICS = {"scale": "weight", "mean": "running_mean", "var": "running_var"}
 
 
@@ -61,11 +59,6 @@ def pytorch_slots(model: nnx.Module) -> dict[str, Slot]:
                 shape, turn = shape[::-1], np.transpose
         slots[f"{published_name(owner)}.{_STATISTICS.get(leaf, leaf)}"] = Slot(name, shape, turn)
     return slots
-
-
-def without_bookkeeping(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Drops PyTorch's counters."""
-    return {name: tensor for name, tensor in tensors.items() if not name.endswith(_BOOKKEEPING)}
 
 
 def saved_variables(model: nnx.Module) -> dict[str, nnx.Variable]:

@@ -8,12 +8,14 @@ from flax import nnx
 
 from models import weights
 from models.cache import cache_folder, check_writable
+from models.cards import card_path, read_card
 from models.datasets import Dataset
 from models.network import Network
+from models.paths import given_path
 from models.recipes import Recipe, recipe_for
 from models.training import OnEpoch, train
 from models.training_checkpoint import TrainingCheckpoint
-from models.zoo import Constructor, create
+from models.zoo import Constructor, check_seed, create, is_count
 
 
 def trained(
@@ -24,7 +26,7 @@ def trained(
     num_epochs: int | None = None,
     *,
     recipe: Recipe | None = None,
-    path: Path | None = None,
+    path: str | Path | None = None,
     make: Constructor | None = None,
 ) -> tuple[Network, dict[str, Any]]:
     """A trained network: from its file if it was trained in the same way before, else trained now.
@@ -49,11 +51,23 @@ def trained(
       ValueError: unknown name, `num_epochs` below 1, damaged files, or a folder that is not
         writable.
     """
-    if num_epochs is not None and num_epochs < 1:
-        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs}")
+    if not isinstance(dataset, Dataset):
+        raise TypeError(
+            "dataset: expected a models.Dataset, such as models.load_dataset('digits'), "
+            f"got {dataset!r:.60}"
+        )
+    if num_epochs is not None and not is_count(num_epochs):
+        raise ValueError(f"num_epochs: expected at least 1, got {num_epochs!r:.60}")
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe: expected a models.Recipe or None, got {recipe!r:.60}")
+    for function, called in ((on_epoch, "on_epoch"), (make, "make")):
+        if function is not None and not callable(function):
+            raise TypeError(f"{called}: expected a function or None, got {function!r:.60}")
+    check_seed(seed)
     recipe = recipe_for(name, dataset.name) if recipe is None else recipe
     folder_setting = "JFOOL_CACHE" if path is None else "path"
-    path = weights_path(name, dataset.name, seed) if path is None else path
+    path = weights_path(name, dataset.name, seed) if path is None else given_path(path)
+    weights.check_savable(path)
     origin = {
         "model": name,
         "dataset": dataset.name,
@@ -75,7 +89,7 @@ def trained(
         if card is not None:
             return _restored(start(), path), card
     except ValueError as error:
-        raise ValueError(f"{error}; delete it to train again") from error
+        raise ValueError(f"{error!s:.270}; delete it to train again") from error
 
     check_writable(path.parent, folder_setting)
     checkpoint = TrainingCheckpoint(path.with_suffix(".checkpoint.safetensors"), origin)
@@ -95,14 +109,19 @@ def trained(
 
 def weights_path(name: str, dataset_name: str, seed: int) -> Path:
     """Where `trained` keeps the weights of a network by default."""
+    for part, called in ((name, "name"), (dataset_name, "dataset_name")):
+        plain = isinstance(part, str) and part.isprintable() and Path(part).name == part
+        if not plain or not 0 < len(part) <= 100:
+            raise ValueError(f"{called}: expected a name that a file can have, got {part!r:.60}")
+    check_seed(seed)
     return cache_folder() / "weights" / dataset_name / f"{name}-seed{seed}.safetensors"
 
 
 def _card_if_finished(path: Path, origin: dict[str, Any]) -> dict[str, Any] | None:
     """The card of weights of this origin after the whole recipe, or None."""
-    if not (path.exists() and weights.card_path(path).exists()):
+    if not (path.exists() and card_path(path).exists()):
         return None
-    card = weights.read_card(path)
+    card = read_card(path)
     return card if origin.items() <= card.items() and "epochs" not in card else None
 
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from models.cache import replacing
+from models.paths import given_path, shown
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,15 @@ class TrainingCheckpoint:
 
     path: Path
     origin: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", given_path(self.path))
+        if not isinstance(self.origin, dict):
+            raise TypeError(f"origin: expected a dictionary of facts, got {self.origin!r:.60}")
+        try:
+            json.dumps(self.origin, sort_keys=True)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"origin: expected JSON types, got others: {error!s:.100}") from error
 
     def save(self, epoch: int, state: Any) -> None:
         """Replaces the file.
@@ -63,7 +73,8 @@ class TrainingCheckpoint:
                 leaves = [_like(leaf, file.get_tensor(key)) for key, leaf in _named(start).items()]
                 epoch = int(metadata["epoch"])
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            message = f"{self.path} is damaged, delete it to train from the start: {error}"
+            reason = shown(str(error), 100)
+            message = f"{shown(self.path)} is damaged, delete it to train from the start: {reason}"
             raise ValueError(message) from error
         return epoch, jax.tree.unflatten(jax.tree.structure(start), leaves)
 

@@ -5,7 +5,6 @@ state of random streams. PyTorch's layout can be read too. All tensors are check
 is copied, so a module is either loaded completely or not changed. No code in a file is ever run.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from models.cache import replacing
-from models.slots import own_slots, pytorch_slots, saved_variables, without_bookkeeping
+from models.cache import check_writable, replacing
+from models.cards import card_path, card_text, is_card
+from models.fits import Fit, best_fit
+from models.paths import given_path, shown
+from models.slots import own_slots, pytorch_slots, saved_variables
+from models.state_dicts import is_average, state_dicts
+from models.weight_files import read_weights
 
-_MOST_LISTED = 8
-_PYTORCH_FILES = (".pth", ".pt", ".th")
+_OTHER = " (get other weights)"
 
 
 def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None) -> None:
@@ -35,16 +37,16 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
       ValueError: a weight is NaN or infinite, the path has another ending, the card would replace
         another file, or it is not JSON.
     """
-    path, variables = Path(path), saved_variables(model)
+    _check_module(model)
+    path, variables = given_path(path), saved_variables(model)
     check_savable(path)
     if any(isinstance(v.get_value(), jax.ShapeDtypeStruct) for v in variables.values()):
         raise ValueError("model: expected a network with weights, got an outline of one")
-    try:
-        text = json.dumps(card, indent=2) + "\n"
-    except TypeError as error:
-        raise ValueError(f"card: expected JSON types: {error}") from error
+    text = card_text(card)
     tensors = {name: np.asarray(variable[...]) for name, variable in variables.items()}
-    _refuse_not_finite(tensors, path)
+    if broken := _not_finite(tensors):
+        raise ValueError(f"model: expected finite weights, got NaN or infinity in {broken}")
+    check_writable(path.parent, "path")
     card_path(path).unlink(missing_ok=True)
     with replacing(path) as temporary:
         save_file(tensors, temporary)
@@ -53,20 +55,22 @@ def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None
             temporary.write_text(text, encoding="utf-8")
 
 
-def check_savable(path: Path, name: str = "path") -> None:
+def check_savable(path: str | Path, name: str = "path") -> None:
     """Refuses paths that `save` cannot use.
 
     Args:
       name: of the path in errors.
     Raises:
+      TypeError: not a path.
       ValueError: another ending, or a file that is not a card has the card's name.
     """
+    path = given_path(path, name)
     if path.suffix != ".safetensors" or path.is_dir():
-        raise ValueError(f"{name}: expected a file ending in .safetensors, got {path}")
-    if card_path(path).exists() and not path.exists() and not _is_card(path):
+        raise ValueError(f"{name}: expected a file ending in .safetensors, got {shown(path)}")
+    if card_path(path).exists() and not path.exists() and not is_card(path):
         raise ValueError(
-            f"{name}: expected no file but a card at {card_path(path)}, where that of the weights "
-            "belongs"
+            f"{name}: expected no file but a card at {shown(card_path(path))}, where that of the "
+            "weights belongs (give another path)"
         )
 
 
@@ -76,119 +80,73 @@ def restore(model: nnx.Module, path: str | Path, called: str | None = None) -> N
     Args:
       model: module of the same architecture; changed in place. It may be abstract, made under
         `nnx.eval_shape`.
-      path: of the weights, in our layout or PyTorch's; float16 and bfloat16 become float32.
-        PyTorch's own files (`.pth`, `.pt`) need PyTorch; only tensors are read from them.
+      path: of the weights, in our layout or PyTorch's: safetensors, the index of several, or a file
+        of `torch.save`, for which PyTorch is not needed; see `models.weight_files`. The weights may
+        lie in a dictionary of a checkpoint, and their names share prefixes; see
+        `models.state_dicts`. A moving average (`ema`) is taken only if nothing else fits. Half
+        precision becomes float32.
       called: name of the network in errors; by default its class.
     Raises:
       FileNotFoundError: there is no such file.
-      ImportError: the file has PyTorch's own format, and PyTorch is not installed.
-      ValueError: the file is damaged, contains NaN or infinity, or does not fit the module; the
-        message lists missing tensors, extra ones and wrong shapes.
+      TypeError: not a module, or not a path.
+      ValueError: the file is damaged or not one of weights, contains NaN or infinity, does not fit
+        the module, or has several sets of weights that do.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"expected weights at {path}, got no such file")
-    # DataParallel puts "module." before every name.
-    tensors = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
-    fill(model, tensors, path, called)
+    _check_module(model)
+    path, layouts = given_path(path), (own_slots(model), pytorch_slots(model))
+    sets = state_dicts(read_weights(path))
+    fits = {place: best_fit(tensors, layouts) for place, tensors in sets.items()}
+    whole = [place for place, fit in fits.items() if fit.misfits() is None]
+    whole = [place for place in whole if not is_average(place)] or whole
+    if len(whole) > 1:
+        places = shown(", ".join(place or "the outermost" for place in whole[:4]), 80)
+        raise ValueError(
+            f"path: expected one set of weights, got {shown(path)} with {len(whole)} that fit: "
+            f"{places} (save the one that you want on its own)"
+        )
+    if not fits:
+        raise ValueError(
+            f"path: expected a dictionary of names and tensors, got {shown(path)} without one "
+            "(save the state_dict() of the network)"
+        )
+    chosen = whole[0] if whole else max(fits, key=lambda place: fits[place].num_common)
+    _fill(model, fits[chosen], path, called)
 
 
-def fill(
-    model: nnx.Module, tensors: Mapping[str, np.ndarray], source: Path, called: str | None = None
-) -> None:
+def fill(model: nnx.Module, tensors: Mapping[str, np.ndarray], source: str) -> None:
     """`restore` from tensors in memory; errors name `source`."""
-    slots, theirs = own_slots(model), pytorch_slots(model)
-    if len(theirs.keys() & tensors.keys()) > len(slots.keys() & tensors.keys()):
-        slots, tensors = theirs, without_bookkeeping(tensors)
+    _fill(model, best_fit(tensors, (own_slots(model), pytorch_slots(model))), source, None)
 
-    misfits = [f"missing {name}" for name in slots if name not in tensors]
-    misfits += [f"extra {name}" for name in tensors if name not in slots]
-    for name in slots.keys() & tensors.keys():
-        expected, tensor = slots[name].shape, tensors[name]
-        if tensor.shape != expected or not jnp.issubdtype(tensor.dtype, jnp.floating):
-            got = f"{tensor.dtype}{list(tensor.shape)}"
-            misfits.append(f"{name} expected float{list(expected)}, got {got}")
-    if misfits:
+
+def _fill(model: nnx.Module, fit: Fit, source: object, called: str | None) -> None:
+    if misfits := fit.misfits(getattr(model, "num_classes", None)):
         called = type(model).__name__ if called is None else called
-        raise ValueError(f"{source} does not fit {called}: {_listed(sorted(misfits))}")
-    tensors = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
-    _refuse_not_finite(tensors, source)
+        raise ValueError(
+            f"path: expected weights that fit {shown(called, 30)}, got {shown(source)}: {misfits}"
+        )
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinity, which is refused
+        tensors = {name: np.asarray(fit.tensors[name], np.float32) for name in fit.slots}
+    if broken := _not_finite(tensors):
+        raise ValueError(f"path: expected finite weights, got NaN or infinity in {broken}{_OTHER}")
+    variances = [name for name, slot in fit.slots.items() if slot.name.endswith("var")]
+    if negative := _first([name for name in variances if tensors[name].min() < 0]):
+        raise ValueError(f"path: expected variances of at least 0, got less in {negative}{_OTHER}")
 
-    variances = [name for name, slot in slots.items() if slot.name.endswith("var")]
-    if negative := sorted(name for name in variances if tensors[name].min() < 0):
-        raise ValueError(f"{source}: expected variances of at least 0, got less in {negative}")
-
-    arranged = {slot.name: slot.turn(tensors[name]) for name, slot in slots.items()}
+    arranged = {slot.name: slot.turn(tensors[name]) for name, slot in fit.slots.items()}
     for name, variable in saved_variables(model).items():
         variable.set_value(jnp.asarray(arranged[name]))
 
 
-def _listed(misfits: list[str]) -> str:
-    """The first few, and the number of the others: there may be hundreds."""
-    more = f"; and {len(misfits) - _MOST_LISTED} more" if len(misfits) > _MOST_LISTED else ""
-    return "; ".join(misfits[:_MOST_LISTED]) + more
+def _check_module(model: nnx.Module) -> None:
+    if not isinstance(model, nnx.Module):
+        raise TypeError(f"model: expected a module of Flax NNX, got {type(model).__name__}")
 
 
-def card_path(path: str | Path) -> Path:
-    """The path of the card of a weights file."""
-    return Path(path).with_suffix(".json")
+def _not_finite(tensors: Mapping[str, np.ndarray]) -> str:
+    return _first([name for name, tensor in tensors.items() if not np.isfinite(tensor).all()])
 
 
-def _is_card(path: Path) -> bool:
-    """Whether the file at the card's path is a card."""
-    try:
-        return isinstance(read_card(path).get("model"), str)
-    except ValueError:
-        return False
-
-
-def read_card(path: str | Path) -> dict[str, Any]:
-    """Reads the card of a weights file.
-
-    Args:
-      path: of the weights.
-    Raises:
-      FileNotFoundError: there is no card.
-      ValueError: the card is not a JSON object.
-    """
-    source = card_path(path)
-    try:
-        card = json.loads(source.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"expected a card at {source}, got no such file") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{source} is not a readable card: {error}") from error
-    if not isinstance(card, dict):
-        raise ValueError(f"{source} is not a readable card: expected a JSON object")
-    return card
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a file."""
-    if path.suffix in _PYTORCH_FILES:
-        return _read_pytorch(path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, KeyError) as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
-
-
-def _read_pytorch(path: Path) -> dict[str, np.ndarray]:
-    """The state dict of a PyTorch file, possibly nested under `state_dict`; no code is run."""
-    try:
-        import torch  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise ImportError(f"{path} is PyTorch's own format: expected torch, got none") from None
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        content = content.get("state_dict", content)
-        return {name: tensor.float().numpy() for name, tensor in content.items()}
-    except Exception as error:  # unpickling a broken file can raise anything
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path} is not a whole state dict of tensors: {reason}") from error
-
-
-def _refuse_not_finite(tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    broken = sorted(name for name, tensor in tensors.items() if not np.isfinite(tensor).all())
-    if broken:
-        raise ValueError(f"{path}: expected finite weights, got NaN or infinity in {broken}")
+def _first(names: list[str]) -> str:
+    """The first name, and how many others there are; empty without any."""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{shown(min(names))}{more}" if names else ""

@@ -1,7 +1,7 @@
 """The victim networks by name."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, Protocol
 
@@ -55,6 +55,7 @@ _NONE = "none of the papers"
 _PORT = "a port with published weights"
 _MNIST = ((28, 28, 1), 10)
 _CIFAR = ((32, 32, 3), 10)
+_MOST_VALUES = 2**24  # of an image, and classes
 _IMAGENET = ((224, 224, 3), 1000)
 
 _TF_MOBILENET = partial(MobileNetV2, batch_norm=False, padding="SAME", normalize=BYTES_TO_ONE)
@@ -105,18 +106,31 @@ def create(
     Raises:
       ValueError: unknown name, no classes, or images too small for the architecture.
     """
-    if name not in ARCHITECTURES:
-        raise ValueError(f"model: expected one of {', '.join(ARCHITECTURES)}, got {name!r}")
+    if not isinstance(name, str) or name not in ARCHITECTURES:
+        alike = get_close_matches(str(name)[:60], ARCHITECTURES, n=3, cutoff=0.4)
+        known = ", ".join(alike or ["lenet", "cnn", "resnet50"])
+        raise ValueError(
+            f"name: expected one of models.ARCHITECTURES, such as {known}, got {name!r:.60}"
+        )
     architecture = ARCHITECTURES[name]
     image_shape = architecture.image_shape if image_shape is None else image_shape
     num_classes = architecture.num_classes if num_classes is None else num_classes
-    is_shape = isinstance(image_shape, Sequence) and len(image_shape) == 3
-    if not (is_shape and all(map(_is_count, image_shape))):
-        raise ValueError(f"image_shape: expected (height, width, channels), got {image_shape}")
-    if not _is_count(num_classes):
-        raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
-    height, width, channels = image_shape
-    model = architecture.make((height, width, channels), num_classes, rngs=nnx.Rngs(seed))
+    is_shape = isinstance(image_shape, (tuple, list)) and len(image_shape) == 3
+    if not (is_shape and all(map(is_count, image_shape))):
+        raise ValueError(
+            f"image_shape: expected (height, width, channels), got {image_shape!r:.60}"
+        )
+    height, width, channels = map(int, image_shape)
+    if height * width * channels > _MOST_VALUES:
+        raise ValueError(
+            f"image_shape: expected at most {_MOST_VALUES} values, got {image_shape!r:.60}"
+        )
+    if not is_count(num_classes) or num_classes > _MOST_VALUES:
+        raise ValueError(
+            f"num_classes: expected a number from 1 to {_MOST_VALUES}, got {num_classes!r:.60}"
+        )
+    check_seed(seed)
+    model = architecture.make((height, width, channels), int(num_classes), rngs=nnx.Rngs(seed))
     means = getattr(model.normalize, "mean", (0.0,))
     if len(means) not in (1, channels):
         raise ValueError(f"image_shape: expected {len(means)} channels, got {channels}")
@@ -137,5 +151,16 @@ def outline(
     return model
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and bool(value >= 1)
+def check_seed(seed: Any) -> None:
+    """Refuses what is not a seed."""
+    if not (_is_integer(seed) and -(2**63) <= seed < 2**63):
+        raise ValueError(f"seed: expected a whole number of 64 bits, got {seed!r:.60}")
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number of at least 1."""
+    return _is_integer(value) and bool(value >= 1)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

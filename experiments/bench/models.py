@@ -65,7 +65,7 @@ def compare(name: str, settings: Settings) -> dict[str, Any]:
 
     original = getattr(torchvision.models, name)().eval()
     port = models.create(name)
-    fill(port, {key: t.numpy() for key, t in original.state_dict().items()}, Path(name))
+    fill(port, {key: t.numpy() for key, t in original.state_dict().items()}, name)
     port.eval()
 
     images = np.random.default_rng(0).uniform(size=(settings.batch, *port.image_shape))

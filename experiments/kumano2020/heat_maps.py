@@ -55,21 +55,25 @@ PRESETS = {
 
 def records(s: Settings, run: lab.Run) -> dict[str, Any]:
     """The images of each method; and `maps`, a record for each method and class."""
-    dataset = models.load_dataset(s.dataset)
-    shape, num_classes = dataset.image_shape, len(dataset.class_names)
+    shape = models.image_shape(s.dataset)
     (color,) = parse_colors([s.color], shape[2], s.dataset)
-    victim = lab.load_victim(s.network, dataset, s.training_seed)
-    found = {}
+    given = {}  # read before data and networks
     if s.de:
-        found["DE"] = lab.Records.joined([by_evolution(d, s.k, color, shape) for d in s.de])
-        check_network(found["DE"], victim.model, f"de {' '.join(map(str, s.de))}")
-    else:
+        given["DE"] = lab.Records.joined([by_evolution(d, s.k, color, shape) for d in s.de])
+    if s.inversion is not None:
+        given["inversion"] = by_inversion(s.inversion, color, shape)
+    victim = lab.load_victim(s.network, models.load_dataset(s.dataset), s.training_seed)
+    sources = {"DE": f"de {' '.join(map(str, s.de))}", "inversion": f"inversion {s.inversion}"}
+    for name, images in given.items():
+        check_network(images, victim.model, sources[name])
+    found = {}
+    if not s.de:
         grid = lab.search_grid(run, victim, s.search, ks=[s.k], colors=[s.color], repeats=s.repeats)
         found["DE"] = grid.where(fooled=True)
-    if s.inversion is not None:
-        found["inversion"] = by_inversion(s.inversion, color, shape)
-        check_network(found["inversion"], victim.model, f"inversion {s.inversion}")
-    maps = [class_maps(images, num_classes).plus(method=name) for name, images in found.items()]
+    found |= given
+    maps = [
+        class_maps(images, victim.num_classes).plus(method=name) for name, images in found.items()
+    ]
     return {**found, "maps": lab.Records.joined(maps), "victim": victim}
 
 

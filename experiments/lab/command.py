@@ -2,14 +2,16 @@
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from experiments.lab.experiment import PAPER, Experiment
+from experiments.lab.naming import naming, settings_of
 from experiments.lab.options import parsed
-from experiments.lab.settings import check
+from experiments.lab.settings import check, leaves
 
 _FLAT = tyro.conf.arg(name="")  # keeps "settings" out of the headings of the help
 _OUT = tyro.conf.arg(
@@ -45,11 +47,18 @@ def run_experiment(experiment: Experiment, command: str, words: Sequence[str], h
     )
     usual = typed(experiment.preset(name), None)
     given: Any = parsed(typed, options, usual, f"{prog} {name}".strip(), help)
-    experiment.run(command, name, given.settings, given.out)
+    with _in_options(given):
+        experiment.run(command, name, given.settings, given.out)
 
 
 def run_main(module: Any, command: str, words: Sequence[str], help: str) -> None:
     """Runs the `main(settings)` of a module that is no experiment of tables and pictures."""
     given = parsed(module.Settings, words, prog=f"python -m experiments {command}", help=help)
-    check(given)
-    module.main(given)
+    with _in_options(given):
+        check(given)
+        module.main(given)
+
+
+def _in_options(given: Any) -> AbstractContextManager[None]:
+    """A block whose errors name options instead of arguments of jfool."""
+    return naming(settings_of([leaf.name for leaf in leaves(given)]))

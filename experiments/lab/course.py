@@ -4,14 +4,13 @@ A sweep tells of finished searches only. The checkpoints of one that takes days 
 with the fitness.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 from experiments.lab.kinds import Evolution
 from experiments.lab.progress import say
-from experiments.lab.record import write_json
+from experiments.lab.stored import read_record, write_record
 from jfool.sweeps import Progress
 from jfool.sweeps.run_folder import RunFolder
 
@@ -28,11 +27,9 @@ def read_course(folder: Path) -> Mapping[int, float]:
     path = folder / _FILE
     if not path.exists():
         return {}
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return {int(generation): float(fitness) for generation, fitness in record.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path}: expected a course, got {error!r:.200}; delete it") from error
+    return read_record(
+        path, "a course", lambda record: {int(g): float(f) for g, f in record.items()}
+    )
 
 
 def at_checkpoint(folder: Path) -> tuple[int, float] | None:
@@ -61,7 +58,7 @@ def follow(folder: Path, search: Evolution, seconds: float) -> Callable[[Progres
         (generation, fitness), course = point, read_course(folder)
         if generation not in course:
             longer = {**course, generation: fitness}
-            write_json(folder / _FILE, {str(step): best for step, best in longer.items()})
+            write_record(folder / _FILE, {str(step): best for step, best in longer.items()})
             images = (search.generations - generation) * search.population
             left = timedelta(seconds=round(images * now.seconds / max(now.num_queries, 1)))
             percent = f"{100 * fitness:.2f} %"

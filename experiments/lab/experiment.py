@@ -16,6 +16,7 @@ from experiments.lab.records import Records
 from experiments.lab.run import Run
 from experiments.lab.section import Picture, Section, Table, publish
 from experiments.lab.settings import Subject, check, differences, flat, leaves, told
+from models.cache import home
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -101,7 +102,7 @@ class Experiment(Generic[S, R]):
         """
         check(settings)
         name = self.section_name(command, settings)
-        out = Path("runs") / name if out is None else out
+        out = Path("runs") / name if out is None else home(out)
         with claimed(out, command, name, settings):
             found = self.records(settings, Run(out))
             section = Section(

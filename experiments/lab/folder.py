@@ -1,17 +1,25 @@
 """The folder of a run: which experiment has it, and with which settings."""
 
 import contextlib
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.lab.record import write_json
 from experiments.lab.section import SECTION, read_section
 from experiments.lab.settings import Extensible, Technical, flat, leaves, told
+from experiments.lab.stored import built, read_record, write_record
+from jfool import texts
 
 UNFINISHED = "unfinished.json"  # in place of the section, until there is one
+
+
+@dataclass(frozen=True)
+class _Unfinished:
+    name: str
+    command: str
+    settings: Mapping[str, Any]
 
 
 @contextlib.contextmanager
@@ -34,7 +42,7 @@ def claimed(folder: Path, command: str, name: str, settings: Any) -> Iterator[No
     command = f"python -m experiments {command}"
     if not (folder / SECTION).exists() and not (folder / UNFINISHED).exists():
         record = {"name": name, "command": command, "settings": flat(settings)}
-        write_json(folder / UNFINISHED, record)
+        write_record(folder / UNFINISHED, record)
     else:
         _check_same(folder, command, settings)
     try:
@@ -60,17 +68,20 @@ def _check_same(folder: Path, command: str, settings: Any) -> None:
     if not f"{made_by} ".startswith(f"{command} "):
         wanted = command.removeprefix("python -m experiments ")
         raise ValueError(
-            f"out: expected a new folder or one of {wanted}, got {folder}, which holds {name}"
+            f"out: expected a new folder or one of {wanted}, got {texts.told(folder)}, which holds "
+            f"{texts.visible(name):.60} (choose another --out)"
         )
     ours = flat(settings)
     free = {x.name for x in leaves(settings) if x.marked(Technical) or x.marked(Extensible)}
     other = [n for n in ours if n not in free and n in kept and kept[n] != ours[n]]
     if other:
         was, now = (
-            ", ".join(f"{name} {told(values[name])}" for name in other) for values in (kept, ours)
+            ", ".join(f"{name} {told(values[name]):.40}" for name in other)[:70]
+            for values in (kept, ours)
         )
         raise ValueError(
-            f"out: expected a new folder or one with {now}, got {folder} with {was} "
+            f"out: expected a new folder or one with {now}, got {texts.told(folder)} with "
+            f"{texts.visible(was)} "
             "(choose another --out)"
         )
 
@@ -80,9 +91,5 @@ def _kept(folder: Path) -> tuple[str, str, Mapping[str, Any]]:
     if (folder / SECTION).exists():
         section, _ = read_section(folder)
         return section.name, section.command, section.settings
-    path = folder / UNFINISHED
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return record["name"], record["command"], {**record["settings"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected a run, got {error!r:.200}; delete it") from error
+    kept = read_record(folder / UNFINISHED, "a run", lambda r: built(_Unfinished, r, "the run"))
+    return kept.name, kept.command, kept.settings

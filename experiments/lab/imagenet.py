@@ -10,6 +10,7 @@ from pathlib import Path
 import models
 from experiments.lab.progress import say
 from experiments.lab.victims import Victim, split_spec
+from models.names import one_of
 
 NUM_CLASSES = 1000
 NETWORKS = tuple(n for n, a in models.ARCHITECTURES.items() if a.num_classes == NUM_CLASSES)
@@ -68,7 +69,7 @@ def check_network(spec: str, side: int | None, setting: str = "network") -> None
     """
     name, file = split_spec(spec)
     if name not in NETWORKS:
-        raise ValueError(f"{setting}: expected one of {', '.join(NETWORKS)}, got {name!r}")
+        raise ValueError(f"{setting}: expected {one_of(NETWORKS, name)}, got {name!r}")
     if file is not None and not file.is_file():
         raise FileNotFoundError(f"{setting}: expected a file of weights, got none at {file}")
     if side is not None and side < 32:

@@ -11,8 +11,10 @@ import models
 from experiments.lab import imagenet
 from experiments.lab.colors import parse_colors
 from experiments.lab.settings import Check, Extensible, Subject, Technical, settings
-from experiments.lab.victims import check_network, split_spec
+from experiments.lab.victims import check_network, check_weights, split_spec
 from jfool.encodings.boundary import BOUNDARIES
+from models import names
+from models.datasets import check_prepared
 
 OBJECTIVES: dict[str, Any] = {
     "confidence": jfool.Confidence,
@@ -23,6 +25,10 @@ OBJECTIVES: dict[str, Any] = {
 
 def _check(refuse: Callable[[str, Any, Any], None]) -> Check:
     return Check(refuse)
+
+
+def _check_last(refuse: Callable[[str, Any, Any], None]) -> Check:
+    return Check(refuse, last=True)
 
 
 def at_least(least: int) -> Check:
@@ -40,7 +46,7 @@ def one_of(known: Collection[str]) -> Check:
 
     def refuse(name: str, value: str, _: Any) -> None:
         if value not in known:
-            raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+            raise ValueError(f"{name}: expected {names.one_of(known, value)}, got {value!r:.60}")
 
     return Check(refuse)
 
@@ -88,6 +94,17 @@ def _network(name: str, spec: str, others: Any) -> None:
     check_network(spec, others.dataset, name)
 
 
+@_check_last
+def _weights(name: str, spec: str, others: Any) -> None:
+    shape, classes = models.image_shape(others.dataset), models.class_names(others.dataset)
+    check_weights(spec, shape, len(classes), name)
+
+
+@_check_last
+def _prepared(name: str, dataset: str, _: Any) -> None:
+    check_prepared(dataset, name)
+
+
 @_check
 def _trained_network(name: str, network: str, others: Any) -> None:
     if "=" in network:
@@ -107,6 +124,11 @@ def _networks(name: str, specs: tuple[str, ...], others: Any) -> None:
 @_check
 def _imagenet_network(name: str, spec: str, others: Any) -> None:
     imagenet.check_network(spec, getattr(others, "side", None), name)
+
+
+@_check_last
+def _imagenet_weights(name: str, spec: str, others: Any) -> None:
+    check_weights(spec, imagenet.image_shape(spec, getattr(others, "side", None)), None, name)
 
 
 @_check
@@ -183,11 +205,11 @@ Lanes = Annotated[int, at_least(1), Technical]  # searches side by side
 Chunk = Annotated[int, at_least(1), Technical]  # images per call of the network
 Flag = Annotated[bool, Technical]
 Confidence = Annotated[float, between(0, 1, "a confidence in (0, 1]")]
-Dataset = Annotated[str, one_of(models.DATASETS), Subject]
-Network = Annotated[str, _network, Subject]
+Dataset = Annotated[str, one_of(models.DATASETS), _prepared, Subject]
+Network = Annotated[str, _network, _weights, Subject]
 TrainedNetwork = Annotated[str, _trained_network, Subject]  # without weights of one's own
-Networks = Annotated[tuple[Annotated[str, _network], ...], _networks, Subject, Extensible]
-ImageNetNetwork = Annotated[str, _imagenet_network, Subject]
+Networks = Annotated[tuple[Annotated[str, _network, _weights], ...], _networks, Subject, Extensible]
+ImageNetNetwork = Annotated[str, _imagenet_network, _imagenet_weights, Subject]
 ImageNetClass = Annotated[int, _imagenet_class]
 ClassNames = Annotated[Path, _class_names, Technical]  # a JSON list of ImageNet's names
 Side = Annotated[int, at_least(32)]  # of square images, in pixels

@@ -6,13 +6,13 @@ import difflib
 import io
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import tyro
 
+from experiments.lab.hints import bare, expected
 from experiments.lab.settings import leaves
+from models.names import one_of
 
 S = TypeVar("S")
 
@@ -29,7 +29,7 @@ FORMER = {  # options of earlier versions
     "steps": "num_steps",
     "weights": "network NAME=FILE",
 }
-_KINDS = {int: "whole number", float: "number", str: "value", Path: "path"}
+_MOST_CHARACTERS = 60  # of what was typed, in errors
 
 
 def parsed(
@@ -100,19 +100,19 @@ def _check_known(option: str, known: Mapping[str, Any]) -> None:
         return
     meant = [new for new in [FORMER.get(name, "")] if new.split(" ")[0] in known]
     meant = meant or difflib.get_close_matches(name.split(".")[-1], known, n=1)
-    raise ValueError(f"option: expected {_listed(meant or known)}, got {option}")
+    raise ValueError(f"option: expected {_listed(meant or known, option)}, got {_told([option])}")
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str], given: str) -> str:
     options = [f"--{name.replace('_', '-')}" for name in names]
-    return f"{'one of ' if len(options) > 1 else ''}{', '.join(options)}"
+    return one_of(options, given) if len(options) > 1 else options[0]
 
 
 def _name(option: str, known: Mapping[str, Any]) -> str:
     """Of the setting: `--no-show` is `show`."""
     name = option.lstrip("-").replace("-", "_")
     positive = name.removeprefix("no_")
-    return positive if name not in known and _bare(known.get(positive)) is bool else name
+    return positive if name not in known and bare(known.get(positive)) is bool else name
 
 
 def _fault(words: Sequence[str], hints: Mapping[str, Any]) -> str:
@@ -121,26 +121,16 @@ def _fault(words: Sequence[str], hints: Mapping[str, Any]) -> str:
     for start, end in itertools.pairwise(places):
         option, equals, value = words[start].partition("=")
         name, values = _name(option, hints), [value] * bool(equals) + [*words[start + 1 : end]]
-        default = False if _bare(hints[name]) is bool else dataclasses.MISSING
+        default = False if bare(hints[name]) is bool else dataclasses.MISSING
         field = (name, hints[name], dataclasses.field(default=default))
         if _accepted(dataclasses.make_dataclass("Alone", [field]), words[start:end]) is None:
-            return f"{name}: expected {_expected(hints[name])}, got {' '.join(values) or 'none'}"
+            wanted = "no value" if bare(hints[name]) is bool else expected(hints[name])
+            return f"{name}: expected {wanted}, got {_told(values)}"
     name = next((name for name, hint in hints.items() if _is_positional(hint)), "option")
-    expected = _expected(hints[name]) if name in hints else _listed(hints)
-    return f"{name}: expected {expected}, got {' '.join(words[: places[0]]) or 'none'}"
+    wanted = expected(hints[name]) if name in hints else _listed(hints, words[0])
+    return f"{name}: expected {wanted}, got {_told(words[: places[0]])}"
 
 
-def _expected(hint: Any) -> str:
-    """What a value has to be, in words."""
-    hint, inside = _bare(hint), get_args(_bare(hint))
-    if get_origin(hint) in (Union, UnionType):
-        return " or ".join("None" if inner is NoneType else _expected(inner) for inner in inside)
-    if get_origin(hint) is tuple:
-        count = "" if inside[-1] is Ellipsis else f"{len(inside)} "
-        return f"{count}{_KINDS[_bare(inside[0])]}s"
-    return "no value" if hint is bool else f"a {_KINDS[hint]}"
-
-
-def _bare(hint: Any) -> Any:
-    """A type without its annotations."""
-    return _bare(get_args(hint)[0]) if get_origin(hint) is Annotated else hint
+def _told(words: Sequence[str]) -> str:
+    text = " ".join(words) or "none"
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."

@@ -8,15 +8,25 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from jfool.texts import told, visible
+
 
 def published(module: str) -> dict[str, Any]:
     """The paper's numbers: tables by name, of rows by name, of cells by column.
 
     Args:
       module: `__file__` of an experiment.
+    Raises:
+      ValueError: there is no such file, or it is no TOML.
     """
     path = Path(module).with_name("published.toml")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{told(path)}: expected the paper's numbers in TOML, got another file "
+            f"({visible(str(error)):.100}): restore it"
+        ) from error
 
 
 def numbers_of(

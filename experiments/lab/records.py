@@ -1,5 +1,6 @@
 """Tidy records: what an experiment measured, one row for each case, in an Arrow table."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jfool.texts import told, visible
 from models.cache import replacing
+
+_FORM = b"form"  # in the metadata of a file
 
 
 class Records:
@@ -45,8 +49,23 @@ class Records:
 
     @classmethod
     def read(cls, path: Path) -> "Records":
-        """What `write` wrote."""
-        return cls(pq.read_table(path))
+        """What `write` wrote.
+
+        Raises:
+          ValueError: the file is damaged.
+        """
+        try:
+            table = pq.read_table(path, page_checksum_verification=True)
+            table.validate(full=True)
+            if (table.schema.metadata or {}).get(_FORM, form := _form(table)) != form:
+                raise ValueError("its columns are not what was written")
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            reason = visible(str(error).partition("\n")[0])
+            raise ValueError(
+                f"{told(path)}: expected records, got another file ({reason:.100}): run the "
+                "section's command again"
+            ) from error
+        return cls(table.replace_schema_metadata(None))
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -150,8 +169,16 @@ class Records:
     def write(self, path: Path) -> None:
         """As Parquet, whole or not at all, without images."""
         kept = [f.name for f in self.table.schema if _ndim(f.type) < 3]
+        table = self.table.select(kept)
+        table = table.replace_schema_metadata({_FORM: _form(table)})
         with replacing(path) as temporary:
-            pq.write_table(self.table.select(kept), temporary)
+            pq.write_table(table, temporary, write_page_checksum=True)
+
+
+def _form(table: pa.Table) -> bytes:
+    """Names, types and number of rows, which the checksums of a file's pages do not cover."""
+    told = [table.num_rows, *((field.name, str(field.type)) for field in table.schema)]
+    return hashlib.sha256(repr(told).encode()).hexdigest().encode()
 
 
 def _to_arrow(array: np.ndarray) -> pa.Array:

@@ -5,7 +5,6 @@ gathers them. All that it shows was computed.
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from experiments.lab.record import print_json, versions, write_json
+from experiments.lab.record import print_json, versions
+from experiments.lab.stored import built, read_record, write_record
+from jfool.texts import visible
 
 SECTION = "section.json"
 _COLUMNS = 10  # side by side, where a table is printed
@@ -142,18 +143,19 @@ def publish(section: Section, folder: Path, **told: Any) -> None:
     if (folder / SECTION).exists():
         before, _ = read_section(folder)
         for file in before.files - section.files if before.name == section.name else ():
-            (folder / file).unlink(missing_ok=True)
-    write_json(folder / SECTION, {**dataclasses.asdict(section), **versions()})
+            if (folder / file).is_file():
+                (folder / file).unlink()
+    write_record(folder / SECTION, {**dataclasses.asdict(section), **versions()})
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 120
-    console.print(heading(section.title, section.preset))
+    console.print(visible(heading(section.title, section.preset)))
     for table in section.tables:
-        console.print(Text(f"\n{table.title}"))
+        console.print(Text(f"\n{visible(table.title)}"))
         for start in range(0, len(table.columns), _COLUMNS):
             console.print(_drawn(table, range(len(table.columns))[start : start + _COLUMNS]))
     for note in section.notes:
-        console.print(f"- {note}")
+        console.print(f"- {visible(note)}")
     line = {"experiment": section.name, "preset": section.preset, "out": folder.resolve()}
     print_json({**line, **told})
 
@@ -169,20 +171,19 @@ def read_section(folder: Path) -> tuple[Section, dict[str, Any]]:
     Raises:
       ValueError: the file is damaged, or names a file outside its folder.
     """
-    path = folder / SECTION
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        names = {f.name for f in dataclasses.fields(Section)}
-        values = {"records": (), **{name: record[name] for name in names if name in record}}
-        values["tables"] = [Table(**table) for table in values["tables"]]
-        values["pictures"] = [Picture(**picture) for picture in values["pictures"]]
-        section = Section(**values)
-        outside = [file for file in section.files if Path(file).name != file]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected a section, got {error!r:.200}") from error
-    if outside:
-        raise ValueError(f"{path}: expected pictures and records beside it, got {outside[0]!r}")
+    return read_record(folder / SECTION, "a section", _section_of)
+
+
+def _section_of(record: dict[str, Any]) -> tuple[Section, dict[str, Any]]:
+    names = {f.name for f in dataclasses.fields(Section)}
+    section = built(Section, {name: record[name] for name in names & {*record}}, "the section")
+    if outside := sorted(file for file in section.files if not _is_name(file)):
+        raise ValueError(f"expected pictures and records beside it, got {outside[0]!r:.60}")
     return section, {name: record[name] for name in record if name not in names}
+
+
+def _is_name(file: str) -> bool:
+    return Path(file).name == file != ".." and "\0" not in file
 
 
 def shown(cell: Cell) -> str:
@@ -190,7 +191,7 @@ def shown(cell: Cell) -> str:
     if cell is None or cell != cell:  # NaN is no number
         return "-"
     if not isinstance(cell, float):
-        return str(cell)
+        return visible(str(cell))
     if 99.95 <= cell < 100:  # a share that is not all of it, which three digits would make 100
         return f"{math.floor(100 * cell + 1e-9) / 100:g}"
     return f"{cell:.3g}"
@@ -201,7 +202,7 @@ def _drawn(table: Table, columns: range) -> RichTable:
     drawn = RichTable(box=None)
     drawn.add_column("")
     for j in columns:
-        drawn.add_column(Text(table.columns[j]), justify="right")
+        drawn.add_column(Text(visible(table.columns[j])), justify="right")
     for i, row in enumerate(table.rows):
         cells = []
         for j in columns:
@@ -210,7 +211,7 @@ def _drawn(table: Table, columns: range) -> RichTable:
                 text += f" ({shown(table.paper[i][j])})"
             bold = table.bold is not None and table.bold[i][j]
             cells.append(Text(text, style="bold" if bold else ""))
-        drawn.add_row(Text(row), *cells)
+        drawn.add_row(Text(visible(row)), *cells)
     return drawn
 
 

@@ -12,7 +12,7 @@ else: on the command line (`--population`), in presets and in records.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -20,7 +20,9 @@ from typing import Annotated, Any, TypeVar, Union, dataclass_transform, get_args
 
 from typing_extensions import get_type_hints
 
+from experiments.lab.hints import expected, fits
 from experiments.lab.record import json_safe
+from models.cache import home
 
 S = TypeVar("S")
 
@@ -31,9 +33,11 @@ class Check:
 
     Attributes:
       refuse: of (name of the setting, value, all settings); raises ValueError or FileNotFoundError.
+      last: whether it looks at files, and so comes after all checks that do not.
     """
 
     refuse: Callable[[str, Any, Any], None]
+    last: bool = False
 
 
 class Technical:
@@ -51,8 +55,22 @@ class Extensible:
 
 @dataclass_transform(frozen_default=True)
 def settings(cls: type[S]) -> type[S]:
-    """A frozen dataclass of settings."""
+    """A frozen dataclass of settings. Lists become tuples, and `~` the home folder in paths."""
+    cls.__post_init__ = _normalize  # pyright: ignore[reportAttributeAccessIssue]
     return dataclass(frozen=True)(cls)
+
+
+def _normalize(settings: Any) -> None:
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, (list, tuple, Path)):
+            object.__setattr__(settings, field.name, _usual(value))
+
+
+def _usual(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_usual, value))
+    return home(value) if isinstance(value, Path) else value
 
 
 @dataclass(frozen=True)
@@ -87,16 +105,29 @@ def leaves(settings: Any) -> Iterator[Leaf]:
 def check(settings: Any) -> None:
     """Refuses settings that cannot work, before anything is read or trained.
 
-    First by annotations, then by the `check()` methods of nested settings, then by their own.
+    First by types and annotations, then by the `check()` methods of nested settings, then by their
+    own, then what is read from files.
 
     Raises:
-      ValueError, FileNotFoundError: naming the setting, what was expected and what was given.
+      TypeError, ValueError, FileNotFoundError: naming the setting, what was expected and what was
+        given.
     """
     # What is attacked first: a network is looked for by its data set.
-    for leaf in sorted(leaves(settings), key=lambda leaf: leaf.name != "dataset"):
-        for found, value in _checks(leaf.hint, leaf.value):
-            found.refuse(leaf.name, value, settings)
+    found = sorted(leaves(settings), key=lambda leaf: leaf.name != "dataset")
+    for leaf in found:
+        if not fits(leaf.hint, leaf.value):
+            got = f"{leaf.value!r:.60}"
+            raise TypeError(f"{leaf.name}: expected {expected(leaf.hint)}, got {got}")
+    _refuse(found, settings, last=False)
     _check_together(settings)
+    _refuse(found, settings, last=True)
+
+
+def _refuse(found: Sequence[Leaf], settings: Any, *, last: bool) -> None:
+    for leaf in found:
+        for mark, value in _checks(leaf.hint, leaf.value):
+            if mark.last == last:
+                mark.refuse(leaf.name, value, settings)
 
 
 def _check_together(settings: Any) -> None:

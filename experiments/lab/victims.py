@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import models
+from experiments.lab.naming import naming
 from experiments.lab.progress import say
+from models.cache import home
+from models.names import one_of
+
+Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +123,30 @@ def check_network(spec: str, dataset: str, setting: str = "network") -> None:
     """
     name, weights = split_spec(spec, setting)
     if name not in models.ARCHITECTURES:
-        known = ", ".join(models.ARCHITECTURES)
-        raise ValueError(f"{setting}: expected one of {known}, got {name!r}")
+        raise ValueError(f"{setting}: expected {one_of(models.ARCHITECTURES, name)}, got {name!r}")
     if weights is None:
         models.recipe_for(name, dataset, setting)
     elif not weights.is_file():
         raise FileNotFoundError(f"{setting}: expected a file, got none at {weights}")
+
+
+def check_weights(
+    spec: str, image_shape: Shape | None, num_classes: int | None, setting: str = "network"
+) -> None:
+    """Reads the weights of `NAME=FILE`, and refuses those that do not fit.
+
+    Args:
+      image_shape: (H, W, C) of what the network is to be shown; None: as it was made for.
+      num_classes: K; None: as it was made for.
+      setting: what the user calls the network.
+
+    Raises:
+      ValueError, FileNotFoundError, ImportError: naming the setting.
+    """
+    name, weights = split_spec(spec, setting)
+    if weights is not None:
+        with naming(dict.fromkeys(("name", "model", "path", "image_shape"), setting), setting):
+            models.load(name, weights, image_shape, num_classes)
 
 
 def split_spec(spec: str, setting: str = "network") -> tuple[str, Path | None]:
@@ -135,7 +158,7 @@ def split_spec(spec: str, setting: str = "network") -> tuple[str, Path | None]:
     name, equals, file = spec.partition("=")
     if not name or (equals and not file):
         raise ValueError(f"{setting}: expected NAME or NAME=FILE, got {spec!r}")
-    return name, Path(file) if file else None
+    return name, home(file) if file else None
 
 
 def name_of(spec: str) -> str:

@@ -9,12 +9,12 @@ from jax.typing import ArrayLike
 from jfool.arguments import (
     check_classes,
     check_num_classes,
+    check_objective,
     check_part,
-    check_targeted,
-    values_of,
 )
 from jfool.base import Objective, pytree, static
 from jfool.composition import Composed
+from jfool.numbers import values_of
 from jfool.objectives import Confidence
 from jfool.renamed import renamed
 from jfool.search.map_elites import EvolvableEncoding, MAPElites
@@ -72,7 +72,7 @@ class EvolvedFooling(Composed):
         if not isinstance(jobs, EvolutionJob):
             raise TypeError(f"jobs: expected jfool.EvolutionJob, got {type(jobs).__name__}")
         check_num_classes(self.num_classes)
-        check_targeted(self.objective)
+        check_objective(self.objective, self.num_classes, targeted=True)
         check_part("encoding", self.encoding, EvolvableEncoding, "jfool.DirectPixels(...)")
         check_part("search", self.search, MAPElites, "jfool.MAPElites(...)")
         check_classes(jobs, True, self.num_classes, "N, cells")

@@ -11,15 +11,12 @@ from jfool.arguments import (
     check_image_shape,
     check_num_classes,
     check_part,
-    is_kind,
-    is_number,
-    known,
-    values_of,
 )
 from jfool.base import pytree, static
 from jfool.composition import Composed
 from jfool.encodings.pixels import Pixels
-from jfool.features import FeatureMatch
+from jfool.features import FeatureMatch, check_layer
+from jfool.numbers import check_number, in_32_bits, is_real, known, values_of
 from jfool.penalties import L1
 from jfool.renamed import renamed
 from jfool.search.gradient_ascent import GradientAscent, Penalty
@@ -89,27 +86,25 @@ class FeatureInversion(Composed):
             raise TypeError(f"jobs: expected jfool.InversionJob, got {type(jobs).__name__}")
         check_image_shape(self.image_shape)
         check_num_classes(self.num_classes)
-        if not isinstance(self.layer, str):
-            raise TypeError(f"layer: expected the name of a layer, got {self.layer!r:.60}")
+        check_layer(self.layer)
         check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02)")
         check_part("penalty", self.penalty, Penalty, "jfool.penalties.L1()")
         check_part("encoding", self.encoding, Pixels, "jfool.Pixels()")
         check_classes(jobs, True, self.num_classes)
         check_base(jobs.base, self.image_shape, images=False)
         _check_features(known(jobs.features))
-        if not is_number(jobs.l1_weight, least=0, ndim=1):
-            got = known(jobs.l1_weight)
-            raise ValueError(f"jobs.l1_weight: expected numbers [N] of at least 0, got {got!r:.60}")
+        expected = "numbers [N] of at least 0"
+        check_number("jobs.l1_weight", jobs.l1_weight, expected, least=0, ndim=1)
 
 
 def _check_features(given: Any) -> None:
-    if given.ndim != 2 or not is_kind(given, np.number):
+    if given.ndim != 2 or not is_real(given):
         raise ValueError(
             f"jobs.features: expected numbers [N, D], got {given.dtype} {list(given.shape)}"
         )
-    features = values_of(given)
-    if features is None:
+    if (values := values_of(given)) is None:
         return
+    features = in_32_bits(values)
     if not np.isfinite(features).all():
         raise ValueError("jobs.features: expected finite numbers, got NaN or infinite ones")
     if not (told := features.any(1)).all():

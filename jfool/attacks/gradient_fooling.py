@@ -12,13 +12,13 @@ from jfool.arguments import (
     check_classes,
     check_image_shape,
     check_num_classes,
+    check_objective,
     check_part,
-    check_targeted,
-    is_number,
 )
 from jfool.base import Image, Objective, PRNGKey, pytree, static
 from jfool.composition import Composed
 from jfool.encodings.pixels import Pixels
+from jfool.numbers import brief, check_number
 from jfool.objectives import Confidence
 from jfool.regularizers import Regularizers
 from jfool.renamed import renamed
@@ -59,8 +59,7 @@ class NearBase:
 
     def check(self) -> None:
         """Raises ValueError if the noise is negative or no finite number."""
-        if not is_number(self.noise, least=0):
-            raise ValueError(f"start.noise: expected a number of at least 0, got {self.noise!r}")
+        check_number("start.noise", self.noise, "a number of at least 0", least=0)
 
 
 @pytree
@@ -115,7 +114,7 @@ class GradientFooling(Composed):
             raise TypeError(f"jobs: expected jfool.AscentJob, got {type(jobs).__name__}")
         check_image_shape(self.image_shape)
         check_num_classes(self.num_classes)
-        check_targeted(self.objective)
+        check_objective(self.objective, self.num_classes, targeted=True)
         check_part("ascent", self.ascent, GradientAscent, "jfool.GradientAscent(0.02)")
         check_part("regularizers", self.regularizers, Penalty, "jfool.Regularizers()")
         check_part("start", self.start, Start, "jfool.NearBase()")
@@ -123,7 +122,7 @@ class GradientFooling(Composed):
         if self.ascent.aims_at_confidence() and not isinstance(self.objective, Confidence):
             raise ValueError(
                 "ascent: expected an optax optimizer for an objective other than "
-                f"jfool.Confidence(), got jfool.confidence_steps for {self.objective!r}"
+                f"jfool.Confidence(), got jfool.confidence_steps for {brief(self.objective)}"
             )
         check_classes(jobs, True, self.num_classes)
         check_base(jobs.base, self.image_shape)

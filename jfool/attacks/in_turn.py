@@ -10,9 +10,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool import criteria
-from jfool.arguments import is_number, is_whole
+from jfool.arguments import check_part
 from jfool.attacks.wrapping import Wrapping
 from jfool.base import Attack, Candidate, PRNGKey, pytree, reference_class, static
+from jfool.numbers import check_number, check_whole
 
 
 @pytree
@@ -85,26 +86,20 @@ class InTurn(Wrapping):
 
     def _of_turn(self, job: Any, turn: ArrayLike) -> Any:
         """The job with the target of a turn."""
-        target = getattr(job, "target", None)
-        if np.ndim(target) == 0:
+        target: Any = getattr(job, "target", None)
+        if target is None or np.ndim(target) == 0:
             return job
         return dataclasses.replace(job, target=jnp.asarray(target)[turn])
 
     def check(self, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""
-        if isinstance(self.attack, type) or not isinstance(self.attack, Attack):
-            raise TypeError(f"attack: expected one such as jfool.PGD(...), got {self.attack!r:.60}")
-        if not is_whole(self.num_turns, 1):
-            raise ValueError(
-                f"num_turns: expected a whole number of at least 1, got {self.num_turns!r:.60}"
-            )
-        if not is_number(self.num_steps, least=0, whole=True):
-            raise ValueError(
-                f"num_steps: expected a whole number of at least 0, got {self.num_steps!r:.60}"
-            )
-        targets = getattr(jobs, "target", None)
-        if np.ndim(targets) < 2:
-            self.attack.check(jobs)
+        check_whole("num_turns", self.num_turns, 1)
+        check_number(
+            "num_steps", self.num_steps, "a whole number of at least 0", least=0, whole=True
+        )
+        targets: Any = getattr(jobs, "target", None)
+        if targets is None or np.ndim(targets) < 2:
+            check_part("attack", self.attack, Attack, "jfool.PGD(...)", jobs)
             return
         if np.shape(targets)[1:] != (self.num_turns,):
             raise ValueError(
@@ -112,4 +107,5 @@ class InTurn(Wrapping):
                 f"got shape {list(np.shape(targets))}"
             )
         for turn in range(self.num_turns):
-            self.attack.check(dataclasses.replace(jobs, target=targets[:, turn]))
+            of_turn = dataclasses.replace(jobs, target=targets[:, turn])
+            check_part("attack", self.attack, Attack, "jfool.PGD(...)", of_turn)

@@ -8,13 +8,24 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
-from jfool.arguments import check_classes, check_image_shape, check_num_classes, check_part
+from jfool.arguments import (
+    check_classes,
+    check_image_shape,
+    check_images,
+    check_num_classes,
+    check_objective,
+    check_part,
+)
 from jfool.base import Candidate, Images, Model, pytree
-from jfool.composition import Composed
+from jfool.composition import Composed, Search
 from jfool.constraints import Constraint
 from jfool.constraints.checks import check_image
 from jfool.encodings.pixels import Pixels
-from jfool.objectives import LogConfidence, Objective, Untargeted
+from jfool.evaluate import is_stochastic
+from jfool.model_checks import check_weights
+from jfool.model_outputs import logits_of
+from jfool.numbers import brief, known
+from jfool.objectives import LogConfidence, Untargeted
 
 CROSS_ENTROPY = Untargeted(LogConfidence())  # of the true class, to be raised
 
@@ -53,23 +64,21 @@ class Perturbing(Composed):
     def check(self: Any, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""
         check_num_classes(self.num_classes)
-        check_part("objective", self.objective, Objective, "jfool.LogConfidence()")
-        self.search.check()
-        image: Any = getattr(jobs, "image", None)
-        if np.shape(image)[1:] != self.image_shape:
+        check_objective(self.objective, self.num_classes)
+        check_part("search", self.search, Search, "jfool.search.MinimalStep(...)")
+        if getattr(jobs, "image", None) is None:
+            raise TypeError(f"jobs: expected jfool.PerturbationJob, got {brief(jobs)}")
+        shape = known(jobs.image).shape
+        if shape[1:] != self.image_shape:
             raise ValueError(
                 f"jobs.image: expected floats [N, {', '.join(map(str, self.image_shape))}], "
-                f"got shape {list(np.shape(image))}"
+                f"got shape {list(shape)}"
             )
         check_classes(jobs, self.objective.targeted, self.num_classes)
         if self.constraint is None:
             check_image(jobs)
             return
-        if isinstance(self.constraint, type) or not isinstance(self.constraint, Constraint):
-            raise TypeError(
-                f"constraint: expected one such as jfool.Linf(), got {self.constraint!r:.60}"
-            )
-        self.constraint.check(jobs)
+        check_part("constraint", self.constraint, Constraint, "jfool.Linf()", jobs)
 
 
 def least_likely(model: Model, images: ArrayLike) -> Int[np.ndarray, " N"]:
@@ -77,11 +86,21 @@ def least_likely(model: Model, images: ArrayLike) -> Int[np.ndarray, " N"]:
     iterative least-likely class method. (Kurakin, Goodfellow & Bengio, 2017)
 
     Args:
+      model: as for `jfool.run`, without draws.
       images: `[N, H, W, C]` in [0, 1].
+    Raises:
+      TypeError, ValueError: an argument cannot work.
     """
+    check_weights(model)
+    if is_stochastic(model):
+        raise ValueError(
+            f"model: expected one without draws, got a stochastic {type(model).__name__} (ask the "
+            "model inside, or jfool.wrap a function that fixes the keys)"
+        )
+    check_images("images", images)
     return np.asarray(_logits(model, jnp.asarray(images, jnp.float32)).argmin(1))
 
 
 @jax.jit
 def _logits(model: Model, images: Images) -> Float[jax.Array, "N K"]:
-    return model(images)
+    return logits_of(model, images)

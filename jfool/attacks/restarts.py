@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jfool.arguments import is_whole
+from jfool.arguments import check_part
 from jfool.attacks.wrapping import Wrapping
 from jfool.base import Attack, Candidate, PRNGKey, pytree, static
+from jfool.numbers import check_whole
 
 
 @pytree
@@ -60,12 +61,7 @@ class Restarts(Wrapping):
 
     def check(self, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""
-        if isinstance(self.attack, type) or not isinstance(self.attack, Attack):
-            raise TypeError(f"attack: expected one such as jfool.PGD(...), got {self.attack!r:.60}")
-        if not is_whole(self.num_restarts, 1):
-            raise ValueError(
-                f"num_restarts: expected a whole number of at least 1, got {self.num_restarts!r}"
-            )
-        self.attack.check(jobs)
+        check_part("attack", self.attack, Attack, "jfool.PGD(...)", jobs)
+        check_whole("num_restarts", self.num_restarts, 1)
         if np.ndim(getattr(jobs, "target", 0)) > 1:
             raise ValueError("attack: expected one with one answer, got one with an archive")

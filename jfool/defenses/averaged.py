@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from jfool.arguments import is_whole
 from jfool.base import Image, Images, Logits, Model, PRNGKey, pytree, static
 from jfool.evaluate import is_stochastic
+from jfool.model_outputs import logits_of
+from jfool.numbers import is_whole
 
 # `transform(key, image [H, W, C]) -> image`, of one image.
 Transform = Callable[[PRNGKey, Image], Float[Array, "..."]]
@@ -54,5 +55,5 @@ class Averaged:
         draws = jax.vmap(jax.vmap(self.transform, (0, None)))(pairs[..., 0], images)
         drawn = draws.reshape(-1, *draws.shape[2:])  # [B x S, H, W, C]
         given = (drawn, pairs[..., 1].reshape(-1)) if is_stochastic(self.model) else (drawn,)
-        logits = self.model(*given).astype(jnp.float32)
+        logits = logits_of(self.model, *given).astype(jnp.float32)
         return logits.reshape(len(images), self.num_samples, -1).mean(1)

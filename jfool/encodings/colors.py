@@ -10,6 +10,8 @@ from types import MappingProxyType
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jfool.numbers import check_choice
+
 Bytes = Float[Array, "*axes C"]
 Colors = Float[Array, "*axes C"]  # in [0, 1]
 
@@ -54,10 +56,12 @@ def check_colors(colors: str, channels: int) -> None:
     """Raises:
     ValueError: an unknown name, or one for another number of channels.
     """
-    if not isinstance(colors, str) or colors not in COLORS:
-        raise ValueError(f"colors: expected one of {list(COLORS)}, got {colors!r}")
-    needed = 1 if colors == "grey" else 3
-    if channels != needed:
+    check_choice("colors", colors, COLORS)
+    if channels not in (1, 3):
+        raise ValueError(f"image_shape: expected 1 or 3 channels, got {channels}")
+    fitting = [name for name in COLORS if (name == "grey") == (channels == 1)]
+    if colors not in fitting:
         raise ValueError(
-            f"colors: expected images of {needed} channels for {colors!r}, got {channels}"
+            f"colors: expected one of {fitting} for image_shape with {channels} "
+            f"channel{'s' if channels > 1 else ''}, got {colors!r}"
         )

@@ -17,6 +17,7 @@ from jfool.encodings.variation import (
     PolynomialMutation,
     SimulatedBinaryCrossover,
 )
+from jfool.numbers import check_choice
 
 Genotypes = Float[Array, "_ H W C"] | UInt8[Array, "_ H W C"]
 
@@ -48,8 +49,7 @@ class DirectPixels:
         shape = self.image_shape
         check_image_shape(shape)
         check_colors(self.colors, shape[2])
-        if self.dtype not in ("float32", "uint8"):
-            raise ValueError(f"dtype: expected 'float32' or 'uint8', got {self.dtype!r}")
+        check_choice("dtype", self.dtype, ("float32", "uint8"))
 
     def start(self, key: PRNGKey, size: int) -> Genotypes:
         return self._store(jax.random.uniform(key, (size, *self.image_shape), jnp.float32))
@@ -71,8 +71,9 @@ class DirectPixels:
             as_bytes = jnp.floor(255 * as_bytes)
         return COLORS[self.colors](as_bytes)
 
-    def check(self) -> None:
-        """Raises on numbers that cannot work."""
+    def check(self, jobs: Any = None) -> None:
+        """Raises on numbers that cannot work; it uses nothing of the jobs."""
+        del jobs
         check_part("mutation", self.mutation, Mutation, "jfool.PolynomialMutation()")
         check_part("crossover", self.crossover, Crossover, "jfool.SimulatedBinaryCrossover()")
 

@@ -13,9 +13,10 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jfool.arguments import check_base, check_image_shape, is_kind, is_whole, known, values_of
+from jfool.arguments import check_base, check_image_shape
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.boundary import BOUNDARIES
+from jfool.numbers import brief, check_choice, is_kind, is_whole, known, values_of
 
 Genotype = Float[Array, "k genes"]  # rows (x, y, c) or (x, y, r, g, b); x counts columns
 Genotypes = Float[Array, "P k genes"]
@@ -58,10 +59,9 @@ class SparsePixels:
         if not (is_whole(self.max_k, 1) and self.max_k <= shape[0] * shape[1]):
             raise ValueError(
                 f"max_k: expected 1 to {shape[0] * shape[1]}, the pixels of a "
-                f"{shape[0]}x{shape[1]} image, got {self.max_k!r}"
+                f"{shape[0]}x{shape[1]} image, got {brief(self.max_k)}"
             )
-        if self.boundary not in BOUNDARIES:
-            raise ValueError(f"boundary: expected one of {list(BOUNDARIES)}, got {self.boundary!r}")
+        check_choice("boundary", self.boundary, BOUNDARIES)
 
     @property
     def genotype_shape(self) -> tuple[int, int]:

@@ -12,9 +12,9 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
-from jfool.arguments import is_number
 from jfool.base import PRNGKey, pytree
 from jfool.draws import uniform
+from jfool.numbers import check_number
 
 Genes = Float[Array, "*axes"]  # in [0, 1]
 
@@ -181,18 +181,14 @@ def _rate(mutation: PolynomialMutation | BoundedMutation, generation: Int[Array,
 def _check_mutation(mutation: PolynomialMutation | BoundedMutation) -> None:
     _check_share("mutation.rate", mutation.rate)
     _check_positive("mutation.eta", mutation.eta)
-    every = mutation.halve_every
-    if every is not None and not is_number(every, least=1, whole=True):
-        raise ValueError(
-            f"mutation.halve_every: expected None or a whole number of at least 1, got {every!r}"
-        )
+    if mutation.halve_every is not None:
+        expected = "None or a whole number of at least 1"
+        check_number("mutation.halve_every", mutation.halve_every, expected, least=1, whole=True)
 
 
 def _check_share(name: str, value: ArrayLike) -> None:
-    if not is_number(value, least=0, most=1):
-        raise ValueError(f"{name}: expected a number in [0, 1], got {value!r}")
+    check_number(name, value, "a number in [0, 1]", least=0, most=1)
 
 
 def _check_positive(name: str, value: ArrayLike) -> None:
-    if not is_number(value, above=0):
-        raise ValueError(f"{name}: expected a positive number, got {value!r}")
+    check_number(name, value, "a positive number", above=0)

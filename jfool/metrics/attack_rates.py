@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from jfool.metrics.rates import Rate, rate_of
+from jfool.numbers import brief, is_kind, known
 
 
 def attack_rates(result: Any, labels: Any) -> dict[str, Rate]:
@@ -19,7 +20,7 @@ def attack_rates(result: Any, labels: Any) -> dict[str, Rate]:
       reached its target). `success_rate` and `success_rate_uint8` over the images that were right
       before.
     Raises:
-      ValueError: there is no label for each image, or the jobs had no image.
+      TypeError, ValueError: there is no label for each image, or the jobs had no image.
     Example:
       >>> import jax, jax.numpy as jnp, jfool
       >>> model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.eye(12)[:, :3])
@@ -33,7 +34,11 @@ def attack_rates(result: Any, labels: Any) -> dict[str, Rate]:
       {'clean_accuracy': (0.5, 2), 'robust_accuracy': (0.0, 2), 'success_rate': (1.0, 1),
        'success_rate_uint8': (1.0, 1)}
     """
-    labels = np.asarray(labels)
+    if not hasattr(result, "clean_prediction"):
+        raise TypeError(f"result: expected a jfool.AttackResult, got {brief(result)}")
+    labels = known(labels)
+    if not is_kind(labels, np.integer):
+        raise TypeError(f"labels: expected classes [N], got {labels.dtype}")
     if result.clean_prediction is None:
         raise ValueError("result: expected attacks on images, got jobs without image or base")
     clean = np.asarray(result.clean_prediction)

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from jfool.numbers import brief, is_real, known
+
 
 def auroc(positive: Float[np.ndarray, " P"], negative: Float[np.ndarray, " Q"]) -> float:
     """Area under the ROC curve: how often a positive's score exceeds a negative's, ties counted
@@ -20,9 +22,11 @@ def auroc(positive: Float[np.ndarray, " P"], negative: Float[np.ndarray, " Q"]) 
       >>> auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
       0.875
     """
+    positive, negative = known(positive), known(negative)
     for name, scores in (("positive", positive), ("negative", negative)):
-        if not scores.size or np.isnan(scores).any():
-            raise ValueError(f"{name}: expected scores [N] without NaN, got {scores!r:.60}")
+        fits = scores.ndim == 1 and scores.size and is_real(scores)
+        if not fits or np.isnan(scores).any():
+            raise ValueError(f"{name}: expected scores [N] without NaN, got {brief(scores)}")
     ordered = np.sort(negative)
     below = np.searchsorted(ordered, positive, "left")
     not_above = np.searchsorted(ordered, positive, "right")

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from jfool.arguments import is_number, is_whole
+from jfool.numbers import check_number, check_whole
 
 _Z = 1.959963984540054  # the normal distribution's quantile of 97.5 %
 
@@ -29,10 +29,8 @@ def wilson(rate: float | np.floating | int, trials: int | np.integer) -> tuple[f
       >>> low, round(high, 3)
       (0.0, 0.278)
     """
-    if not (is_number(rate) and 0 <= rate <= 1):
-        raise ValueError(f"rate: expected a number in [0, 1], got {rate!r}")
-    if not is_whole(trials, 1):
-        raise ValueError(f"trials: expected a whole number of at least 1, got {trials!r}")
+    check_number("rate", rate, "a number in [0, 1]", least=0, most=1)
+    check_whole("trials", trials, 1)
     rate, trials = float(rate), int(trials)
     scale = 1 + _Z**2 / trials
     center = (rate + _Z**2 / (2 * trials)) / scale

@@ -17,12 +17,13 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jfool.arguments import is_number
+from jfool.arguments import check_part
 from jfool.base import Candidate, Image, Info, Logits, PRNGKey, pytree, static
 from jfool.composition import Task
 from jfool.constraints.base import center
 from jfool.constraints.planes import to_plane
 from jfool.criteria import fooled
+from jfool.numbers import check_number
 from jfool.search.nearest_boundary import Differences
 
 
@@ -143,16 +144,10 @@ class AdaptiveBoundary:
 
     def check(self) -> None:
         """Raises on parts and numbers that cannot work."""
-        if isinstance(self.boundaries, type) or not callable(self.boundaries):
-            raise TypeError(
-                f"boundaries: expected ones such as ToAll(), got {self.boundaries!r:.60}"
-            )
+        check_part("boundaries", self.boundaries, Boundaries, "jfool.search.ToAll()")
         for name, least, most in (("overshoot", 1, 2), ("backward", 0, 1), ("most_pull", 0, 1)):
-            if not is_number(getattr(self, name), least=least, most=most):
-                raise ValueError(
-                    f"{name}: expected a number in [{least}, {most}], "
-                    f"got {getattr(self, name)!r:.60}"
-                )
+            expected = f"a number in [{least}, {most}]"
+            check_number(name, getattr(self, name), expected, least=least, most=most)
 
 
 def _lengths(norm: Any, job: Any, image: Image, values: Array, gradients: Array) -> Array:

@@ -15,9 +15,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool import criteria
-from jfool.arguments import is_number
 from jfool.base import Candidate, Info, PRNGKey, pytree, reference_class
 from jfool.composition import Task
+from jfool.numbers import check_number
 from jfool.search.shown import Shown, chosen, differentiated, not_yet
 
 
@@ -144,7 +144,6 @@ class AdaptiveSteps:
 
     def check(self) -> None:
         """Raises ValueError on a number that cannot work."""
-        if not is_number(self.num_steps, least=1, whole=True):
-            raise ValueError(
-                f"num_steps: expected a whole number of at least 1, got {self.num_steps!r:.60}"
-            )
+        check_number(
+            "num_steps", self.num_steps, "a whole number of at least 1", least=1, whole=True
+        )

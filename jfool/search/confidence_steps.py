@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from jfool.arguments import is_number
+from jfool.numbers import check_number
 
 
 def confidence_steps(
@@ -25,9 +25,8 @@ def confidence_steps(
       late: the most that a step gains, as a share of the missing confidence (figure 13: 0.1).
       max_rate: for images in [0, 1]; the code's 1e7 is for bytes.
     """
-
-    if not is_number(late, above=0):
-        raise ValueError(f"ascent.optimizer: expected a positive share late, got {late!r:.60}")
+    for name, value in (("early", early), ("late", late), ("max_rate", max_rate)):
+        check_number(name, value, "a positive number", above=0)
 
     def update(updates: Any, state: Any, params: Any = None, **known: Any) -> tuple[Any, Any]:
         del params

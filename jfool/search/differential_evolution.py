@@ -16,9 +16,9 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from jfool.arguments import is_number, is_whole, values_of
 from jfool.base import Candidate, Info, PRNGKey, pytree, static
 from jfool.composition import Task
+from jfool.numbers import brief, check_choice, check_number, check_whole, is_number, values_of
 from jfool.search.sampling import STARTS, donors
 
 Population = Float[Array, "P ..."]
@@ -70,15 +70,14 @@ class DifferentialEvolution:
     start: str = static(default="uniform")
 
     def __post_init__(self) -> None:
-        if not is_whole(self.population_size, 4):
-            raise ValueError(
-                "population_size: expected at least 4 (a member and three donors), "
-                f"got {self.population_size!r}"
-            )
-        if self.mutant not in ("rand", "best"):
-            raise ValueError(f"mutant: expected 'rand' or 'best', got {self.mutant!r}")
-        if self.start not in STARTS:
-            raise ValueError(f"start: expected one of {list(STARTS)}, got {self.start!r}")
+        if isinstance(self.scaling_factor, list):
+            object.__setattr__(self, "scaling_factor", tuple(self.scaling_factor))
+        expected = "at least 4 (a member and three donors)"
+        check_whole("population_size", self.population_size, 4, expected)
+        check_choice("mutant", self.mutant, ("rand", "best"))
+        check_choice("start", self.start, STARTS)
+
+    needs = VectorEncoding
 
     @property
     def images_at_once(self) -> int:
@@ -137,11 +136,11 @@ class DifferentialEvolution:
         if not (is_number(low, above=0) and is_number(high, above=0, least=least)):
             raise ValueError(
                 "scaling_factor: expected a positive number or a pair (low, high) of them, "
-                f"got {scale!r}"
+                f"got {brief(scale)}"
             )
-        rate = self.crossover_rate
-        if rate is not None and not is_number(rate, least=0, most=1):
-            raise ValueError(f"crossover_rate: expected None or a number in [0, 1], got {rate!r}")
+        if self.crossover_rate is not None:
+            expected = "None or a number in [0, 1]"
+            check_number("crossover_rate", self.crossover_rate, expected, least=0, most=1)
 
     def _scale(self, key: PRNGKey) -> Array:
         if isinstance(self.scaling_factor, tuple):

@@ -9,11 +9,12 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
-from jfool.arguments import is_number
 from jfool.base import Candidate, Image, Info, PRNGKey, pytree
 from jfool.composition import Task
+from jfool.encodings.pixels import Pixels
 from jfool.functions import as_pytree
 from jfool.jobs import original
+from jfool.numbers import brief, check_number
 from jfool.renamed import renamed
 from jfool.search.confidence_steps import confidence_steps
 
@@ -67,6 +68,8 @@ class GradientAscent:
     def __post_init__(self) -> None:
         object.__setattr__(self, "optimizer", as_pytree(self.optimizer))
 
+    needs = Pixels
+
     @property
     def images_at_once(self) -> int:
         return 1
@@ -114,10 +117,7 @@ class GradientAscent:
 
     def check(self) -> None:
         """Raises TypeError or ValueError on settings that cannot work."""
-        if not is_number(self.step_size, above=0):
-            raise ValueError(
-                f"ascent.step_size: expected a positive number, got {self.step_size!r:.60}"
-            )
+        check_number("ascent.step_size", self.step_size, "a positive number", above=0)
         image = jnp.zeros((1, 1, 1), jnp.float32)
 
         def take_a_step(ascent: GradientAscent) -> Any:
@@ -133,14 +133,14 @@ class GradientAscent:
         except jax.errors.ConcretizationTypeError as error:
             raise TypeError(
                 "ascent.optimizer: expected floats that may be traced, got a function that needs "
-                f"their values, {self.optimizer!r:.80} (a named function may bind them)"
+                f"their values, {brief(self.optimizer)} (a named function may bind them)"
             ) from error
         except Exception as error:
-            if str(error).startswith("ascent."):
+            if ": expected " in str(error):  # from an optimizer of jfool
                 raise
             raise TypeError(
                 "ascent.optimizer: expected a function from a step size to an optax optimizer, "
-                f"such as optax.adam, got {self.optimizer!r:.80}"
+                f"such as optax.adam, got {brief(self.optimizer)}"
             ) from error
 
     def aims_at_confidence(self) -> bool:

@@ -20,9 +20,9 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jfool.arguments import is_number, is_whole
 from jfool.base import Candidate, Info, PRNGKey, pytree, static
 from jfool.composition import Task
+from jfool.numbers import brief, check_number, check_whole, is_number
 from jfool.search.pixel_moves import MOVES, anywhere, size_of
 
 Genotypes = Float[Array, "P k genes"]
@@ -80,14 +80,16 @@ class GreedySearch:
     kept: ArrayLike = 0.5
 
     def __post_init__(self) -> None:
+        if isinstance(self.shares, list):
+            object.__setattr__(self, "shares", tuple(self.shares))
         for name in ("num_proposals", "beam"):
-            value = getattr(self, name)
-            if not is_whole(value, 1):
-                raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+            check_whole(name, getattr(self, name), 1)
         if self.beam > self.num_proposals:
             raise ValueError(
                 f"beam: expected at most the {self.num_proposals} proposals, got {self.beam}"
             )
+
+    needs = PixelEncoding
 
     @property
     def images_at_once(self) -> int:
@@ -140,23 +142,17 @@ class GreedySearch:
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""
-        shares = self.shares
-        if not (
-            isinstance(shares, tuple)
-            and len(shares) == len(MOVES)
-            and all(is_number(share, least=0) for share in shares)
-            and any(is_number(share, above=0) for share in shares)
-        ):
+        if not (isinstance(self.shares, tuple) and len(self.shares) == len(MOVES)):
             raise ValueError(
-                f"shares: expected numbers of at least 0, not all 0, for {', '.join(MOVES)}, "
-                f"got {shares!r}"
+                f"shares: expected one number each for {', '.join(MOVES)}, got {brief(self.shares)}"
             )
-        if not is_number(self.patience, least=1):
-            raise ValueError(f"patience: expected at least 1 step, got {self.patience!r}")
-        if not is_number(self.least_gain, least=0):
-            raise ValueError(f"least_gain: expected at least 0, got {self.least_gain!r}")
-        if not is_number(self.kept, least=0, below=1):
-            raise ValueError(f"kept: expected a share in [0, 1), got {self.kept!r}")
+        for move, share in zip(MOVES, self.shares, strict=True):
+            check_number("shares", share, f"a number of at least 0 for {move}", least=0)
+        if not any(is_number(share, above=0) for share in self.shares):
+            raise ValueError("shares: expected a number above 0 for some move, got only zeros")
+        check_number("patience", self.patience, "at least 1 step", least=1)
+        check_number("least_gain", self.least_gain, "at least 0", least=0)
+        check_number("kept", self.kept, "a share in [0, 1)", least=0, below=1)
 
     def _survivors(
         self, state: GreedyState, fitness: Float[Array, " P"]

@@ -19,9 +19,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from jfool.arguments import is_whole
 from jfool.base import Candidate, Info, PRNGKey, pytree, static
 from jfool.composition import Task
+from jfool.numbers import brief, check_whole, is_whole
 
 NOT_WON = -2  # in the record: the cell kept its champion in that generation
 
@@ -91,10 +91,11 @@ class MAPElites:
         if not is_whole(self.population_size, 2) or self.population_size % 2:
             raise ValueError(
                 "population_size: expected an even number of at least 2 (children come in pairs), "
-                f"got {self.population_size!r}"
+                f"got {brief(self.population_size)}"
             )
-        if not is_whole(self.record, 0):
-            raise ValueError(f"record: expected a number of generations, got {self.record!r}")
+        check_whole("record", self.record, 0, "a number of generations")
+
+    needs = EvolvableEncoding
 
     @property
     def images_at_once(self) -> int:

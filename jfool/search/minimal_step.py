@@ -16,9 +16,11 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool import criteria
-from jfool.arguments import is_number, is_whole
+from jfool.arguments import check_part
 from jfool.base import Candidate, Image, Info, PRNGKey, pytree, reference_class, static
 from jfool.composition import Task
+from jfool.encodings.pixels import Pixels
+from jfool.numbers import check_number, check_whole
 
 
 @runtime_checkable
@@ -60,6 +62,8 @@ class MinimalStep:
     num_points: int = static(default=32)
     num_rounds: int = static(default=4)
     longest: ArrayLike = 16.0
+
+    needs = Pixels
 
     @property
     def images_at_once(self) -> int:
@@ -126,12 +130,7 @@ class MinimalStep:
 
     def check(self) -> None:
         """Raises on settings that cannot work."""
-        if isinstance(self.direction, type) or not callable(self.direction):
-            raise TypeError(f"direction: expected a direction, got {self.direction!r:.60}")
+        check_part("direction", self.direction, Direction, "HotColdDirection()")
         for name in ("num_points", "num_rounds"):
-            if not is_whole(getattr(self, name), 1):
-                raise ValueError(
-                    f"{name}: expected a whole number of at least 1, got {getattr(self, name)!r}"
-                )
-        if not is_number(self.longest, above=1):
-            raise ValueError(f"longest: expected a number above 1, got {self.longest!r}")
+            check_whole(name, getattr(self, name), 1)
+        check_number("longest", self.longest, "a number above 1", above=1)

@@ -12,10 +12,12 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jfool.arguments import is_number, is_whole
+from jfool.arguments import check_leaves
 from jfool.base import Candidate, Info, Logits, PRNGKey, pytree, static
 from jfool.composition import Task
 from jfool.criteria import fooled
+from jfool.encodings.pixels import Pixels
+from jfool.numbers import brief, check_number, check_whole
 from jfool.objectives import Margin
 
 
@@ -61,6 +63,8 @@ class NearestBoundary:
     norm: Any
     overshoot: ArrayLike = 0.02
     num_candidates: int = static(default=9)
+
+    needs = Pixels
 
     @property
     def images_at_once(self) -> int:
@@ -120,14 +124,8 @@ class NearestBoundary:
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""
-        if not callable(getattr(self.norm, "direction", None)):
-            raise TypeError(f"norm: expected one such as jfool.L2(), got {self.norm!r:.60}")
-        if not is_number(self.overshoot, least=0):
-            raise ValueError(
-                f"overshoot: expected a number of at least 0, got {self.overshoot!r:.60}"
-            )
-        if not is_whole(self.num_candidates, 1):
-            raise ValueError(
-                "num_candidates: expected a whole number of at least 1, "
-                f"got {self.num_candidates!r}"
-            )
+        if isinstance(self.norm, type) or not callable(getattr(self.norm, "direction", None)):
+            raise TypeError(f"norm: expected one such as jfool.L2(), got {brief(self.norm)}")
+        check_leaves("norm", self.norm)
+        check_number("overshoot", self.overshoot, "a number of at least 0", least=0)
+        check_whole("num_candidates", self.num_candidates, 1)

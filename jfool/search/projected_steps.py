@@ -13,9 +13,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jfool.arguments import is_number
 from jfool.base import Candidate, Image, Info, PRNGKey, pytree, static
 from jfool.composition import Task
+from jfool.encodings.pixels import Pixels
+from jfool.numbers import check_number
 
 
 @pytree
@@ -49,6 +50,8 @@ class ProjectedSteps:
     momentum: ArrayLike | None = None
     relative: bool = static(default=False)
     random_start: bool = static(default=False)
+
+    needs = Pixels
 
     @property
     def images_at_once(self) -> int:
@@ -98,11 +101,10 @@ class ProjectedSteps:
 
     def check(self) -> None:
         """Raises ValueError on numbers that cannot work."""
-        if not is_number(self.step_size, above=0):
-            raise ValueError(f"step_size: expected a positive number, got {self.step_size!r}")
-        mu = self.momentum
-        if mu is not None and not is_number(mu, least=0):
-            raise ValueError(f"momentum: expected None or a number of at least 0, got {mu!r}")
+        check_number("step_size", self.step_size, "a positive number", above=0)
+        if self.momentum is not None:
+            expected = "None or a number of at least 0"
+            check_number("momentum", self.momentum, expected, least=0)
 
     def _step_size(self, job: Any) -> Array:
         size = jnp.asarray(self.step_size, jnp.float32)

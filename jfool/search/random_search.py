@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from jfool import criteria
-from jfool.arguments import is_number
 from jfool.base import Candidate, Info, PRNGKey, pytree, reference_class
 from jfool.composition import Task
+from jfool.numbers import check_number
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # steps after which p is halved
 
@@ -69,5 +69,4 @@ class RandomSearch:
 
     def check(self: Any) -> None:
         """Raises ValueError on a number that cannot work."""
-        if not is_number(self.share, above=0, most=1):
-            raise ValueError(f"share: expected a number in (0, 1], got {self.share!r:.60}")
+        check_number("share", self.share, "a number in (0, 1]", above=0, most=1)

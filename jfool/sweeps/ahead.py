@@ -65,7 +65,48 @@ class Program:
         return self.memory is not None and self.memory.total <= limit
 
 
-def compile_sweep(
+@dataclasses.dataclass(frozen=True)
+class Traced:
+    """A sweep's program before it is compiled.
+
+    Attributes:
+      lowered: `segment`, for these sizes.
+      lanes, row, shared: shapes of all lanes' states; of what is kept of their jobs, but for the
+        seconds; and of what all lanes share.
+      count: of the lanes on all devices.
+      seconds: that it took.
+    """
+
+    lowered: Any
+    lanes: Shapes
+    row: Shapes
+    shared: Shapes
+    count: int
+    seconds: float
+
+    def compile(self) -> Program:
+        started = time.monotonic()
+        try:
+            compiled = self.lowered.compile()
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            memory = compiled = None
+        else:
+            memory = _memory(compiled)
+        large = [x for x in self.row if is_large(x.shape[1:], x.dtype)]
+        return Program(
+            memory=memory,
+            compiled=compiled,
+            shared_bytes=_bytes(self.shared),
+            lane_bytes=_bytes(self.lanes) // self.count,
+            row_bytes=_bytes(self.row) // self.count + np.dtype(np.float64).itemsize,
+            large_bytes=_bytes(large) // self.count,
+            seconds=self.seconds + time.monotonic() - started,
+        )
+
+
+def trace_sweep(
     attack: Attack,
     model: Model,
     jobs: Any,
@@ -74,8 +115,8 @@ def compile_sweep(
     settings: Settings,
     until: Criterion | None,
     mesh: Mesh,
-) -> Program:
-    """Compiles what `sweep` would run.
+) -> Traced:
+    """Traces what `sweep` would run.
 
     Args:
       attack, model, jobs, lanes, until: as for `sweep`, arrays or their shapes.
@@ -103,25 +144,15 @@ def compile_sweep(
         lowered = segment.lower(*leaves, **options)
         traced.append((lowered, _shapes(lane_state), row, _shapes((attack, model))))
 
-    jax.eval_shape(trace, attack, model)
+    with jax.disable_jit(False):  # there would be nothing to lower
+        jax.eval_shape(trace, attack, model)
     ((lowered, lane, row, shared),) = traced
-    try:
-        compiled = lowered.compile()
-    except jax.errors.JaxRuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        memory = compiled = None
-    else:
-        memory = _memory(compiled)
-    return Program(
-        memory=memory,
-        compiled=compiled,
-        shared_bytes=_bytes(shared),
-        lane_bytes=_bytes(lane) // count,
-        row_bytes=_bytes(row) // count + np.dtype(np.float64).itemsize,
-        large_bytes=_bytes([x for x in row if is_large(x.shape[1:], x.dtype)]) // count,
-        seconds=time.monotonic() - started,
-    )
+    return Traced(lowered, lane, row, shared, count, time.monotonic() - started)
+
+
+def compile_sweep(attack: Attack, model: Model, jobs: Any, **options: Any) -> Program:
+    """Compiles what `sweep` would run; takes what `trace_sweep` takes."""
+    return trace_sweep(attack, model, jobs, **options).compile()
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -2,20 +2,60 @@
 
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Any
 
 from etils import epath
 
+from jfool.texts import told
+
 
 def open_path(path: Any) -> epath.Path:
-    """A local path, made absolute, or an object store's (`gs://...`)."""
+    """A local path, made absolute, `~` as the home folder, or an object store's (`gs://...`)."""
     path = epath.Path(path)
-    return path if is_remote(path) else epath.Path(os.path.abspath(path))
+    return path if is_remote(path) else epath.Path(os.path.abspath(os.path.expanduser(path)))
 
 
-def is_remote(path: epath.Path) -> bool:
+def is_remote(path: Any) -> bool:
     return "://" in os.fspath(path)
+
+
+def is_inside(path: Any, folder: Any) -> bool:
+    """Whether a path of a run's folder leads nowhere else, by a link."""
+    if is_remote(path):
+        return True
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def read_inside(path: Any, folder: Any) -> bytes:
+    """The content of a file in a run's folder.
+
+    Raises:
+      OSError: there is none, it cannot be read, or it is a pipe or a link out of the folder.
+    """
+    if not is_inside(path, folder):
+        raise OSError("a link out of the folder")
+    if not is_remote(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError("no file")
+    return path.read_bytes()
+
+
+def children(folder: epath.Path, within: epath.Path) -> list[epath.Path]:
+    """What lies in a folder of a run, by name; none where there is no such folder. Files of the
+    system, whose names begin with a dot, are left out.
+
+    Raises:
+      ValueError: it is a file, or a link out of the run's folder.
+    """
+    if not folder.exists():
+        return []
+    if not (folder.is_dir() and is_inside(folder, within)):
+        raise ValueError(
+            f"{told(folder)}: expected a folder inside that of the sweep, got "
+            f"{'a link' if folder.is_dir() else 'a file'} (remove it)"
+        )
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def write_whole(path: epath.Path, content: bytes) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 from etils import epath
 
-from jfool.sweeps.files import write_whole
+from jfool.sweeps.files import read_inside, write_whole
+from jfool.texts import told, visible
 
 MOST_BYTES = 2**22  # of a row's array in the table
 _NAME = re.compile(r"[0-9a-f]{16}\.npy")
@@ -63,12 +64,13 @@ def read_row(folder: epath.Path, name: str) -> np.ndarray:
     try:
         if not _NAME.fullmatch(name):
             raise ValueError("no name of such a file")
-        content = path.read_bytes()
+        content = read_inside(path, folder.parent)
         if digest_of(content) != path.stem:
             raise ValueError("its content is not what was written")
         return np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a header that was made up raises many kinds of errors
+        reason = visible(str(error) or type(error).__name__)
         raise ValueError(
-            f"{path} is damaged ({error}): delete the part whose table names it, and its jobs will "
-            "run again"
+            f"{told(path)} is damaged ({reason:.80}): delete the part whose table names it, and "
+            "its jobs will run again"
         ) from error

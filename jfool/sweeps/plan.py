@@ -13,11 +13,11 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from jfool.arguments import is_whole
 from jfool.base import Attack, Criterion, Model
 from jfool.batches import batch_size
 from jfool.jobs import num_jobs
 from jfool.loop import Settings
+from jfool.numbers import is_whole
 from jfool.sweeps.ahead import ChipMemory, compile_sweep
 from jfool.sweeps.chips import chip_of
 from jfool.sweeps.operations import count_operations

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
+from jfool.arguments import is_whole
 from jfool.base import KEY_TYPE, Attack, reference_class
 from jfool.jobs import gathered
 from jfool.loop import strong
@@ -68,7 +69,11 @@ class Results:
         if FILES not in (field.metadata or {}):
             return column
         arrays = [read_row(self.beside, file) for file in column]
-        return np.stack(arrays) if arrays else np.zeros((0, *_shape(field)))
+        if wrong := [a.shape for a in arrays if [*a.shape] != row_shape(field)]:
+            raise ValueError(
+                f"{name}: expected files of {row_shape(field)}, got {[*wrong[0]]!s:.60}"
+            )
+        return np.stack(arrays) if arrays else np.zeros((0, *row_shape(field)))
 
     def images(
         self, attack: Attack, job_type: type, rows: Any = None, **data: Any
@@ -177,7 +182,7 @@ def num_bytes(parts: Sequence[Mapping[str, Any]]) -> int:
 def without_large(table: pa.Table, folder: Any) -> pa.Table:
     """The same rows, with large columns written as files."""
     for field in table.schema:
-        shape = _shape(field)
+        shape = row_shape(field)
         element = field.type.value_type.to_pandas_dtype() if shape else None
         if shape and is_large(shape, element):
             table = set_apart(table, field.name, _to_numpy(table, field.name), folder)
@@ -204,10 +209,23 @@ def collected(
         return Results(
             pa.table({"job_id": pa.array([], pa.int32())}), np.sort(ids), settings, beside
         )
+    if any(not table.schema.equals(tables[0].schema, check_metadata=True) for table in tables):
+        raise ValueError(
+            f"{source}: expected parts with the same columns, got others, as of two versions of "
+            "jfool (delete the older ones, and their jobs will run again)"
+        )
     table = pa.concat_tables(tables).sort_by("job_id")
     found = table["job_id"].to_numpy()
     if len(double := found[1:][found[1:] == found[:-1]]):
-        raise ValueError(f"{source}: expected each job once, got {double[:5].tolist()} twice")
+        raise ValueError(
+            f"{source}: expected each job once, got {double[:5].tolist()} twice (delete one of the "
+            "parts that have them)"
+        )
+    if len(unknown := np.setdiff1d(found, ids)):
+        raise ValueError(
+            f"{source}: expected jobs of this sweep, got {unknown[:5].tolist()} (delete the part "
+            "that has them)"
+        )
     return Results(table, np.setdiff1d(ids, found), settings, beside)
 
 
@@ -248,11 +266,14 @@ def _to_numpy(table: pa.Table, name: str) -> np.ndarray:
     column = table[name].combine_chunks()
     if pa.types.is_string(column.type):
         return np.asarray(column.to_pylist(), dtype=object)
-    shape = _shape(table.schema.field(name))
+    shape = row_shape(table.schema.field(name))
     flat = column.flatten() if shape else column
     return flat.to_numpy(zero_copy_only=False).reshape(table.num_rows, *shape)
 
 
-def _shape(field: pa.Field) -> list[int]:
+def row_shape(field: pa.Field) -> list[int]:
     """The shape of a row's array; empty for a number."""
-    return json.loads((field.metadata or {}).get(b"shape", b"[]"))
+    shape = json.loads((field.metadata or {}).get(b"shape", b"[]"))
+    if not (isinstance(shape, list) and all(is_whole(length, 1) for length in shape)):
+        raise ValueError(f"expected a shape of {field.name!r:.30}, got {shape!r:.30}")
+    return shape

@@ -7,29 +7,24 @@ checkpoints/PROCESS/*     running jobs (`checkpoint.py`)
 """
 
 import fcntl
-import io
+import functools
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from etils import epath
 
 from jfool.sweeps import checkpoint
-from jfool.sweeps.files import is_remote, open_path, write_whole
+from jfool.sweeps.files import children, is_remote, open_path, write_whole
 from jfool.sweeps.lane_table import stack, unstack
-from jfool.sweeps.large import digest_of
+from jfool.sweeps.parts import part_of, read_part
 from jfool.sweeps.results import Results, collected, without_large
-
-FORMAT = 2  # in format 1, which had no number, jobs held the class to reach as `label`
-_SETTINGS = "settings.json"
-_DIGEST = re.compile("[0-9a-f]{64}")
-_NODE = re.compile("PyTreeDef|CustomNode")  # of a description: left out of messages
+from jfool.sweeps.stored_settings import SETTINGS, SWEEP, difference, read_settings, text_of
+from jfool.texts import told
 
 
 class RunFolder:
@@ -54,7 +49,7 @@ class RunFolder:
         return self.path / "large"
 
     def exists(self) -> bool:
-        return (self.path / _SETTINGS).exists()
+        return (self.path / SETTINGS).exists()
 
     def claim(self, settings: Mapping[str, Any], note: Any, process: int) -> None:
         """Creates the folder, or resumes it if it was started with the same settings.
@@ -68,73 +63,58 @@ class RunFolder:
             be written to, or is being written to by another program.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"folder: expected a folder, got the file {self.path}")
+            raise ValueError(f"folder: expected a folder, got the file {told(self.path)}")
         if self.path.exists() and not self.exists() and self._foreign():
             raise ValueError(
-                f"folder: expected a new one or that of a sweep, got {self.path} with other files"
+                f"folder: expected a new one or that of a sweep, got {told(self.path)} with other "
+                "files (choose another folder)"
             )
+        checkpoints = [p for p in children(self.path / "checkpoints", self.path) if p.is_dir()]
+        for own in (self.parts, self.large, self.path / "hosts", *checkpoints):
+            children(own, self.path)  # refuses a link, through which it would write elsewhere
         try:
             self.parts.mkdir(parents=True, exist_ok=True)
             self._take_lock(process)
             if not self.exists():
-                text = json.dumps({"format": FORMAT, **settings, "note": note}, indent=1) + "\n"
-                write_whole(self.path / _SETTINGS, text.encode())
+                write_whole(self.path / SETTINGS, text_of(settings, note).encode())
         except OSError as error:
             reason = error.strerror or error
             raise ValueError(
-                f"folder: expected a folder to write to, got {self.path} ({reason})"
+                f"folder: expected a folder to write to, got {told(self.path)} ({reason})"
             ) from error
         held = self.settings()
         for name, value in json.loads(json.dumps(settings)).items():
             if held.get(name) != value:
                 raise ValueError(
-                    f"folder: expected the settings that {self.path} was started with, got another "
-                    f"{name}{_difference(value, held.get(name))} (choose another folder)"
+                    f"folder: expected the settings that {told(self.path)} was started with, got "
+                    f"another {name}{difference(value, held.get(name))} (choose another folder)"
                 )
 
     def settings(self) -> dict[str, Any]:
         """Raises FileNotFoundError if there are none, ValueError if they are damaged or too old."""
-        path = self.path / _SETTINGS
-        if not path.exists():
-            raise FileNotFoundError(f"folder: expected the folder of a sweep, got {self.path}")
-        try:
-            settings = json.loads(path.read_text())
-        except ValueError as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
-        if not isinstance(settings, dict) or not {"num_jobs", "job_ids"} <= settings.keys():
-            raise ValueError(f"{path} is damaged: expected the settings of a sweep")
-        if (held := settings.get("format", 1)) != FORMAT:
-            raise ValueError(
-                f"folder: expected a sweep of format {FORMAT}, got {self.path} of format {held}, "
-                "written by another version of jfool (choose another folder)"
-            )
-        return settings
+        return read_settings(self.path)
 
     def add(self, table: pa.Table) -> None:
         """Adds finished jobs; they are on the disk when this returns."""
         with _explained(self.large):
             table = without_large(table, self.large)
-        ids = table["job_id"].to_numpy()
-        buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
-        name = f"jobs-{ids.min():010d}-{len(ids)}-{digest_of(buffer.getvalue())}.parquet"
+        name, content = part_of(table, self._sweep)
         path = self.parts / name
         with _explained(path):
-            write_whole(path, buffer.getvalue())
+            write_whole(path, content)
 
     def save(self, states: dict[int, checkpoint.Arrays], process: int) -> None:
         """Writes a checkpoint of running jobs, by job id."""
         if states:
             path = self.path / "checkpoints" / str(process)
             with _explained(path):
-                checkpoint.save(path, stack(states))
+                checkpoint.save(path, stack(states), self._sweep)
 
     def states(self) -> dict[int, checkpoint.Arrays]:
         """The running jobs in the last checkpoints, by job id."""
-        folder = self.path / "checkpoints"
         found: dict[int, checkpoint.Arrays] = {}
-        for path in sorted(folder.iterdir()) if folder.exists() else []:
-            for job_id, state in unstack(checkpoint.load(path)).items():
+        for path in children(self.path / "checkpoints", self.path):
+            for job_id, state in unstack(checkpoint.load(path, self._sweep)).items():
                 # An earlier call may have left an older state of the job.
                 if job_id not in found or state["step"] > found[job_id]["step"]:
                     found[job_id] = state
@@ -148,14 +128,16 @@ class RunFolder:
           ValueError: a file is damaged, or a job is in two parts.
         """
         settings = self.settings()
-        tables = [_read_part(path) for path in self._part_paths()]
+        tables = self._read_parts(settings)
         ids = settings["job_ids"]
-        ids = np.arange(settings["num_jobs"]) if ids is None else np.asarray(ids)
-        return collected(tables, ids, settings, self.parts, self.large)
+        ids = np.arange(settings["num_jobs"], dtype=np.int32) if ids is None else np.asarray(ids)
+        return collected(tables, ids, settings, told(self.parts), self.large)
 
     def finished(self) -> np.ndarray:
         """Ids of the finished jobs."""
-        columns = [_read_part(path, ["job_id"])["job_id"].to_numpy() for path in self._part_paths()]
+        columns = [
+            part["job_id"].to_numpy() for part in self._read_parts(self.settings(), ["job_id"])
+        ]
         return np.concatenate([np.zeros(0, np.int32), *columns])
 
     def release(self) -> None:
@@ -164,10 +146,16 @@ class RunFolder:
             os.close(self._lock)
             self._lock = None
 
-    def _part_paths(self) -> list[epath.Path]:
-        if not self.parts.exists():
-            return []
-        return sorted(path for path in self.parts.iterdir() if path.name.endswith(".parquet"))
+    @functools.cached_property
+    def _sweep(self) -> str:
+        """Which sweep this is; "" in a folder of an earlier version, whose files do not say."""
+        return self.settings().get(SWEEP, "")
+
+    def _read_parts(
+        self, settings: Mapping[str, Any], columns: list[str] | None = None
+    ) -> list[pa.Table]:
+        paths = [p for p in children(self.parts, self.path) if p.name.endswith(".parquet")]
+        return [read_part(path, self.path, settings, columns) for path in paths]
 
     def _foreign(self) -> bool:
         own = (self.parts.name, "hosts")
@@ -178,14 +166,16 @@ class RunFolder:
         """The system releases it when the process ends. Object stores have no locks."""
         if is_remote(self.path):
             return
-        self._lock = os.open(self.path / f".lock-{process}", os.O_RDWR | os.O_CREAT, 0o644)
+        self._lock = os.open(
+            self.path / f".lock-{process}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644
+        )
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self.release()
             raise ValueError(
-                f"folder: expected one program at a time, got {self.path}, to which another one is "
-                "writing"
+                f"folder: expected one program at a time, got {told(self.path)}, to which another "
+                "one is writing (wait for it, or choose another folder)"
             ) from None
 
 
@@ -201,19 +191,6 @@ def read_sweep(folder: Any) -> Results:
     return RunFolder(folder).results()
 
 
-def _read_part(path: epath.Path, columns: list[str] | None = None) -> pa.Table:
-    try:
-        content = path.read_bytes()
-        if digest_of(content) != path.stem.rpartition("-")[2]:
-            raise pa.ArrowInvalid("its content is not what was written")
-        return pq.read_table(io.BytesIO(content), columns=columns)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{path} is damaged ({reason}): delete it, and its jobs will run again"
-        ) from error
-
-
 @contextmanager
 def _explained(path: epath.Path) -> Iterator[None]:
     """Adds to an OSError what it means for the sweep."""
@@ -221,40 +198,6 @@ def _explained(path: epath.Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(
-            f"{path} could not be written ({error.strerror or error}): the run folder holds all "
-            "earlier results, and the same call resumes from there"
+            f"{told(path)} could not be written ({error.strerror or error}): the run folder holds "
+            "all earlier results, and the same call resumes from there"
         ) from error
-
-
-def _difference(came: Any, held: Any) -> str:
-    """How two settings differ, in readable form."""
-    if _is_described(came) and _is_described(held):
-        came, held = came[0], held[0]
-        if came == held:
-            return " (other numbers)"
-    elif _is_digest(came):
-        return " (another structure, or other numbers)"
-    new, old = _where_they_part(*(_NODE.sub("", json.dumps(value)) for value in (came, held)))
-    return f": {new} instead of {old}"
-
-
-def _is_described(setting: Any) -> bool:
-    """A description, and a digest of structure and numbers."""
-    return isinstance(setting, list) and len(setting) == 2 and _is_digest(setting[1])
-
-
-def _is_digest(setting: Any) -> bool:
-    return isinstance(setting, str) and _DIGEST.fullmatch(setting) is not None
-
-
-def _where_they_part(one: str, other: str) -> tuple[str, str]:
-    """Excerpts of two texts around the first place where they differ."""
-    pairs = enumerate(zip(one, other, strict=False))
-    same = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
-    first = max(0, same - 30)
-
-    def cut(text: str) -> str:
-        shown = text[first : same + 40]
-        return f"{'...' if first else ''}{shown}{'...' if same + 40 < len(text) else ''}"
-
-    return cut(one), cut(other)

@@ -33,6 +33,7 @@ FINDINGS = (
     "stopped",
     "num_queries",
     "num_gradients",
+    "num_zero_gradients",
     "num_steps",
     "genotype",
     "notes",

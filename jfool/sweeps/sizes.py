@@ -12,6 +12,8 @@ from jax.sharding import Mesh
 
 from jfool.base import Attack, Model
 from jfool.jobs import num_jobs
+from jfool.model_checks import outlines
+from jfool.model_outputs import logits_of
 from jfool.sweeps.ahead import Program, is_out_of_memory
 from jfool.sweeps.operations import written_bytes
 
@@ -106,18 +108,20 @@ def _first_chunk(attack: Attack, model: Model) -> int:
     """The largest of 1024, 2048, ... whose call does not write too much, or 1024."""
 
     def written(count: int) -> int:
-        images = jax.ShapeDtypeStruct((count, *attack.image_shape), np.float32)
-        return written_bytes(_call, model, images)
+        return written_bytes(_call, model, *outlines(model, attack.image_shape, count))
 
-    per_image = written(2) - written(1)  # so that what is made of the weights alone does not count
+    try:
+        per_image = written(2) - written(1)  # what is made of the weights alone does not count
+    except (TypeError, ValueError):
+        return CHUNK  # the model takes other batches only
     chunk = CHUNK
     while chunk < _MOST_CHUNK and 2 * chunk * per_image <= _CALL_BYTES:
         chunk *= 2
     return chunk
 
 
-def _call(model: Any, images: Any) -> Any:
-    return model(images)
+def _call(model: Any, *given: Any) -> Any:
+    return logits_of(model, *given)
 
 
 def _predicted(tried: Mapping[Sizes, Program], sizes: Sizes, images: int) -> float:

@@ -10,12 +10,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from jfool.arguments import is_number, is_whole
 from jfool.base import Attack, Criterion, Model, PRNGKey
-from jfool.jobs import num_jobs, on_host
+from jfool.debugging import undisturbed
+from jfool.jobs import as_arrays, num_jobs, on_host
 from jfool.loop import Settings, limits_of, num_recorded, strong
+from jfool.model_checks import check_logits, check_output
+from jfool.numbers import is_number, is_whole
 from jfool.run import check_run
-from jfool.sweeps.ahead import Program, compile_sweep
+from jfool.stuck import warn_if_stuck
+from jfool.sweeps.ahead import Program, Traced, trace_sweep
 from jfool.sweeps.fingerprint import describe, digest
 from jfool.sweeps.hosts import Hosts
 from jfool.sweeps.lane_table import Columns, LaneTable
@@ -30,6 +33,7 @@ from jfool.sweeps.stop_signal import SweepStopped, stop_signal
 _MOST_BYTES_HELD = 2**28  # of finished jobs
 
 
+@undisturbed()
 def sweep(
     key: PRNGKey,
     attack: Attack,
@@ -87,6 +91,8 @@ def sweep(
       MemoryError: a device runs out of memory; names the sizes to try.
       OSError: the folder can no longer be written to.
       SweepStopped: SIGTERM or Ctrl-C was received, and everything is saved; a `KeyboardInterrupt`.
+    Warns:
+      UserWarning: as `jfool.run` does.
     Example:
       >>> import jax, jax.numpy as jnp, jfool
       >>> model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, jnp.eye(12)[:, :3])
@@ -96,6 +102,7 @@ def sweep(
       >>> len(found), bool(found.column("success").all())
       (12, True)
     """
+    jobs = as_arrays(jobs)
     check_run(
         key, attack, model, jobs, num_steps, until, max_queries, chunk, job_ids, keep, num_draws
     )
@@ -121,12 +128,24 @@ def sweep(
         recorded = num_recorded(num_steps, keep) if history else 0
         return Settings(sizes.chunk, keep, recorded, num_draws)
 
+    def shown(sizes: Sizes) -> tuple[Any, ...]:
+        """What `check_logits` takes."""
+        return model, attack, sizes.lanes * attack.images_at_once // split, sizes.chunk
+
+    @functools.lru_cache(maxsize=1)
+    def traced_of(sizes: Sizes) -> Traced:
+        check_logits(*shown(sizes))
+        options = {"until": until, "mesh": mesh, "settings": settings_of(sizes)}
+        return trace_sweep(attack, model, jobs, lanes=sizes.lanes, **options)
+
     @functools.lru_cache(maxsize=1)  # keeps the one that fits
     def program_of(sizes: Sizes) -> Program:
-        options = {"until": until, "mesh": mesh, "settings": settings_of(sizes)}
-        return compile_sweep(attack, model, jobs, lanes=sizes.lanes, **options)
+        return traced_of(sizes).compile()
 
     sizes = choose_sizes(asked, attack, model, jobs, mesh, program_of)
+    check_output(*shown(sizes))
+    if not store.exists():
+        traced_of(sizes)  # raises what a model of some batches raises, before the folder is taken
     settings = {
         "num_steps": num_steps,
         "max_queries": max_queries,
@@ -152,7 +171,7 @@ def sweep(
         if len(share := hosts.share(waiting)):
             earlier = len(ids) - len(waiting)
             progress = Progress(earlier, earlier, earlier + len(share))
-            with within_memory(sizes), jax.debug_nans(False):  # NaN as in `run`
+            with within_memory(sizes), jax.disable_jit(False):  # compiled ahead
                 program = program_of(sizes)
                 if program.compiled is None:
                     raise out_of_memory(sizes)
@@ -173,9 +192,15 @@ def sweep(
                     table, store, hosts, Pace.of(segment), progress, checkpoint_seconds, on_progress
                 )
         hosts.wait_for_all()
-        return store.results()
+        results = store.results()
     finally:
         store.release()
+    names = ("num_gradients", "num_zero_gradients")
+    if len(results) and names[1] in results.table.column_names:  # earlier versions have none
+        classes = results.column("job.target" if attack.targeted else "job.label")
+        counts = map(results.column, names)
+        warn_if_stuck(results.column("prediction"), classes, attack.targeted, *counts)
+    return results
 
 
 def _drive(
@@ -190,7 +215,7 @@ def _drive(
     """Computes segments until the jobs of this process are done and saved."""
     started = recorded = time.monotonic()
     held: list[Columns] = []
-    with stop_signal(store.lasts) as stop, jax.debug_nans(False):
+    with stop_signal(store.lasts) as stop:
         while table.busy:
             looked = time.monotonic()
             columns, shown, computing = table.advance(pace.length)

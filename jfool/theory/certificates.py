@@ -18,8 +18,17 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
-from jfool.arguments import is_number, is_whole
 from jfool.base import pytree, static
+from jfool.numbers import (
+    brief,
+    check_number,
+    in_32_bits,
+    is_kind,
+    is_number,
+    is_real,
+    is_whole,
+    known,
+)
 
 NONE = -1  # no k up to n suffices
 
@@ -76,13 +85,13 @@ class Certificates:
     def _check(self, k: ArrayLike) -> None:
         most = self.pixels.shape[-1]
         if not isinstance(k, Tracer) and not is_index(k, most + 1):
-            raise ValueError(f"k: expected 0 to {most}, got {k}")
+            raise ValueError(f"k: expected 0 to {most}, got {brief(k)}")
 
 
 def log_odds_of(confidence: ArrayLike) -> Float[Array, ""]:
     """L = ln(M / (1 - M)): class 1 of two has a confidence of at least M if y_1 - y_2 >= L."""
     if not isinstance(confidence, Tracer) and not (is_number(confidence) and 0 < confidence < 1):
-        raise ValueError(f"confidence: expected a number in (0, 1), got {confidence!r}")
+        raise ValueError(f"confidence: expected a number in (0, 1), got {brief(confidence)}")
     if isinstance(confidence, Tracer):
         return jnp.log(confidence) - jnp.log1p(-confidence)
     p = float(confidence)  # in float32, 1 - 1e-8 would be 1
@@ -95,6 +104,7 @@ def log_odds(logits: Float[Array, "*batch K"], target: ArrayLike) -> Float[Array
     Raises:
       ValueError: the target is not a class.
     """
+    logits = _rows("logits", logits, "K")
     check_class(target, logits.shape[-1])
     is_target = jnp.arange(logits.shape[-1]) == target
     others = jnp.where(is_target.reshape((1,) * (logits.ndim - 1) + (-1,)), -jnp.inf, logits)
@@ -103,6 +113,10 @@ def log_odds(logits: Float[Array, "*batch K"], target: ArrayLike) -> Float[Array
 
 def smallest_k(bound: Float[Array, "*batch n_plus_1"], gap: ArrayLike) -> Int[Array, "*batch"]:
     """The first k at which `bound` reaches `gap`; -1 if none does."""
+    bound = _rows("bound", bound, "n + 1")
+    least = known(gap)
+    if least.ndim or not is_real(least) or not (isinstance(gap, Tracer) or least == least):
+        raise ValueError(f"gap: expected a number, got {brief(gap)}")
     reached: Bool[Array, "*batch n_plus_1"] = bound >= gap
     return jnp.where(reached.any(-1), jnp.argmax(reached, -1), NONE).astype(jnp.int32)
 
@@ -113,35 +127,44 @@ def weights(name: str, value: ArrayLike, *axes: str) -> Array:
     Raises:
       ValueError: naming the argument.
     """
-    shape = np.shape(value)
-    if len(shape) != len(axes) or 0 in shape:
-        raise ValueError(f"{name}: expected an array [{', '.join(axes)}], got {list(shape)}")
-    dtype = value.dtype if isinstance(value, Tracer) else np.asarray(value).dtype
-    if not jnp.issubdtype(dtype, np.number):
-        raise ValueError(f"{name}: expected numbers, got {dtype}")
-    if not isinstance(value, Tracer) and not np.isfinite(np.asarray(value)).all():
-        raise ValueError(f"{name}: expected finite numbers, got NaN or infinite ones")
-    return jnp.asarray(value, jnp.float32)
+    array = known(value)
+    if array.ndim != len(axes) or 0 in array.shape:
+        raise ValueError(f"{name}: expected an array [{', '.join(axes)}], got {list(array.shape)}")
+    if not is_real(array):
+        raise ValueError(f"{name}: expected real numbers, got {array.dtype}")
+    if not isinstance(array, Tracer) and not np.isfinite(in_32_bits(array)).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or some beyond float32")
+    return jnp.asarray(array, jnp.float32)
+
+
+def _rows(name: str, value: ArrayLike, axis: str) -> Array:
+    """`value` as an array `[*batch, axis]` of floats."""
+    array = known(value)
+    if not array.ndim or 0 in array.shape or not is_kind(array, np.floating):
+        got = f"{array.dtype} {list(array.shape)}"
+        raise ValueError(f"{name}: expected floats [..., {axis}], got {got}")
+    return jnp.asarray(value)
 
 
 def is_index(value: ArrayLike, size: int) -> bool:
     """One whole number from 0 to size - 1, of any type."""
-    array = np.asarray(value)
-    return array.shape == () and np.issubdtype(array.dtype, np.integer) and bool(0 <= array < size)
+    array = known(value)
+    return array.shape == () and is_kind(array, np.integer) and bool(0 <= array < size)
 
 
 def check_class(target: ArrayLike, num_classes: int) -> None:
     """Raises ValueError unless it is a class."""
     if not isinstance(target, Tracer) and not is_index(target, num_classes):
-        raise ValueError(f"target: expected a class from 0 to {num_classes - 1}, got {target}")
+        raise ValueError(
+            f"target: expected a class from 0 to {num_classes - 1}, got {brief(target)}"
+        )
 
 
 def check_range(r: ArrayLike, R: ArrayLike) -> None:
     """Raises ValueError unless r < R."""
-    if isinstance(r, Tracer) or isinstance(R, Tracer):
-        return
-    if not (is_number(r) and is_number(R) and r < R):
-        raise ValueError(f"R: expected a number above r = {r!r}, got {R!r}")
+    check_number("r", r, "a number")
+    above = -np.inf if isinstance(r, Tracer) else r
+    check_number("R", R, f"a number above r = {brief(r)}", above=above)
 
 
 def count_of(max_k: int | None, num_pixels: int) -> int:
@@ -149,5 +172,5 @@ def count_of(max_k: int | None, num_pixels: int) -> int:
     if max_k is None:
         return num_pixels
     if not (is_whole(max_k, 1) and max_k <= num_pixels):
-        raise ValueError(f"max_k: expected 1 to the {num_pixels} pixels, got {max_k!r}")
+        raise ValueError(f"max_k: expected 1 to the {num_pixels} pixels, got {brief(max_k)}")
     return int(max_k)

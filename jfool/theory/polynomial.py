@@ -14,6 +14,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jfool.numbers import brief, check_whole, is_kind, known
 from jfool.theory.certificates import Certificates, check_range, count_of, weights
 from jfool.theory.greedy import greedy
 
@@ -77,6 +78,7 @@ def form_of_features(t: ArrayLike, num_pixels: int) -> Float[Array, "D D"]:
     """Q of the paper's weights t `[D (D + 1) / 2]` in feature space: Q_ii = t[i], and Q_ij = Q_ji =
     t[pos(i, j)] / sqrt(2)."""
     t = weights("t", t, "D (D + 1) / 2")
+    check_whole("num_pixels", num_pixels, 1)
     D = num_pixels
     if t.size != D * (D + 1) // 2:
         raise ValueError(f"t: expected {D * (D + 1) // 2} entries for {D} pixels, got {t.size}")
@@ -91,7 +93,11 @@ def pair_index(i: ArrayLike, j: ArrayLike, num_pixels: int) -> np.ndarray | np.i
     The paper prints D + i + j - 2, counted from 1. That is right for D <= 3 only; for D = 4 the
     pairs (1, 4) and (2, 3) collide.
     """
+    check_whole("num_pixels", num_pixels, 1)
+    for name, index in (("i", i), ("j", j)):
+        if not is_kind(known(index), np.integer):
+            raise TypeError(f"{name}: expected whole numbers, got {brief(index)}")
     i, j = np.asarray(i), np.asarray(j)
-    if not ((i >= 0) & (i < j) & (j < num_pixels)).all():
-        raise ValueError(f"i, j: expected 0 <= i < j < {num_pixels}, got {i!r:.60}, {j!r:.60}")
+    if not np.all((i >= 0) & (i < j) & (j < num_pixels)):
+        raise ValueError(f"i: expected 0 <= i < j < {num_pixels}, got {brief(i)}, j {brief(j)}")
     return num_pixels + i * (num_pixels - 1) - i * (i - 1) // 2 + (j - i - 1)

@@ -19,7 +19,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
-from jfool.arguments import is_whole
+from jfool.numbers import check_whole
 from jfool.theory.certificates import (
     Certificates,
     check_class,
@@ -45,8 +45,7 @@ def sufficient_gap(confidence: ArrayLike, num_classes: int) -> Float[Array, ""]:
     Raises:
       ValueError: an argument cannot work.
     """
-    if not is_whole(num_classes, 2):
-        raise ValueError(f"num_classes: expected at least 2 classes, got {num_classes!r}")
+    check_whole("num_classes", num_classes, 2, "at least 2 classes")
     return log_odds_of(confidence) + jnp.log(jnp.float32(num_classes - 1))
 
 

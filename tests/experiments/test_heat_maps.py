@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import jfool
+import models
 from experiments import lab
 from experiments.kumano2020.heat_maps import EXPERIMENT, counted
 from experiments.kumano2020.pixel_maps import (
@@ -28,6 +29,7 @@ WHITE, BLACK = parse_colors(["white", "black"], 1, "digits")
 def network():
     """Three classes of 6 x 6 gray images."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "image_shape", lambda name: SHAPE)
         yield in_place_of_digits(patch, "mlp", SHAPE, NUM_CLASSES)
 
 

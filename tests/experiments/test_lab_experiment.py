@@ -14,6 +14,7 @@ import pytest
 import tyro
 from PIL import Image
 
+import models
 from experiments import lab
 from experiments.agenda import items
 from experiments.lab.command import run_experiment, run_main
@@ -149,10 +150,10 @@ def test_a_run_is_called_the_papers_only_with_all_of_the_papers_settings(options
 @pytest.mark.parametrize(
     "words",
     ["smoke", "paper --ks 1 25 --until None", "smoke --no-show --until None --seed 7",
-     "smoke --network 'mlp=my weights'"],
+     "smoke --network 'mlp=my weights.safetensors'"],
 )  # fmt: skip
 def test_the_command_of_a_section_makes_its_settings_again(words, tmp_path):
-    Path("my weights").touch()
+    models.save(models.create("mlp"), "my weights.safetensors")
     typed(f"{words} --out one")
     first, _ = read_section(Path("one"))
     prefix = f"python -m experiments {COMMAND} "

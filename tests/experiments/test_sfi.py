@@ -167,7 +167,7 @@ def test_the_demo_sets_greedy_search_beside_evolution_with_one_budget(tmp_path):
 
 REFUSED = [
     ({"dataset": "imagenet"}, "dataset: expected one of digits, .*got 'imagenet'"),
-    ({"network": "vgg"}, "network: expected one of lenet, .*got 'vgg'"),
+    ({"network": "vgg"}, "network: expected one of vgg16, .*got 'vgg'"),
     ({"network": "lenet=none"}, "network: expected a file, got none at none"),
     ({"objective": "logit"}, "objective: expected one of confidence, .*got 'logit'"),
     ({"boundary": "bounce"}, "boundary: expected one of clip, .*got 'bounce'"),
@@ -211,7 +211,7 @@ def test_the_demo_needs_a_budget_for_one_step(out):
 def test_a_missing_data_set_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.undo()
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"mnist is not prepared .*TFDS_DATA_DIR"):
+    with pytest.raises(FileNotFoundError, match="^dataset: expected mnist in TFDS_DATA_DIR"):
         datasets.load_dataset("mnist")
 
 

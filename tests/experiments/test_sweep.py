@@ -18,6 +18,7 @@ from PIL import Image
 import jfool
 from experiments import show, sweep
 from experiments.bench import sweep as bench
+from experiments.lab.command import run_main
 from experiments.lab.progress import sweep_line
 from experiments.lab.section import read_section
 from experiments.lab.settings import check
@@ -147,8 +148,8 @@ def test_the_folder_of_another_program_is_not_shown(tmp_path):
     jfool.sweep(jax.random.key(0), attack, model, jobs, num_steps=1, folder=tmp_path / "run")
     with pytest.raises(ValueError, match="run: expected the folder of `python -m experiments"):
         show.main(show.Settings(str(tmp_path / "run")))
-    with pytest.raises(FileNotFoundError, match="run: expected the folder of a sweep"):
-        show.main(show.Settings(str(tmp_path)))
+    with pytest.raises(FileNotFoundError, match="^run: expected the folder of a sweep"):
+        run_main(show, "show", [str(tmp_path)], "")
 
 
 @pytest.mark.usefixtures("tiny")

@@ -26,6 +26,8 @@ def stripes(monkeypatch, tmp_path):
     dataset = Dataset("digits", images, labels, images, labels, ("low", "high"))
     monkeypatch.setenv("JFOOL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(models, "load_dataset", lambda name: dataset)
+    monkeypatch.setattr(models, "image_shape", lambda name: (16, 16, 1))
+    monkeypatch.setattr(models, "class_names", lambda name: ("low", "high"))
     monkeypatch.setattr(
         "models.recipes.RECIPES", {"digits": {"mlp": RECIPE}, "mnist": {"mlp": RECIPE}}
     )

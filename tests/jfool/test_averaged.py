@@ -115,7 +115,8 @@ def test_every_draw_counts_and_a_chunk_bounds_the_images_that_the_model_sees():
     np.testing.assert_array_equal(result.num_queries, 0)
     assert {len(batch) for batch in tally.wait()} == {2 * 3}
     judged = 3 * 4 * 3  # the answers, their roundings and the images before, three draws each
-    assert tally.num_images == 4 * 3 * 3 + judged
+    looked_at = 2 * 3  # before, whether they get logits
+    assert tally.num_images == looked_at + 4 * 3 * 3 + judged
 
 
 @pytest.mark.parametrize("num_samples", [0, 1.5, True])

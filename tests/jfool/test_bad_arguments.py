@@ -39,16 +39,16 @@ def test_a_grid_without_a_field_is_refused():
 
 
 def test_ragged_values_are_refused():
-    with pytest.raises(ValueError, match="base: expected values of one shape, got"):
+    with pytest.raises(ValueError, match="base: expected numbers of one shape, got"):
         grid(base=[[0.5], [0.5, 0.5]])
 
 
 @pytest.mark.parametrize(
     ("part", "value", "message"),
     [
-        ("search", None, r"search: expected a search such as .*, got None"),
-        ("search", jfool.GreedySearch, r"search: expected a search such as .*, got <class"),
-        ("objective", jfool.Confidence, r"objective: expected an objective such as .*, got <class"),
+        ("search", None, r"search: expected one such as .*, got None"),
+        ("search", jfool.GreedySearch, r"search: expected one such as .*, got <class"),
+        ("objective", jfool.Confidence, r"objective: expected one such as .*, got <class"),
     ],
 )
 def test_an_attack_without_a_part_is_refused(part, value, message):

@@ -100,11 +100,6 @@ BAD: dict[str, tuple[Given, Any, str]] = {
         ValueError,
         "scaling_factor: .*0.1",
     ),
-    "a list as F": (
-        {"attack": lambda: search(scaling_factor=[0.5, 0.9])},
-        (TypeError, ValueError),
-        "scaling_factor: .*pair",
-    ),
     "two crossover rates": (
         {"attack": lambda: search(crossover_rate=(0.1, 0.2))},
         (TypeError, ValueError),

@@ -63,12 +63,12 @@ BAD: dict[str, tuple[Given, Any, str]] = {
     "the class to reach under its old name": (
         {"jobs": lambda: jobs(target=None, label=np.arange(4))},
         TypeError,
-        r"jobs\.target: .*got a label \(the class to reach is now called target\)",
+        r"jobs\.target: .*got a label \(give target=, or an Untargeted objective\)",
     ),
     "no class to leave": (
         {"jobs": lambda: jobs(), "attack": lambda: sparse_fooling(objective=jfool.Untargeted())},
         TypeError,
-        r"jobs\.label: expected the true class in an untargeted attack, got a target",
+        r"jobs\.label: expected the true class in an untargeted attack, got a target \(give label=",
     ),
     "a target with a true class out of range": (
         {"jobs": lambda: jobs(label=np.full(4, 9))},

@@ -1,5 +1,6 @@
 """Models that cannot be attacked are refused before any work is done."""
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from flax import nnx
 
 import jfool
-from jfool.arguments import check_model
+from jfool.model_checks import check_model
 from tests.jfool.helpers import (
     NUM_CLASSES,
     SHAPE,
@@ -77,22 +78,92 @@ BAD: dict[str, tuple[Given, Any, str]] = {
     "one logit too few": (
         {"model": lambda: with_logits(lambda y: y[:, 1:])},
         ValueError,
-        r"model: .*num_classes = 4.*\(2, 3\)",
+        r"model: .*num_classes = 4.*\[32, 3\]",
     ),
     "logits without a batch": (
         {"model": lambda: with_logits(lambda y: y[0])},
         ValueError,
-        r"model: .*logits \[2, 4\].*\(4,\)",
+        r"model: .*logits \[32, K\].*got shape \[4\] \(keep the axis of images.*squeeze",
     ),
     "logits with a third axis": (
         {"model": lambda: with_logits(lambda y: y[None])},
         ValueError,
-        r"model: .*logits \[2, 4\].*\(1, 2, 4\)",
+        r"model: .*logits \[32, K\].*got shape \[1, 32, 4\] \(return one row per image",
+    ),
+    "a row of logits per pixel": (
+        {"model": lambda: Odd(weights(), lambda y: jnp.tile(y[:, None, None], (1, 4, 5, 1)))},
+        ValueError,
+        r"model: .*logits \[32, 4\].*got shape \[32, 4, 5, 4\] \(return one row per image.*mean",
+    ),
+    "logits with the classes first": (
+        {"model": lambda: Odd(weights(), lambda y: y.T)},
+        ValueError,
+        r"model: .*logits \[32, 4\].*got shape \[4, 32\] \(transpose",
+    ),
+    "one logit": (
+        {"model": lambda: Odd(weights(), lambda y: y[:, :1])},
+        ValueError,
+        r"model: .*logits \[32, 4\].*got shape \[32, 1\] \(make two.*concatenate",
+    ),
+    "one logit without an axis": (
+        {"model": lambda: with_logits(lambda y: y[:, 0])},
+        ValueError,
+        r"model: .*logits \[32, K\].*got shape \[32\] \(make two.*concatenate",
+    ),
+    "one class": (
+        {"attack": lambda: jfool.SparseFooling(SHAPE, 1, max_k=3)},
+        ValueError,
+        r"num_classes: expected .* at least 2, got 1 \(make two.*concatenate",
     ),
     "two outputs": (
         {"model": lambda: Odd(weights(), lambda y: (y, y))},
-        ValueError,
-        r"model: .*logits \[2, 4\].*tuple",
+        TypeError,
+        r"model: .*logits \[32, 4\].*tuple of 2 \(take one.*jfool\.wrap\(.*\[0\]",
+    ),
+    "linen's mutable collections": (
+        {"model": lambda: with_logits(lambda y: (y, {"batch_stats": {}}))},
+        TypeError,
+        r"model: .*logits \[32, K\].*tuple of 2 \(take one.*jfool\.wrap\(.*\[0\]",
+    ),
+    "a list of heads": (
+        {"model": lambda: Odd(weights(), lambda y: [y, y, y])},
+        TypeError,
+        r"model: .*logits \[32, 4\].*list of 3 \(take one.*\[0\]",
+    ),
+    "named outputs": (
+        {"model": lambda: with_logits(lambda y: {"loss": y.sum(), "logits": y})},
+        TypeError,
+        r"model: .*dict \['loss', 'logits'\] \(take one.*\['logits'\]",
+    ),
+    "an object with logits": (
+        {"model": lambda: with_logits(lambda y: types.SimpleNamespace(logits=y))},
+        TypeError,
+        r"model: .*SimpleNamespace \(take the logits.*\.logits",
+    ),
+    "no output": (
+        {"model": lambda: with_logits(lambda y: None)},
+        TypeError,
+        r"model: .*got None \(does the model return",
+    ),
+    "NumPy logits, whatever the images": (
+        {"model": lambda: with_logits(lambda y: np.zeros(y.shape, np.float32))},
+        TypeError,
+        r"model: .*got a NumPy array.*jax\.numpy",
+    ),
+    "a model that computes with NumPy": (
+        {"model": lambda: with_logits(lambda y: np.tanh(y))},
+        TypeError,
+        r"model: .*JAX can trace.*jax\.numpy.*pure_callback",
+    ),
+    "a model that branches on its images": (
+        {"model": lambda: with_logits(lambda y: y if y.sum() > 0 else -y)},
+        TypeError,
+        r"model: .*JAX can trace.*TracerBoolConversionError",
+    ),
+    "wrapped truths": (
+        {"model": lambda: with_logits(lambda y: y > 0)},
+        TypeError,
+        "model: .*floating point, got bool",
     ),
     "an outline": (
         {"model": lambda: Linear(jax.ShapeDtypeStruct((60, 4), jnp.float32))},
@@ -107,7 +178,7 @@ BAD: dict[str, tuple[Given, Any, str]] = {
     "a model of other images": (
         {"model": lambda: Linear(weights(shape=(6, 6, 3)))},
         ValueError,
-        r"model: .*take images \[2, 4, 5, 3\].*108",
+        r"model: .*take images \[32, 4, 5, 3\].*108",
     ),
 }
 
@@ -122,11 +193,11 @@ def test_a_module_in_inference_mode_is_accepted(kind):
     net = Net(kind)
     net.eval()
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        check_model(net, SHAPE, NUM_CLASSES)
+        check_model(net)
 
 
 def test_dropout_that_drops_nothing_is_accepted_in_any_mode():
     net = Net("dropout")
     net.middle.rate = 0.0
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        check_model(net, SHAPE, NUM_CLASSES)
+        check_model(net)

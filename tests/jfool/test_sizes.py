@@ -219,7 +219,7 @@ def test_a_sweep_compiles_once_and_with_new_numbers_not_again(memory, monkeypatc
 
 def test_a_finished_sweep_is_read_without_a_compilation(tmp_path, monkeypatch):
     program.sweep(tmp_path / "run")
-    monkeypatch.setattr(SWEEP, "compile_sweep", unexpected)
+    monkeypatch.setattr(SWEEP, "trace_sweep", unexpected)
     assert len(program.sweep(tmp_path / "run")) == 32
 
 
@@ -235,16 +235,16 @@ def test_running_out_of_memory_is_one_sentence_with_sizes_to_try(when, monkeypat
         def __call__(self, *args: Any) -> Any:
             return fail()
 
-    compile_sweep = ahead.compile_sweep
+    compile_traced = ahead.Traced.compile
 
-    def compiled(*args: Any, **options: Any) -> Program:
-        made = compile_sweep(*args, **options)
+    def compiled(traced: ahead.Traced) -> Program:
+        made = compile_traced(traced)
         if when == "waiting":
             return made
         of = None if when == "compiling" else Failing(made.compiled)
         return dataclasses.replace(made, compiled=of)
 
-    monkeypatch.setattr(SWEEP, "compile_sweep", compiled)
+    monkeypatch.setattr(ahead.Traced, "compile", compiled)
     if when == "waiting":
         monkeypatch.setattr("jfool.sweeps.lane_table._wait_for", fail)
     with pytest.raises(

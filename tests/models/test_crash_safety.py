@@ -18,7 +18,7 @@ def test_an_interrupted_save_does_not_leave_new_weights_beside_the_old_card(monk
     def break_off(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("models.weights.json.dumps", break_off)
+    monkeypatch.setattr("models.cards.json.dumps", break_off)
     with pytest.raises(KeyboardInterrupt):
         save(network(1), path, {"seed": 1})
     if path.with_suffix(".json").exists():

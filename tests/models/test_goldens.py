@@ -23,7 +23,7 @@ def filled(name, image_shape, num_classes, gain):
     model = outline(name, image_shape, num_classes)
     slots = pytorch_slots(model)
     tensors = {key: formula.weight(key, slot.shape, gain) for key, slot in slots.items()}
-    fill(model, tensors, Path(f"{name} by formula"))
+    fill(model, tensors, f"{name} by formula")
     return model
 
 

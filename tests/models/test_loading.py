@@ -1,9 +1,5 @@
 """Files in PyTorch's layout find their places; whatever is wrong with one is said in a sentence."""
 
-import pickle
-import sys
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -149,19 +145,18 @@ def test_every_misfit_is_named_as_the_file_names_it(path, tensors):
     tensors["features.bn.bias"] = np.zeros(2, bool)
     del tensors["features.fc.bias"]
     save_file(tensors, path)
-    message = refuses(path, "does not fit Small: ", "does not fit small: ")
-    assert "classifier.1.weight expected float[4, 5], got float32[5, 4]" in message
-    assert "features.conv.weight expected float[2, 3, 3, 3], got float32[3, 3, 3, 2]" in message
-    assert "extra features.extra" in message
-    assert "features.bn.bias expected float[2], got bool[2]" in message
-    assert "missing features.fc.bias" in message
+    message = refuses(path, "weights that fit Small, got ", "weights that fit small, got ")
+    assert (
+        "1 missing, features.fc.bias; 1 extra, features.extra; features.conv.weight is " in message
+    )
+    assert "features.conv.weight is [3, 3, 3, 2], not [2, 3, 3, 3] and 1 more alike" in message
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_is_refused(path, tensors, value):
     tensors["features.fc.weight"][3, 7] = value
     save_file(tensors, path)
-    refuses(path, r"NaN or infinity in \['features.fc.weight'\]")
+    refuses(path, "path: expected finite weights, got NaN or infinity in features.fc.weight")
 
 
 def test_half_precision_that_overflowed_is_refused(path, tensors):
@@ -170,65 +165,20 @@ def test_half_precision_that_overflowed_is_refused(path, tensors):
     refuses(path, "NaN or infinity")
 
 
-@pytest.mark.parametrize("kept", [0, 100, -1])
-def test_a_truncated_file_is_refused(path, kept):
-    path.write_bytes(path.read_bytes()[:kept])
-    refuses(path, "is not a whole safetensors file")
-
-
 def test_another_architecture_is_refused_at_once(path):
-    with pytest.raises(ValueError, match=r"does not fit lenet: extra classifier\.1\.bias; "):
+    sentence = r"fit lenet, got .*: none of 10 names is expected, such as .*another architecture\?"
+    with pytest.raises(ValueError, match=sentence):
         load("lenet", path)
-    with pytest.raises(ValueError, match=r"classifier.1.weight expected float\[7, 5\]"):
+    sentence = r": classifier.1 has 4 classes, not 7 \(give num_classes=4\)$"
+    with pytest.raises(ValueError, match=sentence):
         load("small", path, num_classes=7)
 
 
 def test_a_missing_file_and_an_unknown_name_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"expected weights at .*none\.safetensors"):
         load("small", tmp_path / "none.safetensors")
-    with pytest.raises(ValueError, match=r"model: expected one of .*, got 'tiny'"):
+    with pytest.raises(ValueError, match=r"name: expected one of .*, got 'tiny'"):
         load("tiny", tmp_path / "none.safetensors")
-
-
-def test_without_pytorch_its_files_are_refused_in_a_sentence(tmp_path, monkeypatch):
-    (tmp_path / "small.pth").write_bytes(b"PK")
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match=r"small\.pth is PyTorch's own format: expected torch"):
-        load("small", tmp_path / "small.pth")
-
-
-class TestPyTorchsOwnFiles:
-    """Only where PyTorch is installed."""
-
-    @pytest.fixture
-    def torch(self):
-        return pytest.importorskip("torch", reason="PyTorch is not installed")
-
-    @pytest.mark.parametrize("nested", [False, True])
-    def test_a_state_dict_is_read(self, torch, path, tensors, tmp_path, nested):
-        state = {name: torch.from_numpy(value) for name, value in tensors.items()}
-        if nested:  # as DataParallel and many training scripts write
-            state = {"state_dict": {f"module.{name}": value for name, value in state.items()}}
-        torch.save(state, tmp_path / "small.pth")
-        expected = load("small", path)(IMAGES)
-        np.testing.assert_array_equal(load("small", tmp_path / "small.pth")(IMAGES), expected)
-
-    def test_code_in_a_pickle_is_not_run(self, torch, tmp_path):
-        class Bomb:
-            def __reduce__(self):
-                return Path.touch, (tmp_path / "ran",)
-
-        for write in (torch.save, lambda bomb, path: path.write_bytes(pickle.dumps(bomb))):
-            write(Bomb(), tmp_path / "small.pth")
-            refuses(tmp_path / "small.pth", "is not a whole state dict of tensors")
-            assert not (tmp_path / "ran").exists()
-
-    @pytest.mark.parametrize("kept", [0, 100, -200])
-    def test_a_truncated_file_is_refused(self, torch, tensors, tmp_path, kept):
-        path = tmp_path / "small.pt"
-        torch.save({name: torch.from_numpy(value) for name, value in tensors.items()}, path)
-        path.write_bytes(path.read_bytes()[:kept])
-        refuses(path, "is not a whole state dict of tensors")
 
 
 def test_slots_are_the_shapes_of_pytorchs_state_dict():
@@ -245,7 +195,7 @@ def test_flatten_of_the_two_layouts_differs():
 def test_negative_variances_are_refused(path, tensors):
     tensors["features.bn.running_var"][0] = -1
     save_file(tensors, path)
-    refuses(path, r"expected variances of at least 0, got less in \['features.bn.running_var'\]")
+    refuses(path, "expected variances of at least 0, got less in features.bn.running_var")
 
 
 @pytest.mark.parametrize("name", ["small.json", "small.pth", "small"])

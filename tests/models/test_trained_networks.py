@@ -118,7 +118,9 @@ def test_damaged_files_in_the_cache_are_named(stripes, path):
     with pytest.raises(ValueError, match=r"tiny-seed0.*delete it to train again"):
         epochs_of(stripes)
     path.with_suffix(".json").write_text("{")
-    with pytest.raises(ValueError, match=r"is not a readable card.*delete it to train again"):
+    with pytest.raises(
+        ValueError, match=r"card of weights, .*not readable.*delete it to train again"
+    ):
         epochs_of(stripes)
 
 

@@ -25,8 +25,9 @@ def test_names_make_the_networks_they_promise(name, kind, layer):
     assert nnx.eval_shape(lambda model: model(images), model).shape == (2, 4)
 
 
-def test_an_unknown_network_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"expected one of lenet, mlp, .* got 'vgg'"):
+def test_an_unknown_network_is_told_those_of_similar_names():
+    sentence = r"name: expected one of models.ARCHITECTURES, such as vgg16, .*, got 'vgg'"
+    with pytest.raises(ValueError, match=sentence):
         create("vgg")
 
 
@@ -36,9 +37,9 @@ def test_an_unknown_network_lists_the_known_ones():
         ((28, 28), 10, r"image_shape: expected \(height, width, channels\), got \(28, 28\)"),
         (28, 10, r"image_shape: expected \(height, width, channels\), got 28"),
         ((28.5, 28, 1), 10, r"image_shape: expected \(height, width, channels\), got \(28.5"),
-        ((28, 28, 1), 2.5, "num_classes: expected at least 1, got 2.5"),
+        ((28, 28, 1), 2.5, "num_classes: expected a number from 1 to 16777216, got 2.5"),
         ((28, 28, 0), 10, r"image_shape: expected \(height, width, channels\)"),
-        ((28, 28, 1), 0, "num_classes: expected at least 1, got 0"),
+        ((28, 28, 1), 0, "num_classes: expected a number from 1 to 16777216, got 0"),
         ((15, 28, 1), 10, "image_shape: expected at least 16 x 16 pixels, got 15 x 28"),
     ],
 )

@@ -7,12 +7,13 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Int
 
-from jfool.arguments import check_image_shape, check_part, is_whole
+from jfool.arguments import check_image_shape, check_part
 from jfool.base import Image, PRNGKey, pytree, static
 from jfool.encodings.colors import COLORS, check_colors
 from jfool.encodings.cppn.genome import INPUTS, Genome, check_single, initial
 from jfool.encodings.cppn.growth import Growth
 from jfool.encodings.cppn.rendering import grid, paint
+from jfool.numbers import check_whole
 
 
 @pytree
@@ -41,16 +42,11 @@ class CPPN:
         check_image_shape(shape)
         check_colors(self.colors, shape[2])
         ends = len(INPUTS) + shape[2]
-        if not is_whole(self.max_nodes, ends):
-            raise ValueError(
-                f"max_nodes: expected at least {ends}, inputs and outputs, got {self.max_nodes!r}"
-            )
+        expected = f"at least {ends}, inputs and outputs"
+        check_whole("max_nodes", self.max_nodes, ends, expected)
         least = len(INPUTS) * shape[2]
-        if not is_whole(self.max_connections, least):
-            raise ValueError(
-                f"max_connections: expected at least {least}, between inputs and outputs, "
-                f"got {self.max_connections!r}"
-            )
+        expected = f"at least {least}, between inputs and outputs"
+        check_whole("max_connections", self.max_connections, least, expected)
 
     def start(self, key: PRNGKey, size: int) -> Genome:
         def one(key: PRNGKey) -> Genome:
@@ -81,13 +77,13 @@ class CPPN:
         """
         check_single(genotype)
         for name, size in (("height", height), ("width", width)):
-            if not is_whole(size, 1):
-                raise ValueError(f"{name}: expected a number of pixels, got {size!r}")
+            check_whole(name, size, 1, "a number of pixels")
         places = grid(self.image_shape[:2], (height, width))
         outputs = paint(genotype, places, self.image_shape[2])
         levels = jnp.floor(255 * jnp.abs(outputs))
         return COLORS[self.colors](levels.T.reshape(height, width, -1))
 
-    def check(self) -> None:
-        """Raises on numbers that cannot work."""
+    def check(self, jobs: Any = None) -> None:
+        """Raises on numbers that cannot work; it uses nothing of the jobs."""
+        del jobs
         check_part("growth", self.growth, Growth, "jfool.encodings.cppn.Growth()")

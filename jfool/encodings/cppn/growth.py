@@ -13,10 +13,11 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Int
 
-from jfool.arguments import is_number
+from jfool.arguments import check_part
 from jfool.base import PRNGKey, pytree
 from jfool.encodings.cppn.genome import INPUTS, Genome, ancestors, random_functions
 from jfool.encodings.variation import Mutation, PolynomialMutation
+from jfool.numbers import check_number
 
 
 @pytree
@@ -55,12 +56,12 @@ class Growth:
 
     def check(self) -> None:
         """Raises on numbers that cannot work."""
-        self.weights.check()
+        check_part("growth.weights", self.weights, Mutation, "jfool.PolynomialMutation()")
         rates = ("function", "add_connection", "delete_connection", "add_neuron", "delete_neuron")
         for name in rates:
-            value = getattr(self, name)
-            if not is_number(value, least=0, most=1):
-                raise ValueError(f"growth.{name}: expected a number in [0, 1], got {value!r}")
+            check_number(
+                f"growth.{name}", getattr(self, name), "a number in [0, 1]", least=0, most=1
+            )
 
 
 def change_functions(key: PRNGKey, genome: Genome, rate: ArrayLike) -> Genome:

@@ -2,6 +2,8 @@
 
 import io
 import os
+import stat
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from jfool.encodings.cppn.genome import (
     Genome,
     check_single,
 )
+from jfool.texts import told
 
 FORMAT = 1  # a file of another is refused
+_MEND = "; save it again"
+_MOST_BYTES = 2**28  # of a genome, unpacked
 _KINDS = {
     "active": "b",
     "function": "i",
@@ -61,26 +66,29 @@ def load_genome(path: str | os.PathLike[str]) -> tuple[CPPN, Genome]:
       ValueError: it holds no genome, another format, or a genome that cannot be painted.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = _arrays(path)
     except FileNotFoundError:
-        raise
+        raise FileNotFoundError(f"{told(path)}: expected a genome, got no file") from None
     except Exception as error:  # a damaged file is refused by any of several libraries
         kind = type(error).__name__
-        raise ValueError(f"{path}: expected a genome, got another file ({kind})") from error
+        raise ValueError(
+            f"{told(path)}: expected a genome, got another file ({kind}){_MEND}"
+        ) from error
     if missing := {"format", "image_shape", "colors", *_KINDS} - set(arrays):
-        raise ValueError(f"{path}: expected a genome, got a file without {sorted(missing)}")
+        raise ValueError(
+            f"{told(path)}: expected a genome, got a file without {sorted(missing)}{_MEND}"
+        )
     if not np.array_equal(arrays["format"], FORMAT):
         got = arrays["format"].tolist()
-        raise ValueError(f"{path}: expected format {FORMAT}, got {got!r:.60}")
+        raise ValueError(f"{told(path)}: expected format {FORMAT}, got {got!r:.60}{_MEND}")
     genome = Genome(**{name: arrays[name] for name in _KINDS})
     shape, colors = tuple(arrays["image_shape"].ravel().tolist()), str(arrays["colors"])
     try:
         encoding = CPPN(shape, colors, genome.active.size, genome.gene.size)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{told(path)}: {error!s:.130}{_MEND}") from error
     if (wrong := _wrong(genome, shape[2])) is not None:
-        raise ValueError(f"{path}: expected a genome that can be painted, got {wrong}")
+        raise ValueError(f"{told(path)}: expected a genome that can be painted, got {wrong}{_MEND}")
     return encoding, genome
 
 
@@ -100,6 +108,17 @@ def describe(genome: Genome, num_outputs: int) -> str:
         function = FUNCTIONS[int(genome.function[node])]
         lines.append(f"{names[node]} = {function}({' '.join(terms) or '0'})")
     return "\n".join(lines)
+
+
+def _arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Those of a file, unless it is a pipe, or a few bytes that stand for billions."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("no file")
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
+            raise ValueError("too large")
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _wrong(genome: Any, num_outputs: int) -> str | None:
