@@ -196,6 +196,6 @@ class TargetLogitRatio:
 _TINY = 1e-12  # as in the reference code
 
 
-def _largest(logits: Logits, count: int) -> Fitness:
-    """The largest logits, in order, `[count, *]`."""
-    return jnp.moveaxis(lax.top_k(logits, count)[0], -1, 0)
+def _largest(logits: Logits, count: int) -> list[Fitness]:
+    """The largest logits `[*]`, in order."""
+    return list(jnp.moveaxis(lax.top_k(logits, count)[0], -1, 0))
