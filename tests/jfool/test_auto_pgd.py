@@ -187,8 +187,7 @@ def test_every_image_is_the_one_that_the_algorithm_shows_next(name):
         last = fooling[-1] if fooling else fittest
         np.testing.assert_allclose(states.answer.image[-1, i], path[last], atol=near)
         assert states.fooled[-1, i] == bool(fooling)
-    wanted = {"on", "fewer"} if ball == "l1" else {"few", "on"}
-    assert wanted <= {*seen}
+    assert seen.count("fewer" if ball == "l1" else "few") > len(IMAGES)  # the search has gone back
 
 
 def test_in_l1_the_start_is_normal_noise_in_three_times_the_ball():

@@ -140,7 +140,9 @@ TABLE = {
         minimal=True,
     ),
     "InTurn": perturbing(
-        lambda objective: jfool.InTurn(jfool.PGD(SHAPE, NUM_CLASSES, objective=objective), 2, 7),
+        lambda objective: jfool.InTurn(
+            jfool.PGD(SHAPE, NUM_CLASSES, step_size=EPSILON / 2, objective=objective), 2, 7
+        ),
         draws=True,
     ),
     "MIFGSM": perturbing(lambda objective: jfool.MIFGSM(SHAPE, NUM_CLASSES, objective=objective)),

@@ -24,9 +24,13 @@ def test_a_run_is_each_turn_with_its_target_until_one_fools():
     result = jfool.run(
         jax.random.key(3), TURNS, NET, jobs, num_steps=total - 1, until=jfool.misclassified()
     )
-    keys, ended = step_keys(6, total), []
+    data, ended = jax.random.key_data(step_keys(6, total)), []
     step = jax.jit(lambda key, job, state: PART.step(key, jfool.Evaluate(NET), job, state)[0])
     for i in range(6):
+
+        def key_of(call: int, i: int = i) -> jax.Array:
+            return jax.random.wrap_key_data(data[call, i])
+
         fooled, calls, fittest = False, 0, (-np.inf, None)
         while calls < total and not fooled:
             turn, within = divmod(calls, NUM_STEPS + 1)
@@ -34,10 +38,10 @@ def test_a_run_is_each_turn_with_its_target_until_one_fools():
                 *map(jnp.asarray, (IMAGES[i], EPSILON[i], LABELS[i], TARGETS[i, turn]))
             )
             if within == 0:
-                key = keys[0, i] if turn == 0 else jax.random.split(keys[calls + 1, i])[0]
+                key = key_of(0) if turn == 0 else jax.random.split(key_of(calls + 1))[0]
                 state = PART.init(key, job)
             calls += 1
-            state = step(jax.random.split(keys[calls, i])[1], job, state)
+            state = step(jax.random.split(key_of(calls))[1], job, state)
             best = PART.best(job, state)
             fooled = int(np.argmax(best.logits)) != LABELS[i]
             if fooled or best.fitness > fittest[0]:
