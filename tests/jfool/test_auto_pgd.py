@@ -26,32 +26,32 @@ IMAGES = photos(6, seed=4)
 LABELS = np.array([NET.by_hand(image)[0].argmax() for image in IMAGES])
 TARGETS = (LABELS + 1) % NUM_CLASSES
 BALLS = {"linf": (jfool.Linf(), 0.08), "l2": (jfool.L2(), 0.3), "l1": (jfool.L1(), 2.0)}
-Loss = Callable[[np.ndarray, int], tuple[float, np.ndarray]]
+Loss = Callable[[np.ndarray, int], tuple[Any, np.ndarray]]
 
 # --- losses and their gradients, by hand ---------------------------------------------------------
 
 
-def cross_entropy(image: np.ndarray, i: int) -> tuple[float, np.ndarray]:
+def cross_entropy(image: np.ndarray, i: int) -> tuple[Any, np.ndarray]:
     logits, gradients = NET.by_hand(image)
     p = softmax(logits)
     return -np.log(p[LABELS[i]]), np.tensordot(p - np.eye(NUM_CLASSES)[LABELS[i]], gradients, 1)
 
 
-def quotient(image: np.ndarray, above: np.ndarray, below: np.ndarray) -> tuple[float, np.ndarray]:
+def quotient(image: np.ndarray, above: np.ndarray, below: np.ndarray) -> tuple[Any, np.ndarray]:
     """Of two linear functions of the logits."""
     logits, gradients = NET.by_hand(image)
     a, b = above @ logits, below @ logits
     return a / b, np.tensordot((above * b - a * below) / b**2, gradients, 1)
 
 
-def logit_ratio(image: np.ndarray, i: int) -> tuple[float, np.ndarray]:
+def logit_ratio(image: np.ndarray, i: int) -> tuple[Any, np.ndarray]:
     e, y = np.eye(NUM_CLASSES), LABELS[i]
     order = np.argsort(-NET.by_hand(image)[0])
     other = order[0] if order[0] != y else order[1]
     return quotient(image, e[other] - e[y], e[order[0]] - e[order[2]])
 
 
-def target_logit_ratio(image: np.ndarray, i: int) -> tuple[float, np.ndarray]:
+def target_logit_ratio(image: np.ndarray, i: int) -> tuple[Any, np.ndarray]:
     e = np.eye(NUM_CLASSES)
     order = np.argsort(-NET.by_hand(image)[0])
     below = e[order[0]] - (e[order[2]] + e[order[3]]) / 2

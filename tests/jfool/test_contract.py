@@ -142,8 +142,7 @@ TABLE = {
     "InTurn": perturbing(
         lambda objective: jfool.InTurn(
             jfool.PGD(SHAPE, NUM_CLASSES, step_size=EPSILON / 2, objective=objective), 2, 7
-        ),
-        draws=True,
+        )
     ),
     "MIFGSM": perturbing(lambda objective: jfool.MIFGSM(SHAPE, NUM_CLASSES, objective=objective)),
     "PGD": perturbing(

@@ -31,7 +31,7 @@ def test_a_run_is_each_turn_with_its_target_until_one_fools():
         def key_of(call: int, i: int = i) -> jax.Array:
             return jax.random.wrap_key_data(data[call, i])
 
-        fooled, calls, fittest = False, 0, (-np.inf, None)
+        fooled, calls, fittest, state = False, 0, (-np.inf, None), None
         while calls < total and not fooled:
             turn, within = divmod(calls, NUM_STEPS + 1)
             job = jfool.PerturbationJob(
