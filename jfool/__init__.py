@@ -8,7 +8,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from jfool.attacks import (
+    APGD,
     BIM,
+    FAB,
     FGSM,
     MIFGSM,
     PGD,
@@ -18,10 +20,13 @@ from jfool.attacks import (
     GradientFooling,
     GreedyFooling,
     HotCold,
+    InTurn,
     OnePixel,
     Restarts,
     SparseFooling,
+    Square,
 )
+from jfool.attacks.auto_attack import Stage, auto_attack
 from jfool.attacks.evolved_fooling import EvolutionJob
 from jfool.attacks.feature_inversion import InversionJob
 from jfool.attacks.gradient_fooling import AscentJob, NearBase, Uniform
@@ -45,7 +50,16 @@ from jfool.encodings import (
 )
 from jfool.evaluate import Evaluate
 from jfool.jobs import grid
-from jfool.objectives import AtMost, Confidence, LogConfidence, Logit, Margin, Untargeted
+from jfool.objectives import (
+    AtMost,
+    Confidence,
+    LogConfidence,
+    Logit,
+    LogitRatio,
+    Margin,
+    TargetLogitRatio,
+    Untargeted,
+)
 from jfool.perturb import perturb
 from jfool.regularizers import Regularizers
 from jfool.renamed import EXPORTS
@@ -64,11 +78,14 @@ from jfool.wrap import wrap
 
 if TYPE_CHECKING:
     from jfool import examples
+    from jfool.robustness import robust_accuracy
     from jfool.sweeps import read_sweep, sweep
 
 __all__ = [
+    "APGD",
     "BIM",
     "CPPN",
+    "FAB",
     "FGSM",
     "L0",
     "L1",
@@ -96,11 +113,13 @@ __all__ = [
     "GreedyFooling",
     "GreedySearch",
     "HotCold",
+    "InTurn",
     "Info",
     "InversionJob",
     "Linf",
     "LogConfidence",
     "Logit",
+    "LogitRatio",
     "MAPElites",
     "Margin",
     "NearBase",
@@ -116,9 +135,13 @@ __all__ = [
     "SparseFooling",
     "SparseJob",
     "SparsePixels",
+    "Square",
+    "Stage",
+    "TargetLogitRatio",
     "Uniform",
     "Untargeted",
     "__version__",
+    "auto_attack",
     "confidence_steps",
     "confident",
     "counted",
@@ -128,6 +151,7 @@ __all__ = [
     "misclassified",
     "perturb",
     "read_sweep",
+    "robust_accuracy",
     "run",
     "straight_through",
     "suppressed",
@@ -142,12 +166,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"jfool.{name} is now called jfool.{EXPORTS[name]}")
     if name in ("examples", "metrics"):
         return importlib.import_module(f"jfool.{name}")
-    if name not in ("read_sweep", "sweep"):
+    if name not in ("read_sweep", "robust_accuracy", "sweep"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from jfool import sweeps
+        from jfool import robustness, sweeps
     except ModuleNotFoundError as error:
         raise ImportError(
             f'jfool.{name} needs {error.name}: pip install "jfool[sweep]"', name=error.name
         ) from error
-    return getattr(sweeps, name)
+    return getattr(robustness if name == "robust_accuracy" else sweeps, name)

@@ -59,6 +59,18 @@ def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") 
         _check_apart(jobs)
 
 
+def check_heading(jobs: Any, part: Any) -> None:
+    """Raises TypeError or ValueError where an attack that leaves `jobs.label` has a part that needs
+    another class to head for, and jobs have none."""
+    if not getattr(part, "needs_target", False):
+        return
+    if getattr(jobs, "target", None) is None:
+        raise TypeError(
+            f"jobs.target: expected the class to head for, as {brief(part)} needs it, got none"
+        )
+    _check_apart(jobs)
+
+
 def _check_apart(jobs: Any) -> None:
     """Raises ValueError where the class to reach is the one to leave."""
     target, label = known(jobs.target), known(jobs.label)

@@ -8,6 +8,7 @@ walk. `LogConfidence` and `Margin` do not saturate. `Untargeted(objective)` mini
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 
 from jfool.base import (
@@ -138,3 +139,63 @@ class OfLogits:
     def __call__(self, logits: Logits, job: Any, genotype: Any) -> tuple[Fitness, Logits]:
         del genotype
         return self.objective(logits, reference_class(job, self.objective.targeted)), logits
+
+
+@pytree
+class LogitRatio:
+    """Difference of logits ratio (DLR): the margin of another class over the true one, in units
+    that scaled or shifted logits do not change. (Croce & Hein, 2020, eq. 6)
+
+      (max_{i != y} z_i - z_y) / (z_(1) - z_(3)),    z_(j) the j-th largest logit
+
+    Unlike the cross-entropy, its gradient does not vanish where the network is too sure.
+
+    Reference: Reliable evaluation of adversarial robustness with an ensemble of diverse
+    parameter-free attacks, arXiv:2003.01690.
+    """
+
+    least_classes = 3
+
+    @property
+    def targeted(self) -> bool:
+        return False
+
+    def __call__(self, logits: Logits, label: ClassIndex) -> Fitness:
+        first, _, third = _largest(_sound(logits), 3)
+        return -Margin()(logits, label) / (first - third + _TINY)
+
+
+@pytree
+class TargetLogitRatio:
+    """The logit ratio that leaves the true class towards `job.target`; any wrong class is a
+    success, as of an untargeted attack. (Croce & Hein, 2020, eq. 7)
+
+      (z_t - z_y) / (z_(1) - (z_(3) + z_(4)) / 2)
+
+    A score, not an objective: it needs the job's label and its target.
+    """
+
+    least_classes = 4
+    needs_target = True
+
+    @property
+    def targeted(self) -> bool:
+        return False
+
+    def show(self, model: Model, images: Images) -> Logits:
+        return logits_of(model, images)
+
+    def __call__(self, logits: Logits, job: Any, genotype: Any) -> tuple[Fitness, Logits]:
+        del genotype
+        sound = _sound(logits)
+        first, _, third, fourth = _largest(sound, 4)
+        scale = first - (third + fourth) / 2 + _TINY
+        return (sound[job.target] - sound[job.label]) / scale, logits
+
+
+_TINY = 1e-12  # as in the reference code
+
+
+def _largest(logits: Logits, count: int) -> list[Fitness]:
+    """The largest logits `[*]`, in order."""
+    return list(jnp.moveaxis(lax.top_k(logits, count)[0], -1, 0))

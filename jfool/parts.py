@@ -61,6 +61,10 @@ def check_objective(objective: Any, num_classes: int, *, targeted: bool | None =
             "objective: expected a targeted one, such as jfool.Confidence(), "
             f"got {brief(objective)}"
         )
+    if num_classes < (least := getattr(objective, "least_classes", 2)):
+        raise ValueError(
+            f"num_classes: expected at least {least} for {brief(objective)}, got {num_classes}"
+        )
     if hasattr(objective, "show"):  # a score of more than the logits
         return
     given = (float32(2, num_classes), jax.ShapeDtypeStruct((), jnp.int32))

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jfool.attacks.wrapping import Wrapping
 from jfool.base import Attack, Candidate, PRNGKey, pytree, static
 from jfool.numbers import check_whole
 from jfool.parts import check_part
 
 
 @pytree
-class Restarts:
+class Restarts(Wrapping):
     """Runs `attack` from `num_restarts` starts side by side; the answer is the fittest of all.
 
     A step shows `num_restarts` times as many images, and all are counted.
@@ -31,24 +32,8 @@ class Restarts:
     num_restarts: int = static()
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return self.attack.image_shape
-
-    @property
-    def num_classes(self) -> int:
-        return self.attack.num_classes
-
-    @property
-    def targeted(self) -> bool:
-        return self.attack.targeted
-
-    @property
     def images_at_once(self) -> int:
         return self.num_restarts * self.attack.images_at_once
-
-    @property
-    def constraint(self) -> Any:
-        return getattr(self.attack, "constraint", None)
 
     def init(self, key: PRNGKey, job: Any) -> Any:
         keys = jax.random.split(key, self.num_restarts)

@@ -15,9 +15,13 @@ PAPERS = {
     "BIM": "Kurakin et al. 2017",
     "PGD": "Madry et al. 2018",
     "MIFGSM": "Dong et al. 2018",
+    "APGD": "Croce & Hein 2020 and 2021",
+    "FAB": "Croce & Hein 2020 (FAB)",
+    "Square": "Andriushchenko et al. 2020",
     "DeepFool": "Moosavi-Dezfooli et al. 2016",
     "HotCold": "Rozsa et al. 2016",
     "Restarts": "several starts of any of them",
+    "InTurn": "several starts, one after another",
 }
 _WIDTH = 88
 

@@ -1,11 +1,10 @@
 """Accuracy before and after an attack."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from jfool.metrics.rates import Rate, wilson
+from jfool.metrics.rates import Rate, rate_of
 from jfool.numbers import brief, is_kind, known
 
 
@@ -50,15 +49,8 @@ def attack_rates(result: Any, labels: Any) -> dict[str, Rate]:
     robust = right.copy()
     robust[right] = ~found
     return {
-        "clean_accuracy": _rate(right),
-        "robust_accuracy": _rate(robust),
-        "success_rate": _rate(found),
-        "success_rate_uint8": _rate(rounded),
+        "clean_accuracy": rate_of(right),
+        "robust_accuracy": rate_of(robust),
+        "success_rate": rate_of(found),
+        "success_rate_uint8": rate_of(rounded),
     }
-
-
-def _rate(holds: np.ndarray) -> Rate:
-    if not len(holds):
-        return Rate(math.nan, 0.0, 1.0, 0)
-    rate = float(holds.mean())
-    return Rate(rate, *wilson(rate, len(holds)), len(holds))

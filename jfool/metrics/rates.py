@@ -52,3 +52,15 @@ class Rate:
     low: float
     high: float
     num_images: int
+
+
+def rate_of(holds: np.ndarray) -> Rate:
+    """The share of images of which something holds, with its interval.
+
+    Args:
+      holds: `[N]` bool.
+    """
+    if not len(holds):
+        return Rate(math.nan, 0.0, 1.0, 0)
+    rate = float(np.mean(holds))
+    return Rate(rate, *wilson(rate, len(holds)), len(holds))

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq, linprog, minimize
 
 from jfool.base import pytree
 from jfool.constraints import L0, L1, L2, Linf
@@ -114,6 +114,54 @@ def least_squared_distance_l0(image: np.ndarray, center: np.ndarray, epsilon: in
         sum(keep[i] if i in chosen else drop[i] for i in pixels)
         for chosen in map(set, itertools.combinations(pixels, min(epsilon, keep.size)))
     )
+
+
+def to_plane(name: str, image: np.ndarray, normal: np.ndarray, gap: float) -> np.ndarray:
+    """The least d with normal . d = gap and image + d in the box, in float64: of the many in Linf
+    the one in which all entries go as far as the farthest, or as their room; else all the room."""
+    weight, side = np.abs(normal), np.sign(normal) * np.sign(gap)
+    room = np.where(side > 0, 1 - image, np.where(side < 0, image, 0))
+    if name == "l1":
+        order = np.argsort(-weight, axis=None)
+        had = np.concatenate([[0], np.cumsum((weight * room).flat[order])])[:-1]
+        heavy = weight.flat[order]
+        going = np.clip((abs(gap) - had) / np.where(heavy > 0, heavy, 1), 0, room.flat[order])
+        length = np.zeros(weight.size)
+        length[order] = going
+        return side * length.reshape(image.shape)
+    unit = weight if name == "l2" else np.ones_like(weight)
+    scales = np.sort(np.where(unit > 0, room / np.where(unit > 0, unit, 1), 0), axis=None)
+    reached = [(weight * np.minimum(scale * unit, room)).sum() for scale in [0, *scales]]
+    scale = np.interp(abs(gap), reached, [0, *scales])
+    return side * np.minimum(scale * unit, room)
+
+
+def norm_to_plane(name: str, image: np.ndarray, normal: np.ndarray, gap: float) -> float | None:
+    """The norm of that d by a general solver, which is told the problem alone; None if there is
+    no such d."""
+    w, low, high = normal.ravel(), -image.ravel(), 1 - image.ravel()
+    size, one = w.size, np.ones((w.size, 1))
+    if name == "l2":
+        if linprog(0 * w, A_eq=[w], b_eq=[gap], bounds=np.stack([low, high], 1)).status == 2:
+            return None
+        found = minimize(
+            lambda d: (d @ d, 2 * d), np.clip(w * gap / (w @ w), low, high), jac=True,
+            method="SLSQP", bounds=list(zip(low, high, strict=True)),
+            options={"maxiter": 500, "ftol": 1e-15},
+            constraints={"type": "eq", "fun": lambda d: w @ d - gap, "jac": lambda d: w},
+        )  # fmt: skip
+        return float(np.sqrt(found.fun))
+    extra = one if name == "linf" else np.eye(size)  # the bound on |d|, of all or of each
+    count = extra.shape[1]
+    found = linprog(
+        np.append(0 * w, np.ones(count)),
+        A_ub=np.block([[np.eye(size), -extra], [-np.eye(size), -extra]]),
+        b_ub=np.zeros(2 * size),
+        A_eq=[np.append(w, np.zeros(count))],
+        b_eq=[gap],
+        bounds=[*zip(low, high, strict=True), *[(0, None)] * count],
+    )
+    return None if found.status == 2 else float(found.fun)
 
 
 def each(method: Any) -> Any:

@@ -15,6 +15,7 @@ from jax import Array
 import jfool
 from jfool.base import pytree, static
 from jfool.composition import Task
+from jfool.loop import strong
 
 SHAPE = (4, 5, 3)  # different sizes, so that no axis can be taken for another
 NUM_CLASSES = 4
@@ -77,6 +78,16 @@ def relu(seed: int = 0, num_classes: int = NUM_CLASSES, scale: float = 1.0) -> R
     first = rng.normal(size=(size, width)) / np.sqrt(size)
     second = rng.normal(size=(width, num_classes)) * scale
     return Relu(jnp.asarray(first, jnp.float32), jnp.asarray(second, jnp.float32))
+
+
+def flat(seed: int = 0, num_classes: int = NUM_CLASSES) -> tuple[Relu, np.ndarray]:
+    """A net that is linear in images, because no hidden unit is ever off, and its weights `[H, W,
+    C, K]`. It shares the programs of `relu`."""
+    rng = np.random.default_rng(seed)
+    first = np.abs(rng.normal(size=(int(np.prod(SHAPE)), 24))).astype(np.float32)
+    second = (rng.normal(size=(24, num_classes)) / 5).astype(np.float32)
+    weights = first.astype(float) @ second.astype(float)
+    return Relu(jnp.asarray(first), jnp.asarray(second)), weights.reshape(*SHAPE, num_classes)
 
 
 @pytree
@@ -161,6 +172,36 @@ class Scored:
 
     def gradient(self, encoding: Any, score: Any, job: Any, genotypes: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf[None], self.function(genotypes[0]))
+
+
+KEY = 3
+
+
+def step_keys(num_jobs: int, num_steps: int) -> Array:
+    """`[T + 1, N]`: as `run` has them for the start of each job, and for each of its steps."""
+    of_job = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(KEY), jnp.arange(num_jobs))
+    return jax.vmap(lambda t: jax.vmap(jax.random.fold_in, (0, None))(of_job, t))(
+        jnp.arange(num_steps + 1)
+    )
+
+
+def states_of(attack: Any, model: Any, jobs: Any, num_steps: int) -> Any:
+    """The states before each step and after the last one, `[T + 1, N, ...]`."""
+    keys = step_keys(len(jax.tree.leaves(jobs)[0]), num_steps)
+    return _states(keys, *strong((attack, model, jobs)))
+
+
+@jax.jit
+def _states(keys: Array, attack: Any, model: Any, jobs: Any) -> Any:
+    def step(states: Any, keys: Array) -> tuple[Any, Any]:
+        def of_job(key: Array, job: Any, state: Any) -> Any:
+            return attack.step(key, jfool.Evaluate(model), job, state)[0]
+
+        return jax.vmap(of_job)(keys, jobs, states), states
+
+    start = jax.vmap(attack.init)(keys[0], jobs)
+    last, states = jax.lax.scan(step, start, keys[1:])
+    return jax.tree.map(lambda all, one: jnp.concatenate([all, one[None]]), states, last)
 
 
 def task(

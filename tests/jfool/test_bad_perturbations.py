@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import jfool
+from jfool.search import ToTarget
 from tests.jfool.helpers import (
     NUM_CLASSES,
     SHAPE,
@@ -78,3 +79,47 @@ def test_gray_levels_are_refused_also_by_perturb_inside_a_jit():
 def test_settings_that_cannot_work_are_refused(search, message):
     with pytest.raises(ValueError, match=message):
         run(search, TWO, jobs(INNER, 0.1, label=LABELS), 1, keep="fittest")
+
+
+RATIO, TOWARDS = jfool.LogitRatio(), jfool.TargetLogitRatio()
+APGD = jfool.APGD(SHAPE, NUM_CLASSES, objective=TOWARDS)
+TO_TARGET = jfool.FAB(SHAPE, NUM_CLASSES, boundaries=ToTarget())
+TURNS = np.stack([LABELED, LABELED], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("attack", "given", "error", "message"),
+    [
+        (jfool.APGD(SHAPE, 2, objective=RATIO), {}, ValueError, "num_classes: .*at least 3 for"),
+        (jfool.PGD(SHAPE, 3, objective=TOWARDS), {}, ValueError, "num_classes: .*at least 4 for"),
+        (APGD, {"target": None}, TypeError, r"jobs\.target: .*class to head for.*got none"),
+        (TO_TARGET, {"target": None}, TypeError, r"jobs\.target: .*class to head for.*got none"),
+        (APGD, {"target": LABELED}, ValueError, r"jobs\.target: .*another class than jobs\.label"),
+        (TO_TARGET, {"target": LABELED}, ValueError, r"jobs\.target: .*another class"),
+        *(
+            (kind(SHAPE, NUM_CLASSES, constraint=jfool.L0()), {}, TypeError, "constraint: .*L0")
+            for kind in (jfool.APGD, jfool.FAB, jfool.Square)
+        ),
+        (jfool.Square(SHAPE, NUM_CLASSES, share=0.0), {}, ValueError, r"share: .*\(0, 1\], got 0"),
+        (
+            jfool.Square(SHAPE, NUM_CLASSES),
+            {"epsilon": -np.asarray(ON_NET.epsilon)},
+            ValueError,
+            "jobs.epsilon",
+        ),
+        (jfool.APGD(SHAPE, NUM_CLASSES, num_steps=0), {}, ValueError, "num_steps: .*at least 1"),
+        (jfool.InTurn(APGD, 3), {"target": TURNS}, ValueError, r"jobs\.target: expected \[N, 3\]"),
+        (
+            jfool.InTurn(jfool.PGD(SHAPE, NUM_CLASSES, objective=jfool.LogConfidence()), 2),
+            {"target": TURNS},
+            ValueError,
+            r"jobs\.target: expected integers \[N\]",
+        ),
+    ],
+)
+def test_parts_of_auto_attack_that_cannot_work_are_refused(attack, given, error, message):
+    good = dataclasses.replace(ON_NET, target=(LABELED + 1) % NUM_CLASSES)
+    with unchecked(), pytest.raises(error, match=message) as refusal:
+        run(attack, NET, dataclasses.replace(good, **given), 1, keep="fittest")
+    assert len(str(refusal.value)) <= 300
+    assert len(str(refusal.value).splitlines()) == 1

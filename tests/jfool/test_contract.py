@@ -108,12 +108,23 @@ TABLE = {
     "BIM": perturbing(
         lambda objective: jfool.BIM(SHAPE, NUM_CLASSES, step_size=2 / 255, objective=objective)
     ),
+    "APGD": perturbing(
+        lambda objective: jfool.APGD(SHAPE, NUM_CLASSES, objective=objective, num_steps=NUM_STEPS)
+    ),  # from any start, some job ends in the same corner of the ball
     "DeepFool": perturbing(
         lambda _: jfool.DeepFool(SHAPE, NUM_CLASSES),
         jobs=minimal,
         aims=(False,),
         per_step=3,
         gradients_per_image=3,
+        minimal=True,
+    ),
+    "FAB": perturbing(
+        lambda _: jfool.FAB(SHAPE, NUM_CLASSES, random_start=True),
+        aims=(False,),
+        per_step=4,
+        gradients_per_image=3,
+        draws=True,
         minimal=True,
     ),
     "FGSM": perturbing(lambda objective: jfool.FGSM(SHAPE, NUM_CLASSES, objective=objective)),
@@ -128,6 +139,11 @@ TABLE = {
         per_step=1 + 2 * POPULATION,
         minimal=True,
     ),
+    "InTurn": perturbing(
+        lambda objective: jfool.InTurn(
+            jfool.PGD(SHAPE, NUM_CLASSES, step_size=EPSILON / 2, objective=objective), 2, 7
+        )
+    ),
     "MIFGSM": perturbing(lambda objective: jfool.MIFGSM(SHAPE, NUM_CLASSES, objective=objective)),
     "PGD": perturbing(
         lambda objective: jfool.PGD(SHAPE, NUM_CLASSES, objective=objective), draws=True
@@ -136,6 +152,9 @@ TABLE = {
         lambda objective: jfool.Restarts(jfool.PGD(SHAPE, NUM_CLASSES, objective=objective), 3),
         per_step=3,
         draws=True,
+    ),
+    "Square": perturbing(
+        lambda _: jfool.Square(SHAPE, NUM_CLASSES), aims=(False,), draws=True, minimal=True
     ),
     "EvolvedFooling": Row(
         lambda objective: jfool.EvolvedFooling(

@@ -127,7 +127,11 @@ JOBS = {
         ("OnePixel", "SparseFooling", "GreedyFooling", "Composition"), (jfool.SparseJob, SPARSE)
     ),
     **dict.fromkeys(
-        ("FGSM", "BIM", "PGD", "MIFGSM", "DeepFool", "Restarts"), (jfool.PerturbationJob, NEAR)
+        (
+            *("FGSM", "BIM", "PGD", "MIFGSM", "DeepFool", "Restarts"),
+            *("APGD", "FAB", "Square", "InTurn"),
+        ),
+        (jfool.PerturbationJob, NEAR),
     ),
     "HotCold": (jfool.PerturbationJob, {**NEAR, "target": (CLASSES + 1) % 4}),
     "FeatureInversion": (jfool.InversionJob, INVERSION),
@@ -163,7 +167,7 @@ def attack(kind: Any, **settings: Any) -> Row:
     return Row(lambda **given: run(kind(**given)), shape | settings)
 
 
-WITHOUT_SHAPE = (jfool.Composition, jfool.EvolvedFooling, jfool.Restarts)
+WITHOUT_SHAPE = (jfool.Composition, jfool.EvolvedFooling, jfool.Restarts, jfool.InTurn)
 
 
 def jobs(attack: Any, kind: Any, **fields: Any) -> Row:
@@ -252,6 +256,25 @@ TABLE: dict[str, Row] = {
     "MIFGSM": attack(jfool.MIFGSM, momentum=1.0, relative_step_size=0.1, constraint=jfool.L2()),
     "DeepFool": attack(jfool.DeepFool, norm=jfool.L2(), overshoot=0.02, num_candidates=3),
     "HotCold": attack(jfool.HotCold, search=search.MinimalStep(HotColdDirection())),
+    "APGD": attack(jfool.APGD, constraint=jfool.L1(), objective=jfool.LogitRatio(), num_steps=10),
+    "FAB": attack(
+        jfool.FAB,
+        constraint=jfool.L2(),
+        boundaries=search.ToAll(),
+        overshoot=1.05,
+        backward=0.9,
+        most_pull=0.1,
+        random_start=True,
+    ),
+    "Square": attack(jfool.Square, constraint=jfool.L2(), objective=jfool.Untargeted(), share=0.5),
+    "InTurn": attack(jfool.InTurn, attack=PGD, num_turns=2, num_steps=5),
+    "auto_attack": row(
+        jfool.auto_attack,
+        image_shape=SHAPE,
+        num_classes=NUM_CLASSES,
+        constraint=jfool.L2(),
+        version="plus",
+    ),
     "Restarts": attack(jfool.Restarts, attack=PGD, num_restarts=2),
     "FeatureInversion": attack(
         jfool.FeatureInversion,
@@ -286,6 +309,16 @@ TABLE: dict[str, Row] = {
     "LogConfidence": part(lambda objective: sparse(objective=objective), jfool.LogConfidence),
     "Logit": part(lambda objective: sparse(objective=objective), jfool.Logit),
     "Margin": part(lambda objective: sparse(objective=objective), jfool.Margin),
+    "LogitRatio": part(
+        lambda objective: jfool.APGD(SHAPE, NUM_CLASSES, objective=objective), jfool.LogitRatio
+    ),
+    "TargetLogitRatio": row(
+        lambda target: run(
+            jfool.APGD(SHAPE, NUM_CLASSES, objective=jfool.TargetLogitRatio()),
+            jfool.PerturbationJob(**NEAR, target=target),
+        ),
+        target=(CLASSES + 1) % NUM_CLASSES,
+    ),
     "Untargeted": row(
         lambda objective: run(
             sparse(objective=jfool.Untargeted(objective)),
@@ -327,6 +360,28 @@ TABLE: dict[str, Row] = {
     "GradientAscent": part(ascending, jfool.GradientAscent, step_size=0.1, optimizer=optax.adam),
     "search.ProjectedSteps": steps(
         search.ProjectedSteps, step_size=0.1, momentum=0.5, relative=True, random_start=True
+    ),
+    "search.AdaptiveSteps": steps(search.AdaptiveSteps, num_steps=10),
+    "search.SparseSteps": steps(search.SparseSteps, num_steps=10),
+    "search.SquareFlips": steps(search.SquareFlips, share=0.5),
+    "search.SquareWindows": steps(search.SquareWindows, share=0.5, power=1.0),
+    "search.AdaptiveBoundary": steps(
+        search.AdaptiveBoundary,
+        boundaries=search.ToTarget(),
+        overshoot=1.05,
+        backward=0.9,
+        most_pull=0.1,
+        random_start=True,
+    ),
+    "search.ToAll": part(
+        lambda boundaries: jfool.FAB(SHAPE, NUM_CLASSES, boundaries=boundaries), search.ToAll
+    ),
+    "search.ToTarget": row(
+        lambda target: run(
+            jfool.FAB(SHAPE, NUM_CLASSES, boundaries=search.ToTarget()),
+            jfool.PerturbationJob(**NEAR, target=target),
+        ),
+        target=(CLASSES + 1) % NUM_CLASSES,
     ),
     "search.NearestBoundary": steps(
         search.NearestBoundary, norm=jfool.L2(), overshoot=0.1, num_candidates=2

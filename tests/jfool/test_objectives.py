@@ -68,6 +68,30 @@ def test_half_precision_logits_are_judged_in_float32():
     np.testing.assert_allclose(jfool.Confidence()(logits, ONE), expected, rtol=1e-5)
 
 
+def test_logit_ratios_are_margins_that_scale_and_shift_do_not_change():
+    ordered = -np.sort(-LOGITS.astype(float), axis=1)
+    for label in range(4):
+        margin = np.delete(LOGITS, label, axis=1).max(1) - LOGITS[:, label].astype(float)
+        wanted = margin / (ordered[:, 0] - ordered[:, 2])
+        for logits in (LOGITS, 3 * LOGITS + 7):
+            found = jfool.LogitRatio()(jnp.asarray(logits), jnp.int32(label))
+            np.testing.assert_allclose(found, wanted, rtol=1e-5)
+        target = (label + 1) % 4
+        job = jfool.PerturbationJob(LOGITS, label=label, target=target)
+        for logits, order in zip(LOGITS.astype(float), ordered, strict=True):
+            scale = order[0] - (order[2] + order[3]) / 2
+            for one in (logits, 3 * logits + 7):
+                found, _ = jfool.TargetLogitRatio()(jnp.asarray(one, jnp.float32), job, None)
+                wanted = (logits[target] - logits[label]) / scale
+                np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_logit_ratios_of_equal_logits_have_finite_gradients():
+    logits = jnp.ones(4, jnp.float32)
+    gradient = jax.grad(lambda logits: jfool.LogitRatio()(logits, ZERO))(logits)
+    assert np.isfinite(gradient).all()
+
+
 def test_labels_may_be_traced():
     objective = jax.jit(jfool.Margin())
     logits = jnp.asarray(LOGITS)
