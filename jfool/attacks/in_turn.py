@@ -10,10 +10,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jfool import criteria
-from jfool.parts import check_part
 from jfool.attacks.wrapping import Wrapping
 from jfool.base import Attack, Candidate, PRNGKey, pytree, reference_class, static
 from jfool.numbers import check_number, check_whole
+from jfool.parts import check_part
 
 
 @pytree

@@ -17,13 +17,13 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jfool.parts import check_part
 from jfool.base import Candidate, Image, Info, Logits, PRNGKey, pytree, static
 from jfool.composition import Task
 from jfool.constraints.base import center
 from jfool.constraints.planes import to_plane
 from jfool.criteria import fooled
 from jfool.numbers import check_number
+from jfool.parts import check_part
 from jfool.search.nearest_boundary import Differences
 
 
