@@ -25,9 +25,8 @@ from jfool.attacks import (
     Restarts,
     SparseFooling,
     Square,
-    Stage,
-    auto_attack,
 )
+from jfool.attacks.auto_attack import Stage, auto_attack
 from jfool.attacks.evolved_fooling import EvolutionJob
 from jfool.attacks.feature_inversion import InversionJob
 from jfool.attacks.gradient_fooling import AscentJob, NearBase, Uniform

@@ -81,6 +81,10 @@ def check_objective(objective: Any, num_classes: int, *, targeted: bool | None =
             "objective: expected a targeted one, such as jfool.Confidence(), "
             f"got {brief(objective)}"
         )
+    if num_classes < (least := getattr(objective, "least_classes", 2)):
+        raise ValueError(
+            f"num_classes: expected at least {least} for {brief(objective)}, got {num_classes}"
+        )
     if hasattr(objective, "show"):  # a score of more than the logits
         return
     logits = jax.ShapeDtypeStruct((2, num_classes), jnp.float32)
@@ -126,6 +130,18 @@ def check_classes(jobs: Any, targeted: bool, num_classes: int, axes: str = "N") 
             )
     if targeted and getattr(jobs, "label", None) is not None:
         _check_apart(jobs)
+
+
+def check_heading(jobs: Any, part: Any) -> None:
+    """Raises TypeError or ValueError where an attack that leaves `jobs.label` has a part that needs
+    another class to head for, and jobs have none."""
+    if not getattr(part, "needs_target", False):
+        return
+    if getattr(jobs, "target", None) is None:
+        raise TypeError(
+            f"jobs.target: expected the class to head for, as {brief(part)} needs it, got none"
+        )
+    _check_apart(jobs)
 
 
 def _check_apart(jobs: Any) -> None:

@@ -8,7 +8,18 @@ from jax import Array
 from jaxtyping import Float
 
 from jfool.arguments import check_classes, check_num_classes, check_objective, check_part
-from jfool.base import Candidate, Evaluator, Logits, Objective, PRNGKey, pytree, static
+from jfool.base import (
+    Candidate,
+    Evaluator,
+    Logits,
+    Objective,
+    PRNGKey,
+    Truth,
+    pytree,
+    reference_class,
+    static,
+)
+from jfool.criteria import fooled
 from jfool.numbers import brief
 from jfool.objectives import OfLogits
 
@@ -51,6 +62,11 @@ class Task:
         one = jax.tree.map(lambda leaf: leaf[None], genotype)
         found = self._evaluate.gradient(self.encoding, score, self.job, one)
         return jax.tree.map(lambda leaf: leaf[0], found)
+
+    def fooled(self, logits: Logits) -> Truth:
+        """Whether logits `[K]` are what the attack wants."""
+        targeted = self.objective.targeted
+        return fooled(logits, reference_class(self.job, targeted), targeted)
 
     @property
     def _evaluate(self) -> Any:

@@ -36,6 +36,12 @@ def fooled(logits: Float[Array, " K"], reference: ClassIndex, targeted: bool) ->
     return ~broken(logits)[0] & jnp.where(targeted, own > others, own < others)
 
 
+def better(now: tuple[Truth, Float[Array, ""]], before: tuple[Truth, Float[Array, ""]]) -> Truth:
+    """Of two answers, each as whether it fools the model and its fitness: one that fools is better
+    than one that does not, and among equals the fitter. NaN never is."""
+    return jnp.where(now[0] == before[0], now[1] > before[1], now[0])
+
+
 def misclassified() -> Criterion:
     """Stop as soon as the model is fooled, at any confidence."""
     return Partial(fooled)

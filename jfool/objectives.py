@@ -8,6 +8,7 @@ walk. `LogConfidence` and `Margin` do not saturate. `Untargeted(objective)` mini
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 
 from jfool.arguments import check_part
@@ -160,7 +161,7 @@ class LogitRatio:
         return False
 
     def __call__(self, logits: Logits, label: ClassIndex) -> Fitness:
-        first, _, third = _largest(logits, 3)
+        first, _, third = _largest(_sound(logits), 3)
         return -Margin()(logits, label) / (first - third + _TINY)
 
 
@@ -175,13 +176,14 @@ class TargetLogitRatio:
     """
 
     least_classes = 4
+    needs_target = True
 
     @property
     def targeted(self) -> bool:
         return False
 
     def show(self, model: Model, images: Images) -> Logits:
-        return model(images)
+        return logits_of(model, images)
 
     def __call__(self, logits: Logits, job: Any, genotype: Any) -> tuple[Fitness, Logits]:
         del genotype
@@ -194,7 +196,6 @@ class TargetLogitRatio:
 _TINY = 1e-12  # as in the reference code
 
 
-def _largest(logits: Logits, count: int) -> list[Fitness]:
-    """The largest logits `[*]`, in order."""
-    sound = _sound(logits)
-    return [jnp.sort(sound, axis=-1)[..., -place] for place in range(1, count + 1)]
+def _largest(logits: Logits, count: int) -> Fitness:
+    """The largest logits, in order, `[count, *]`."""
+    return jnp.moveaxis(lax.top_k(logits, count)[0], -1, 0)

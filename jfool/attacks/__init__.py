@@ -1,7 +1,6 @@
 """Attacks with the settings of their papers."""
 
 from jfool.attacks.adaptive_boundary import FAB
-from jfool.attacks.auto_attack import Stage, auto_attack
 from jfool.attacks.auto_pgd import APGD
 from jfool.attacks.deep_fool import DeepFool
 from jfool.attacks.evolved_fooling import EvolvedFooling
@@ -34,6 +33,4 @@ __all__ = [
     "Restarts",
     "SparseFooling",
     "Square",
-    "Stage",
-    "auto_attack",
 ]

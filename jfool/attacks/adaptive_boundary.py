@@ -5,9 +5,10 @@ from typing import Any
 
 from jax.typing import ArrayLike
 
-from jfool.attacks.perturbing import Perturbing
+from jfool.arguments import check_heading
+from jfool.attacks.perturbing import Perturbing, check_ball
 from jfool.base import pytree, static
-from jfool.constraints import L1, L2, Constraint, Linf
+from jfool.constraints import Constraint, Linf
 from jfool.objectives import Margin, Objective, Untargeted
 from jfool.search.adaptive_boundary import AdaptiveBoundary, Boundaries, ToAll
 
@@ -60,9 +61,6 @@ class FAB(Perturbing):
 
     def check(self, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""
-        if not isinstance(self.constraint, (Linf, L2, L1)):
-            raise TypeError(
-                "constraint: expected jfool.Linf(), jfool.L2() or jfool.L1(), "
-                f"got {self.constraint!r:.60}"
-            )
+        check_ball(self.constraint)
         super().check(jobs)
+        check_heading(jobs, self.boundaries)

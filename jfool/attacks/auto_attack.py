@@ -46,9 +46,10 @@ def auto_attack(
     "standard" is Auto-PGD with the cross-entropy, Auto-PGD with the targeted logit ratio, targeted
     FAB, and Square; "plus" is Auto-PGD with the cross-entropy and with the logit ratio, and
     untargeted FAB, each from five starts, then Square and the two targeted attacks. Auto-PGD and
-    FAB take 100 steps a start, Square 5 000. The nine targets (in the L1 ball five) are the classes
-    with the largest logits for the clean image; with K classes there are at most K - 1. The logit
-    ratios need three and four classes: with fewer, the margin takes their place.
+    FAB take 100 steps a start, Square 5 000. The nine targets (of Auto-PGD in the L1 ball five) are
+    the classes with the largest logits for the clean image; with K classes there are at most K - 1.
+    The logit ratios need three and four classes: with fewer, the margin takes their place. Of the
+    five starts of FAB all are random; in the reference code the first is the image itself.
 
     Args:
       image_shape: (H, W, C).
@@ -69,7 +70,8 @@ def auto_attack(
         raise ValueError(f"version: expected one of {list(VERSIONS)}, got {version!r:.60}")
     shape = image_shape, num_classes
     sparse = isinstance(constraint, L1)
-    num_targets = min(5 if sparse else 9, num_classes - 1)
+    num_targets = min(9, num_classes - 1)
+    num_apgd_targets = min(5, num_targets) if sparse else num_targets
     extra = 2 if sparse else 0  # the second and third stage of Auto-PGD show a start too
 
     def in_turn(name: str, attack: Any, num_turns: int, num_steps: int, targets: bool) -> Stage:
@@ -88,9 +90,9 @@ def auto_attack(
     random_fab = dataclasses.replace(fab, random_start=True)
 
     apgd_targeted = (
-        apgd("apgd-t", num_targets, targets=True, objective=TargetLogitRatio())
+        apgd("apgd-t", num_apgd_targets, targets=True, objective=TargetLogitRatio())
         if targeted
-        else apgd("apgd-margin", num_targets, objective=margin)
+        else apgd("apgd-margin", num_apgd_targets, objective=margin)
     )
     fab_targeted = in_turn("fab-t", to_target, num_targets, _NUM_STEPS - 1, targets=True)
     square = Stage("square", Square(*shape, constraint=constraint), _NUM_QUERIES)

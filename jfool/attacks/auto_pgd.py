@@ -5,9 +5,9 @@ from typing import Any
 
 from jax.typing import ArrayLike
 
-from jfool.attacks.perturbing import CROSS_ENTROPY, Perturbing
+from jfool.attacks.perturbing import CROSS_ENTROPY, Perturbing, check_ball
 from jfool.base import pytree, static
-from jfool.constraints import L1, L2, Constraint, Linf
+from jfool.constraints import L1, Constraint, Linf
 from jfool.objectives import Objective, TargetLogitRatio
 from jfool.search.adaptive_steps import AdaptiveSteps
 from jfool.search.sparse_steps import SparseSteps
@@ -58,15 +58,5 @@ class APGD(Perturbing):
 
     def check(self, jobs: Any) -> None:
         """Raises on settings or jobs that cannot work."""
-        if not isinstance(self.constraint, (Linf, L2, L1)):
-            raise TypeError(
-                "constraint: expected jfool.Linf(), jfool.L2() or jfool.L1(), "
-                f"got {self.constraint!r:.60}"
-            )
-        least = getattr(self.objective, "least_classes", 2)
-        if self.num_classes < least:
-            raise ValueError(
-                f"num_classes: expected at least {least} for {self.objective!r:.60}, "
-                f"got {self.num_classes}"
-            )
+        check_ball(self.constraint)
         super().check(jobs)

@@ -20,7 +20,7 @@ from jfool.numbers import check_number, check_whole
 class TurnState:
     """
     inner: the state of the turn.
-    answer: the first candidate of any turn that fooled the model, else the fittest.
+    answer: the fittest candidate of all turns that fooled the model, else the fittest of all.
     fooled: `[]` bool, whether it did.
     num_calls: `[]`, steps so far.
     """
@@ -76,8 +76,9 @@ class InTurn(Wrapping):
 
         now, targeted = self.attack.best(of_turn, inner), self.targeted
         fools = criteria.fooled(now.logits, reference_class(of_turn, targeted), targeted)
-        better = ~state.fooled & (fools | (now.fitness > state.answer.fitness))
-        answer = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, state.answer)
+        before = state.fooled, state.answer.fitness
+        wins = criteria.better((fools, now.fitness), before)
+        answer = jax.tree.map(lambda new, old: jnp.where(wins, new, old), now, state.answer)
         return TurnState(inner, answer, state.fooled | fools, state.num_calls + 1), info
 
     def best(self, job: Any, state: TurnState) -> Candidate:
@@ -101,6 +102,11 @@ class InTurn(Wrapping):
         if targets is None or np.ndim(targets) < 2:
             check_part("attack", self.attack, Attack, "jfool.PGD(...)", jobs)
             return
+        if self.targeted:
+            raise ValueError(
+                "jobs.target: expected integers [N] for an attack that is to reach its target, got "
+                f"shape {list(np.shape(targets))} (a target for each turn is one to head for)"
+            )
         if np.shape(targets)[1:] != (self.num_turns,):
             raise ValueError(
                 f"jobs.target: expected [N, {self.num_turns}], one target a turn, "

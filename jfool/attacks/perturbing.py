@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from jfool.arguments import (
     check_classes,
+    check_heading,
     check_image_shape,
     check_images,
     check_num_classes,
@@ -18,7 +19,7 @@ from jfool.arguments import (
 )
 from jfool.base import Candidate, Images, Model, pytree
 from jfool.composition import Composed, Search
-from jfool.constraints import Constraint
+from jfool.constraints import L1, L2, Constraint, Linf
 from jfool.constraints.checks import check_image
 from jfool.encodings.pixels import Pixels
 from jfool.evaluate import is_stochastic
@@ -75,10 +76,19 @@ class Perturbing(Composed):
                 f"got shape {list(shape)}"
             )
         check_classes(jobs, self.objective.targeted, self.num_classes)
+        check_heading(jobs, self.objective)
         if self.constraint is None:
             check_image(jobs)
             return
         check_part("constraint", self.constraint, Constraint, "jfool.Linf()", jobs)
+
+
+def check_ball(constraint: Any) -> None:
+    """Raises TypeError unless it is one of the balls of a norm that is convex."""
+    if not isinstance(constraint, (Linf, L2, L1)):
+        raise TypeError(
+            f"constraint: expected jfool.Linf(), jfool.L2() or jfool.L1(), got {brief(constraint)}"
+        )
 
 
 def least_likely(model: Model, images: ArrayLike) -> Int[np.ndarray, " N"]:

@@ -39,9 +39,12 @@ class Boundaries(Protocol):
 class ToTarget:
     """The boundary to `job.target`: z_target - z_label."""
 
+    needs_target = True
+
     def __call__(self, logits: Logits, job: Any) -> Float[Array, "1 K"]:
-        classes = jnp.arange(logits.shape[-1])
-        return ((classes == job.target) * 1.0 - (classes == job.label) * 1.0)[None]
+        classes = jnp.stack([job.target, job.label])
+        target, label = jax.nn.one_hot(classes, logits.shape[-1], dtype=jnp.float32)
+        return (target - label)[None]
 
 
 @pytree
@@ -53,7 +56,7 @@ class ToAll:
 
 
 @pytree
-class AdaptiveState:
+class NearState:
     """
     image: `[H, W, C]`, x.
     best: `[H, W, C]`, the nearest image that fooled the model; x0 before the first.
@@ -89,18 +92,18 @@ class AdaptiveBoundary:
     def images_at_once(self) -> int:
         return 1
 
-    def init(self, key: PRNGKey, task: Task) -> AdaptiveState:
+    def init(self, key: PRNGKey, task: Task) -> NearState:
         original = image = center(task.job)
         if self.random_start:
             image = (original + task.constraint.start(key, task.job)) / 2
-        return AdaptiveState(
+        return NearState(
             image=image,
             best=original,
             distance=jnp.full((), jnp.inf, jnp.float32),
             logits=jnp.full(task.num_classes, jnp.nan, jnp.float32),
         )
 
-    def step(self, key: PRNGKey, task: Task, state: AdaptiveState) -> tuple[AdaptiveState, Info]:
+    def step(self, key: PRNGKey, task: Task, state: NearState) -> tuple[NearState, Info]:
         del key
         job, norm, image, original = task.job, task.constraint, state.image, center(task.job)
         logits, gradients = task.evaluate.pullback(task.encoding, self.boundaries, job, image[None])
@@ -112,7 +115,7 @@ class AdaptiveBoundary:
         step = to_plane(norm, image, normal, -value)
         gap = (normal * (image - original)).sum() - value
         step_from_original = to_plane(norm, original, normal, gap)
-        moved, pull = norm.distance(job, original + step), 0.0
+        moved = norm.distance(job, original + step)
         other = norm.distance(job, original + step_from_original)
         total = moved + other
         pull = jnp.minimum(moved / jnp.where(total > 0, total, 1), self.most_pull)
@@ -125,7 +128,7 @@ class AdaptiveBoundary:
         distance = norm.distance(job, stepped)
         nearer = fools & (distance < state.distance)
         back = original + jnp.asarray(self.backward, jnp.float32) * (stepped - original)
-        after = AdaptiveState(
+        after = NearState(
             image=jnp.where(fools, back, stepped),
             best=jnp.where(nearer, stepped, state.best),
             distance=jnp.where(nearer, distance, state.distance),
@@ -133,7 +136,7 @@ class AdaptiveBoundary:
         )
         return after, Info(-after.distance)
 
-    def best(self, task: Task, state: AdaptiveState) -> Candidate:
+    def best(self, task: Task, state: NearState) -> Candidate:
         """The nearest image that fooled the model; its logits are known where it is inside the
         constraint, so that a run ends there and not before."""
         inside = state.distance <= jnp.asarray(task.job.epsilon, jnp.float32)

@@ -8,17 +8,18 @@ and the search goes back to the fittest image, where since the last checkpoint
 
   the fitness rose in at most 3/4 of the steps, or
   the best fitness is what it was, and the step was not halved then.
+
+The first step is a rise if it raised the fitness of the start; the reference code compares its end
+with 0.
 """
 
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jfool import criteria
-from jfool.base import Candidate, Info, PRNGKey, pytree, reference_class
+from jfool.base import Info, PRNGKey, pytree
 from jfool.composition import Task
-from jfool.numbers import check_number
-from jfool.search.shown import Shown, chosen, differentiated, not_yet
+from jfool.search.shown import PlannedSteps, Shown, chosen, differentiated, not_yet
 
 
 @pytree
@@ -62,17 +63,13 @@ class AdaptiveState:
 
 
 @pytree
-class AdaptiveSteps:
+class AdaptiveSteps(PlannedSteps):
     """
     Attributes:
       num_steps: n, for which checkpoints are planned; the run may be shorter.
     """
 
     num_steps: ArrayLike
-
-    @property
-    def images_at_once(self) -> int:
-        return 1
 
     def init(self, key: PRNGKey, task: Task) -> AdaptiveState:
         image = task.constraint.start(key, task.job)
@@ -90,9 +87,9 @@ class AdaptiveSteps:
 
     def step(self, key: PRNGKey, task: Task, state: AdaptiveState) -> tuple[AdaptiveState, Info]:
         del key
-        here, targeted = differentiated(task, state.image), task.objective.targeted
+        here = differentiated(task, state.image)
+        fools = task.fooled(here.logits)
         best = chosen(here.fitness > state.best.fitness, here, state.best)  # a NaN never wins
-        fools = criteria.fooled(here.logits, reference_class(task.job, targeted), targeted)
         answer = chosen(fools, here, chosen(state.fooled, state.answer, best))
 
         is_first = state.pace.since < 0
@@ -106,8 +103,8 @@ class AdaptiveSteps:
 
     def _paced(self, pace: Pace, rose: Array, best: Array) -> tuple[Pace, Array]:
         """The pace after one more step, and whether it was halved just now."""
-        since, rises = pace.since + 1, pace.rises + (rose & (pace.since >= 0))
-        stalls = rises <= 0.75 * pace.interval
+        rises = pace.rises + (rose & (pace.since >= 0)).astype(jnp.int32)
+        since, stalls = pace.since + 1, 4 * rises <= 3 * pace.interval
         stands = ~pace.halved_then & (pace.best_then >= best)
         checks = since == pace.interval
         halves = checks & (stalls | stands)
@@ -128,22 +125,9 @@ class AdaptiveSteps:
         job, constraint, image = task.job, task.constraint, now.image
         eta = step_size * jnp.asarray(job.epsilon, jnp.float32)
         end = constraint.project(job, image + eta * constraint.direction(job, image, now.gradient))
-        a = jnp.where(is_first, 1, 0.75)
+        a = jnp.where(is_first, 1.0, 0.75)
         return constraint.project(job, image + a * (end - image) + (1 - a) * (image - previous))
 
     def _share(self, percent: int) -> Array:
         """Of the steps, at least 1."""
         return jnp.maximum(percent * jnp.asarray(self.num_steps, jnp.int32) // 100, 1)
-
-    def best(self, task: Task, state: AdaptiveState) -> Candidate:
-        del task
-        answer = state.answer
-        return Candidate(answer.image, answer.logits, answer.fitness, answer.image)
-
-    last = best
-
-    def check(self) -> None:
-        """Raises ValueError on a number that cannot work."""
-        check_number(
-            "num_steps", self.num_steps, "a whole number of at least 1", least=1, whole=True
-        )

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jfool import criteria
-from jfool.base import Candidate, Info, PRNGKey, pytree, reference_class
+from jfool.base import Candidate, Info, PRNGKey, pytree
 from jfool.composition import Task
 from jfool.numbers import check_number
 
@@ -48,12 +48,12 @@ class RandomSearch:
 
     def step(self: Any, key: PRNGKey, task: Task, state: SquareState) -> tuple[SquareState, Info]:
         fitness, logits = task.fittest(state.proposal[None])
-        fitness, logits, targeted = fitness[0], logits.astype(jnp.float32), task.objective.targeted
-        fools = criteria.fooled(logits, reference_class(task.job, targeted), targeted)
-        accepted = (fitness > state.fitness) | fools  # a NaN never is
+        fitness, logits = fitness[0], logits.astype(jnp.float32)
+        before = task.fooled(state.logits), state.fitness
+        accepted = criteria.better((task.fooled(logits), fitness), before)
         image = jnp.where(accepted, state.proposal, state.image)
-        halvings = (jnp.array(_HALVINGS) < state.num_steps).sum()
-        share = jnp.asarray(self.share, jnp.float32) / 2**halvings
+        halvings = (jnp.array(_HALVINGS, jnp.int32) < state.num_steps).sum(dtype=jnp.int32)
+        share = jnp.ldexp(jnp.asarray(self.share, jnp.float32), -halvings)
         stepped = SquareState(
             image=image,
             fitness=jnp.where(accepted, fitness, state.fitness),

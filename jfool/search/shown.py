@@ -1,11 +1,14 @@
-"""Images that a gradient search has shown to the model."""
+"""Images that a gradient search has shown to the model, one a step."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jfool.base import Image, Truth, pytree
+from jfool.base import Candidate, Image, Truth, pytree
 from jfool.composition import Task
+from jfool.numbers import check_number
 
 
 @pytree
@@ -36,3 +39,23 @@ def not_yet(task: Task, image: Image) -> Shown:
 
 def chosen(condition: Truth, one: Shown, other: Shown) -> Shown:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
+
+
+class PlannedSteps:
+    """The methods of searches that are planned for `num_steps` and whose state has an `answer`."""
+
+    @property
+    def images_at_once(self) -> int:
+        return 1
+
+    def best(self, task: Task, state: Any) -> Candidate:
+        del task
+        answer = state.answer
+        return Candidate(answer.image, answer.logits, answer.fitness, answer.image)
+
+    last = best
+
+    def check(self: Any) -> None:
+        """Raises ValueError on a number that cannot work."""
+        expected = "a whole number of at least 1"
+        check_number("num_steps", self.num_steps, expected, least=1, whole=True)

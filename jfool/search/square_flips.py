@@ -2,8 +2,9 @@
 
   x' = project(x + 2 epsilon sign),    sign = +-1 per channel inside a random square, else 0
 
-x' replaces x if it is fitter or fools the model. The start has vertical stripes of +-epsilon, one
-pixel wide. The square covers a share p of the image, which is halved again and again.
+x' replaces x if it is fitter, or the first that fools the model. The start has vertical stripes of
++-epsilon, one pixel wide. The square covers a share p of the image, which is halved again and
+again.
 """
 
 from typing import Any
@@ -36,7 +37,7 @@ class SquareFlips(RandomSearch):
         place_key, sign_key = jax.random.split(key)
         _, epsilon = centered(task.job)
         inside = window(place_key, image, side(image, share, 1)).inside
-        sign = jax.random.rademacher(sign_key, image.shape[2:], jnp.float32)
+        sign = jax.random.rademacher(sign_key, (1, 1, image.shape[2]), jnp.float32)
         return task.constraint.project(task.job, image + 2 * epsilon * jnp.where(inside, sign, 0))
 
 
@@ -67,9 +68,9 @@ class Window:
 def window(key: PRNGKey, image: Image, side: Array) -> Window:
     """A square anywhere in the image."""
     height, width, _ = image.shape
-    most = jnp.array([height, width]) - side
-    top, left = jax.random.randint(key, (2,), 0, most + 1)
-    row = jnp.arange(height)[:, None, None] - top
-    column = jnp.arange(width)[None, :, None] - left
+    most = jnp.array([height, width], jnp.int32) - side
+    top, left = jax.random.randint(key, (2,), 0, most + 1, jnp.int32)
+    row = jnp.arange(height, dtype=jnp.int32)[:, None, None] - top
+    column = jnp.arange(width, dtype=jnp.int32)[None, :, None] - left
     inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
     return Window(inside, row, column)

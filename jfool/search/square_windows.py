@@ -3,8 +3,8 @@
 
 What two random windows hold of the perturbation, and what the ball has left, all goes to one of
 them: as a bump of random sign per channel, on top of what was there. A bump is two pyramids side by
-side, of opposite sign. The start is a grid of bumps. x' replaces x if it is fitter or fools the
-model.
+side, of opposite sign. The start is a grid of bumps. x' replaces x if it is fitter, or the first
+that fools the model.
 """
 
 import jax
@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jfool.base import Image, PRNGKey, Truth, pytree
+from jfool.base import Image, PRNGKey, pytree
 from jfool.composition import Task
 from jfool.search.random_search import RandomSearch
 from jfool.search.square_flips import centered, side, window
@@ -36,18 +36,15 @@ class SquareWindows(RandomSearch):
     def first(self, key: PRNGKey, task: Task) -> Image:
         image, epsilon = centered(task.job)
         height, width, num_channels = image.shape
-        length = max(height // _TILES, 1)
+        length = max(min(height, width) // _TILES, 1)
         rows, columns = height // length, width // length
-        place = jnp.arange(length)
+        place = jnp.arange(length, dtype=jnp.int32)
         flip_key, sign_key = jax.random.split(key)
-        bump = self._bump(
-            place[:, None, None],
-            place[None, :, None],
-            jnp.asarray(length),
-            jax.random.bernoulli(flip_key),
-        )
+        flips = jax.random.bernoulli(flip_key, shape=(rows, 1, columns, 1, 1))
+        bump = self._bump(place[:, None, None], place[None, :, None], jnp.int32(length))
+        flipped = jnp.where(flips, bump.swapaxes(0, 1)[None, :, None], bump[None, :, None])
         sign = jax.random.rademacher(sign_key, (rows, 1, columns, 1, num_channels), jnp.float32)
-        grid = (sign * bump[None, :, None]).reshape(rows * length, columns * length, num_channels)
+        grid = (sign * flipped).reshape(rows * length, columns * length, num_channels)
         around = [(rest // 2, rest - rest // 2) for rest in (height % length, width % length)]
         start = jnp.pad(grid, (*around, (0, 0)))
         start = start * epsilon / self._size(start) ** (1 / self._power)
@@ -57,11 +54,14 @@ class SquareWindows(RandomSearch):
         to_key, from_key, flip_key, sign_key = jax.random.split(key, 4)
         original, epsilon = centered(task.job)
         delta, length = image - original, side(image, share, _LEAST_SIDE)
-        length = length - (1 - length % 2) * (length > 1)  # odd
+        length = length + 1 - length % 2  # odd
+        length = jnp.where(length > min(image.shape[:2]), length - 2, length)
         to, other = window(to_key, image, length), window(from_key, image, length)
 
-        sign = jax.random.rademacher(sign_key, image.shape[2:], jnp.float32)
-        bump = self._bump(to.row, to.column, length, jax.random.bernoulli(flip_key))
+        sign = jax.random.rademacher(sign_key, (1, 1, image.shape[2]), jnp.float32)
+        flip = jax.random.bernoulli(flip_key)
+        row, column = jnp.where(flip, to.column, to.row), jnp.where(flip, to.row, to.column)
+        bump = self._bump(row, column, length)
         there = jnp.where(to.inside, delta, 0)
         new = self._unit(sign * bump + self._unit(there, (0, 1)), (0, 1))
         left = jnp.maximum(epsilon**self._power - self._size(delta), 0)
@@ -74,9 +74,8 @@ class SquareWindows(RandomSearch):
     def _power(self) -> Array:
         return jnp.asarray(self.power, jnp.float32)
 
-    def _bump(self, row: Array, column: Array, length: Array, flip: Truth) -> Array:
+    def _bump(self, row: Array, column: Array, length: Array) -> Array:
         """Of norm 1 in the square of this side, by places in it; 0 elsewhere."""
-        row, column = jnp.where(flip, column, row), jnp.where(flip, row, column)
         inside = (row >= 0) & (row < length) & (column >= 0) & (column < length)
         half = length // 2
         upper = _pyramid(row, column, half, length)
