@@ -14,7 +14,7 @@ from jfool.attacks.perturbing import PerturbationJob
 from jfool.attacks.stage import Stage
 from jfool.base import Model
 from jfool.constraints import Constraint
-from jfool.jobs import as_array, num_jobs
+from jfool.jobs import as_array
 from jfool.model_checks import check_deterministic, check_logits, check_model, outlines
 from jfool.model_outputs import logits_of
 from jfool.numbers import brief, check_number, check_whole
@@ -69,7 +69,7 @@ def checked(
 def _jobs(model: Model, images: Any, labels: Any, constraint: Any, epsilon: Any) -> tuple[Any, int]:
     """Of all images, and K."""
     images, labels = as_array("images", images), as_array("labels", labels)
-    check_number("epsilon", epsilon, "a finite radius of at least 0", least=0)
+    check_number("epsilon", epsilon, "one finite radius of at least 0", least=0)
     radii = np.full(np.shape(images)[:1], epsilon, np.float32)
     jobs = PerturbationJob(images, radii, labels)
     with _in_words_of_the_call():
@@ -77,7 +77,10 @@ def _jobs(model: Model, images: Any, labels: Any, constraint: Any, epsilon: Any)
         batch = outlines(model, images.shape[1:], 2)
         num_classes = jax.eval_shape(logits_of, model, *batch).shape[1]
         check_classes(jobs, False, num_classes)
-        num_jobs(jobs)
+    if len(labels) != len(images):
+        raise ValueError(
+            f"labels: expected one for each of {len(images)} images, got {len(labels)}"
+        )
     if not isinstance(images, Rows):
         images = Rows(np.asarray(images, np.float32), np.arange(len(images)))
     return PerturbationJob(images, radii, np.asarray(labels, np.int32)), num_classes
