@@ -26,11 +26,12 @@ from jfool.attacks import (
     SparseFooling,
     Square,
 )
-from jfool.attacks.auto_attack import Stage, auto_attack
+from jfool.attacks.auto_attack import auto_attack
 from jfool.attacks.evolved_fooling import EvolutionJob
 from jfool.attacks.feature_inversion import InversionJob
 from jfool.attacks.gradient_fooling import AscentJob, NearBase, Uniform
 from jfool.attacks.perturbing import PerturbationJob, least_likely
+from jfool.attacks.stage import Stage
 from jfool.base import Attack, Candidate, Info
 from jfool.composition import Composition
 from jfool.constraints import L0, L1, L2, Linf

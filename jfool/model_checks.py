@@ -49,6 +49,14 @@ def check_weights(model: Any) -> list[Any]:
     return leaves
 
 
+def check_deterministic(model: Any, remedy: str) -> None:
+    """Raises ValueError if the model draws at random."""
+    if is_stochastic(model):
+        raise ValueError(
+            f"model: expected one without draws, got a stochastic {type(model).__name__} ({remedy})"
+        )
+
+
 def check_output(model: Any, attack: Attack, num_images: int, chunk: int | None) -> None:
     """`check_logits` of what is shown of `num_images`, and a warning if they seem to be
     probabilities. Called by what users call."""

@@ -30,6 +30,7 @@ from models.training import accuracy, train
 from models.training_checkpoint import TrainingCheckpoint
 from models.vgg import VGG16
 from models.weights import restore, save
+from models.wong import Wong
 from models.zoo import ARCHITECTURES, Architecture, create, outline
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "SqueezeNet",
     "TenCrop",
     "TrainingCheckpoint",
+    "Wong",
     "accuracy",
     "class_names",
     "create",

@@ -23,6 +23,7 @@ from models.normalization import BYTES_TO_ONE, CIFAR10
 from models.resnet import ResNet
 from models.squeezenet import SqueezeNet
 from models.vgg import VGG16
+from models.wong import CERTIFIED_CIFAR10, Wong
 
 
 class Constructor(Protocol):
@@ -51,6 +52,7 @@ class Architecture:
 _SFI = "Kumano et al. (2020)"
 _EASILY = "Nguyen et al. (2015)"
 _ONE_PIXEL = "Su et al. (2019)"
+_CERTIFIED = "none of the papers; certified by Wong & Kolter (2018)"
 _NONE = "none of the papers"
 _PORT = "a port with published weights"
 _MNIST = ((28, 28, 1), 10)
@@ -60,6 +62,7 @@ _IMAGENET = ((224, 224, 3), 1000)
 
 _TF_MOBILENET = partial(MobileNetV2, batch_norm=False, padding="SAME", normalize=BYTES_TO_ONE)
 _CIFAR_RESNET50 = partial(ResNet, depth=50, normalize=CIFAR10)
+_CIFAR_WONG = partial(Wong, normalize=CERTIFIED_CIFAR10)
 _CIFAR_VGG = partial(VGG16, batch_norm=True, hidden=(512,), normalize=CIFAR10)
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -68,6 +71,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "cnn": Architecture(CNN, *_MNIST, _SFI),
     "cnn_nopool": Architecture(partial(CNN, pool=False), *_MNIST, _SFI),
     "capsnet": Architecture(CapsNet, *_MNIST, _SFI),
+    "wong": Architecture(Wong, *_MNIST, _CERTIFIED),
+    "cifar_wong": Architecture(_CIFAR_WONG, *_CIFAR, _CERTIFIED),
     "cifar_resnet20": Architecture(CifarResNet, *_CIFAR, _PORT),
     "cifar_resnet32": Architecture(partial(CifarResNet, depth=32), *_CIFAR, _PORT),
     "cifar_resnet44": Architecture(partial(CifarResNet, depth=44), *_CIFAR, _PORT),

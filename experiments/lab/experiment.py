@@ -61,6 +61,7 @@ class Experiment(Generic[S, R]):
       name: of the section; by default the module's.
       agenda: options, one text for each section that reproduces the paper.
       paper: what the paper's settings take, in words.
+      told: of (settings, what `records` found): further entries of the JSON line.
     """
 
     settings: S
@@ -74,6 +75,7 @@ class Experiment(Generic[S, R]):
     name: Text | None = None
     agenda: Sequence[str] = ("",)
     paper: str = "the paper's settings"
+    told: Callable[[S, R], Mapping[str, Any]] = lambda settings, found: {}
 
     def preset(self, name: str) -> S:
         """The settings of a preset."""
@@ -117,7 +119,7 @@ class Experiment(Generic[S, R]):
                 notes=[*self.notes(settings, found), *self._difference(settings)],
                 records=_written(found, out),
             )
-            publish(section, out)
+            publish(section, out, **self.told(settings, found))
         return section
 
     def _preset_name(self, preset: str, settings: S) -> str:

@@ -4,35 +4,22 @@
 import dataclasses
 from typing import Any
 
+from jfool.arguments import check_image_shape, check_num_classes
 from jfool.attacks.adaptive_boundary import FAB
 from jfool.attacks.auto_pgd import APGD
 from jfool.attacks.in_turn import InTurn
+from jfool.attacks.perturbing import check_ball
 from jfool.attacks.square import Square
+from jfool.attacks.stage import Stage
 from jfool.constraints import L1, Constraint
+from jfool.numbers import check_choice
 from jfool.objectives import LogitRatio, Margin, TargetLogitRatio, Untargeted
 from jfool.search.adaptive_boundary import ToTarget
 
 _NUM_STEPS = 100
 _NUM_QUERIES = 5000
 VERSIONS = ("standard", "plus")
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """One attack of a sequence.
-
-    Attributes:
-      name: in results and folders, such as "apgd-ce".
-      attack: such as `jfool.PGD(...)`.
-      num_steps: as for `jfool.run`.
-      num_targets: of each image, the classes with the largest logits but for the label: 1 for
-        attacks with one `job.target`, more for `InTurn`; 0 for none.
-    """
-
-    name: str
-    attack: Any
-    num_steps: int
-    num_targets: int = 0
+MARGIN = "apgd-margin"  # the stage in place of "apgd-t", where there are few classes
 
 
 def auto_attack(
@@ -57,7 +44,7 @@ def auto_attack(
       constraint: `Linf()`, `L2()` or `L1()`.
       version: "standard" or "plus".
     Raises:
-      ValueError: another version.
+      TypeError, ValueError: one of them cannot work.
     Example:
       >>> import jfool
       >>> [stage.name for stage in auto_attack((28, 28, 1), 10, jfool.Linf())]
@@ -66,8 +53,10 @@ def auto_attack(
     Reference: Reliable evaluation of adversarial robustness with an ensemble of diverse
     parameter-free attacks, arXiv:2003.01690.
     """
-    if version not in VERSIONS:
-        raise ValueError(f"version: expected one of {list(VERSIONS)}, got {version!r:.60}")
+    check_image_shape(image_shape)
+    check_num_classes(num_classes)
+    check_ball(constraint)
+    check_choice("version", version, VERSIONS)
     shape = image_shape, num_classes
     sparse = isinstance(constraint, L1)
     num_targets = min(9, num_classes - 1)
@@ -92,7 +81,7 @@ def auto_attack(
     apgd_targeted = (
         apgd("apgd-t", num_apgd_targets, targets=True, objective=TargetLogitRatio())
         if targeted
-        else apgd("apgd-margin", num_apgd_targets, objective=margin)
+        else apgd(MARGIN, num_apgd_targets, objective=margin)
     )
     fab_targeted = in_turn("fab-t", to_target, num_targets, _NUM_STEPS - 1, targets=True)
     square = Stage("square", Square(*shape, constraint=constraint), _NUM_QUERIES)

@@ -20,8 +20,7 @@ from jfool.composition import Composed, Search
 from jfool.constraints import L1, L2, Constraint, Linf
 from jfool.constraints.checks import check_image
 from jfool.encodings.pixels import Pixels
-from jfool.evaluate import is_stochastic
-from jfool.model_checks import check_weights
+from jfool.model_checks import check_deterministic, check_weights
 from jfool.model_outputs import logits_of
 from jfool.numbers import brief, known
 from jfool.objectives import LogConfidence, Untargeted
@@ -35,14 +34,14 @@ class PerturbationJob:
     """The data of one attack on an image; a sweep has a leading axis N on every field.
 
     Attributes:
-      image: `[H, W, C]`, float in [0, 1].
+      image: `[H, W, C]`, float in [0, 1]; of many jobs also `Rows`.
       epsilon: `[]`, the radius in image units (8/255 is eight gray levels); of `L0` a number of
         pixels. Attacks that look for the smallest perturbation need none.
       label: `[]` int, the true class, to leave; untargeted attacks need it.
       target: `[]` int, the class to reach; targeted attacks need it.
     """
 
-    image: ArrayLike
+    image: Any
     epsilon: ArrayLike | None = None
     label: ArrayLike | None = None
     target: ArrayLike | None = None
@@ -101,11 +100,7 @@ def least_likely(model: Model, images: ArrayLike) -> Int[np.ndarray, " N"]:
       TypeError, ValueError: an argument cannot work.
     """
     check_weights(model)
-    if is_stochastic(model):
-        raise ValueError(
-            f"model: expected one without draws, got a stochastic {type(model).__name__} (ask the "
-            "model inside, or jfool.wrap a function that fixes the keys)"
-        )
+    check_deterministic(model, "ask the model inside, or jfool.wrap a function that fixes the keys")
     check_images("images", images)
     return np.asarray(_logits(model, jnp.asarray(images, jnp.float32)).argmin(1))
 

@@ -24,6 +24,8 @@ NUM_PARAMETERS = {
     "caffenet": 60_965_224,
     "cifar_resnet56": 853_018,
     "cifar_resnet110": 1_727_962,
+    "wong": 166_406,
+    "cifar_wong": 214_918,
 }
 
 
