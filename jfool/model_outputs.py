@@ -70,7 +70,6 @@ def as_logits(logits: Any, batch: int, num_classes: int | None = None) -> Logits
             "compared or turned into classes)"
         )
     return logits
-    return logits
 
 
 def _told(logits: Any) -> str:

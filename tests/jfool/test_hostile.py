@@ -96,6 +96,7 @@ def stop_before_the_compile(monkeypatch):
     monkeypatch.setattr(importlib.import_module("jfool.sweeps.sweep"), "choose_sizes", reach)
     monkeypatch.setattr(importlib.import_module("jfool.attacks.perturbing"), "_logits", reach)
     monkeypatch.setattr(importlib.import_module("jfool.features"), "_features", reach)
+    monkeypatch.setattr(importlib.import_module("jfool.robustness"), "_classified", reach)
 
 
 COMPILED: list[str] = []
@@ -274,6 +275,19 @@ TABLE: dict[str, Row] = {
         num_classes=NUM_CLASSES,
         constraint=jfool.L2(),
         version="plus",
+    ),
+    "Stage": row(jfool.Stage, name="pgd", attack=PGD, num_steps=5, num_targets=0),
+    "robust_accuracy": row(
+        jfool.robust_accuracy,
+        key=KEY,
+        model=MODEL,
+        images=IMAGES,
+        labels=CLASSES,
+        constraint=jfool.Linf(),
+        epsilon=0.1,
+        attack=jfool.Stage("pgd", PGD, 5),
+        chunk=8,
+        on_progress=print,
     ),
     "Restarts": attack(jfool.Restarts, attack=PGD, num_restarts=2),
     "FeatureInversion": attack(
@@ -552,6 +566,7 @@ MADE = {
     *("Attack", "AttackResult", "Candidate", "Info", "examples", "__version__"),
     *("constraints.Constraint", "constraints.SLACK", "encodings.cppn.FUNCTIONS"),
     *("encodings.cppn.Genome", "encodings.cppn.INPUTS", "examples.Digits", "examples.LeNet"),
+    *("metrics.Robustness", "metrics.StageOutcome"),
     *("metrics.Rate", "sweeps.Progress", "sweeps.Results", "sweeps.SweepStopped"),
     "theory.Certificates",
 }
