@@ -89,7 +89,7 @@ class Evaluate:
           score: e.g. `jfool.objectives.OfLogits(objective)` or a `FeatureMatch`.
         """
         read, count = self._show(model_calls.gradient, (encoding, score), job, genotypes, when)
-        note(Shown(jnp.zeros_like(count), count, self._draws * _num_zero(read[1], 1)))
+        note(Shown(jnp.zeros_like(count), count, self._draws * _num_zero(read[1])))
         return read
 
     def pullback(
@@ -109,7 +109,7 @@ class Evaluate:
         """
         read, count = self._show(model_calls.pullback, (encoding, directions), job, genotypes, when)
         num_functionals = jax.tree.leaves(read[1])[0].shape[1]
-        num_zero = self._draws * _num_zero(read[1], 2)
+        num_zero = self._draws * num_functionals * _num_zero(read[1])
         note(Shown(jnp.zeros_like(count), num_functionals * count, num_zero))
         return read
 
@@ -205,11 +205,11 @@ def _first_best(fitness: Fitness) -> Array:
     return jnp.argmax(jnp.where(jnp.isnan(fitness), -jnp.inf, fitness))
 
 
-def _num_zero(gradients: Any, axes: int) -> Array:
-    """How many gradients, one for each index of the first axes, are zero in every component. Those
-    that were not wanted are NaN."""
+def _num_zero(gradients: Any) -> Array:
+    """Of how many images `[P, ...]` all gradients are zero in every component. Those that were not
+    wanted are NaN."""
     floats = [x for x in jax.tree.leaves(gradients) if jnp.issubdtype(x.dtype, jnp.floating)]
-    zero = [(x == 0).reshape(*x.shape[:axes], -1).all(-1) for x in floats]
+    zero = [(x == 0).reshape(len(x), -1).all(-1) for x in floats]
     return functools.reduce(jnp.logical_and, zero).sum(dtype=jnp.int32) if zero else jnp.int32(0)
 
 

@@ -1,7 +1,7 @@
 """Arrays of jobs: pytrees whose leaves have a leading axis N."""
 
 import dataclasses
-import itertools
+import math
 from typing import Any, TypeVar
 
 import jax
@@ -14,6 +14,7 @@ from jfool.numbers import brief, check_whole, is_kind, known
 from jfool.rows import Rows, as_numpy
 
 J = TypeVar("J")
+_MOST_JOBS = 2**26
 
 
 def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
@@ -60,9 +61,12 @@ def grid(job_type: type[J] | J, repeats: int = 1, **axes: Any) -> J:
     _check_fields(kind, together | axes)
     values = {name: as_numpy(as_array(name, axis)) for name, axis in axes.items()}
     lengths = [len(v) if v.ndim else 1 for v in values.values()]
-    slowest = range(num_jobs(together) if together else 1)
-    rows = np.array(list(itertools.product(slowest, *map(range, lengths), range(repeats))), int)
-    rows = rows.reshape(-1, len(lengths) + 2)
+    counts = (num_jobs(together) if together else 1, *lengths, repeats)
+    if (total := math.prod(counts)) > _MOST_JOBS:
+        raise ValueError(
+            f"repeats: expected at most {_MOST_JOBS} jobs in all, got {total} (make fewer)"
+        )
+    rows = np.stack(np.unravel_index(np.arange(total), counts), axis=1)
     picked = {
         name: (value if value.ndim else value[None])[rows[:, 1 + i]]
         for i, (name, value) in enumerate(values.items())
@@ -90,7 +94,7 @@ def _check_fields(job_type: type, axes: dict[str, Any]) -> None:
 
 def as_arrays(jobs: Any) -> Any:
     """Jobs whose fields are arrays of numbers: a list, a tuple, a range, or what NumPy can read
-    becomes one.
+    becomes one. Lists and tuples of arrays stay what they are in jobs of a user's own type.
 
     Raises:
       TypeError, ValueError: naming the field.
@@ -102,13 +106,20 @@ def as_arrays(jobs: Any) -> Any:
             "jax.tree.map(lambda *fields: numpy.stack(fields), *jobs))"
         )
 
+    ours = type(jobs).__module__.startswith("jfool.")
+
     def is_field(node: Any) -> bool:
-        return node is not jobs and type(node) in (list, tuple)
+        listed = node is not jobs and type(node) in (list, tuple)
+        return listed and (ours or not any(map(_is_array, jax.tree.leaves(node))))
 
     def to_array(path: Any, field: Any) -> Any:
         return as_array(f"jobs{jax.tree_util.keystr(path)}", field)
 
     return jax.tree_util.tree_map_with_path(to_array, jobs, is_leaf=is_field)
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, (np.ndarray, jax.Array, Rows)) and leaf.ndim > 0
 
 
 def as_array(name: str, field: Any) -> Any:

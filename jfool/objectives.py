@@ -24,7 +24,7 @@ from jfool.base import (
 from jfool.model_outputs import logits_of
 from jfool.numbers import brief, check_number
 from jfool.parts import check_part
-from jfool.softmax import broken, log_softmax, softmax
+from jfool.softmax import broken, log_softmax_of, softmax
 
 
 @pytree
@@ -48,7 +48,7 @@ class LogConfidence:
         return True
 
     def __call__(self, logits: Logits, target: ClassIndex) -> Fitness:
-        return log_softmax(logits)[..., target]
+        return log_softmax_of(logits, target)
 
 
 @pytree
@@ -103,6 +103,11 @@ class Untargeted:
             raise TypeError(
                 "objective.objective: expected a targeted one, which Untargeted turns round, "
                 f"got {brief(self.objective)}"
+            )
+        if isinstance(self.objective, AtMost):
+            raise TypeError(
+                "objective.objective: expected one without a bound, which would cut the wrong end, "
+                f"got {brief(self.objective)} (give AtMost(Untargeted(...), bound))"
             )
 
 

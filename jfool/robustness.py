@@ -78,7 +78,7 @@ def robust_accuracy(
     everything, stages, folders = checked(
         key, model, images, labels, constraint, epsilon, attack, folder, chunk, on_progress
     )
-    logits, predicted = _classified(model, everything.image, chunk)
+    logits, predicted = _classified(model, everything.image, int(chunk))
     shape, num_classes = everything.image.shape[1:], logits.shape[1]
     probabilities = are_probabilities(model, shape, num_classes)
     others = _others(logits, everything.label)
@@ -95,7 +95,7 @@ def robust_accuracy(
                 stage.jobs(jobs, others[rows]),
                 num_steps=stage.num_steps,
                 until=misclassified(),
-                chunk=chunk,
+                chunk=int(chunk),
                 job_ids=rows,
                 folder=folder,
                 on_progress=functools.partial(on_progress, stage.name),

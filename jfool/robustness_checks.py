@@ -62,7 +62,7 @@ def checked(
     order = np.arange(1, num_classes) + jobs.label[:, None]
     for stage in stages:
         with _in_words_of_the_call():
-            check_logits(model, stage.attack, len(jobs.label), chunk)
+            check_logits(model, stage.attack, len(jobs.label), int(chunk))
             stage.attack.check(stage.jobs(jobs, order % num_classes))
     return jobs, stages, _folders(folder, stages)
 

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jfool.base import ClassIndex
+
 
 def softmax(logits: Float[Array, "*batch K"]) -> Float[Array, "*batch K"]:
     """Probabilities in float32; NaN where the logits are `broken`."""
@@ -19,6 +21,26 @@ def log_softmax(logits: Float[Array, "*batch K"]) -> Float[Array, "*batch K"]:
     """Log-probabilities in float32; NaN where the logits are `broken`."""
     logits = logits.astype(jnp.float32)
     return jnp.where(broken(logits), jnp.nan, jax.nn.log_softmax(logits))
+
+
+@jax.custom_jvp
+def log_softmax_of(logits: Float[Array, "*batch K"], index: ClassIndex) -> Float[Array, "*batch"]:
+    """The log-probability of one class. Where it is certain its gradient is exactly zero:
+
+      d log p_t = sum over j != t of p_j (d z_t - d z_j)
+
+    In 1 - p_t, the same by arithmetic, a fused program leaves the rounding of the logits.
+    """
+    return log_softmax(logits)[..., index]
+
+
+@log_softmax_of.defjvp
+def _(given: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (logits, index), change = given, tangents[0].astype(jnp.float32)
+    is_it = (jnp.arange(logits.shape[-1]) == index).reshape((1,) * (logits.ndim - 1) + (-1,))
+    others = jnp.where(is_it, 0, softmax(logits))
+    gap = change[..., index][..., None] - change
+    return log_softmax_of(logits, index), (others * gap).sum(-1)
 
 
 def broken(logits: Float[Array, "*batch K"]) -> Bool[Array, "*batch 1"]:

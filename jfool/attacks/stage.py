@@ -11,7 +11,7 @@ from jfool.arguments import check_attack
 from jfool.attacks.in_turn import InTurn
 from jfool.attacks.perturbing import PerturbationJob
 from jfool.metrics.robustness import CLEAN
-from jfool.numbers import brief, check_whole
+from jfool.numbers import brief, check_whole, is_whole
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,59}")
 
@@ -44,7 +44,7 @@ class Stage:
         check_attack(self.attack)
         check_whole("num_steps", self.num_steps, 0)
         most = self.attack.num_turns if isinstance(self.attack, InTurn) else 1
-        if self.num_targets not in (0, most):
+        if not is_whole(self.num_targets, 0) or self.num_targets not in (0, most):
             raise ValueError(
                 f"num_targets: expected 0 or {most} for {brief(self.attack)}, got "
                 f"{brief(self.num_targets)}"

@@ -44,6 +44,8 @@ def attack_rates(result: Any, labels: Any) -> dict[str, Rate]:
     clean = np.asarray(result.clean_prediction)
     if labels.shape != clean.shape:
         raise ValueError(f"labels: expected {list(clean.shape)}, got {list(labels.shape)}")
+    if labels.size and labels.min() < 0:
+        raise ValueError(f"labels: expected classes from 0 on, got {labels.min()}")
     right = clean == labels
     found, rounded = (np.asarray(of)[right] for of in (result.success, result.success_uint8))
     robust = right.copy()
