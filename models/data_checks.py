@@ -55,9 +55,9 @@ def as_labels(name: str, labels: Any, count: int, num_classes: int | None = None
         raise ValueError(f"{name}: expected one for each image, [{count}], got {got}")
     most = np.iinfo(np.int32).max if num_classes is None else num_classes - 1
     if array.min() < 0 or array.max() > most:
-        raise ValueError(
-            f"{name}: expected classes from 0 to {most}, got {array.min()} to {array.max()}"
-        )
+        expected = "0 on" if num_classes is None and array.min() < 0 else f"0 to {most}"
+        got = f"{array.min()} to {array.max()}"
+        raise ValueError(f"{name}: expected classes from {expected}, got {got}")
     return array.astype(np.int32)
 
 
