@@ -79,6 +79,12 @@ def is_whole(value: Any, least: int, below: int = 2**31) -> bool:
     return whole and least <= int(value) < below
 
 
+def is_image_shape(shape: Any) -> bool:
+    """Whether it is (height, width, channels), each at least 1."""
+    is_list = isinstance(shape, (tuple, list)) and len(shape) == 3
+    return is_list and all(is_whole(length, 1, 2**63) for length in shape)
+
+
 def is_number(value: Any) -> bool:
     """Whether it is a real number (no bool) that is finite in float32."""
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

@@ -156,6 +156,7 @@ def refused(call, sentence):
         ({"train_labels": [99, 0]}, "train_labels: expected classes from 0 to 1, got 0 to 99"),
         ({"class_names": ("a",)}, "train_labels: expected classes from 0 to 0, got 0 to 1"),
         ({"class_names": ()}, "class_names: expected a tuple of one name for each class"),
+        *(({"name": name}, "name: expected a name") for name in (5, None, "", "a/b", "\n", "..")),
         ({"class_names": "ab"}, "class_names: expected a tuple of one name"),
         ({"class_names": (0, 1)}, "class_names: expected a tuple of one name"),
         (
@@ -165,7 +166,7 @@ def refused(call, sentence):
     ],
 )
 def test_a_data_set_refuses_other_arrays(change, sentence):
-    refused(lambda: Dataset("own", **(ARRAYS | change)), sentence)
+    refused(lambda: Dataset(**({"name": "own"} | ARRAYS | change)), sentence)
 
 
 def test_a_data_set_takes_lists_and_all_integers():
