@@ -52,7 +52,8 @@ def _check_out(name: str, folder: str, settings: Any) -> None:
     """Refuses the folder of another program, or of a sweep with other settings."""
     if not folder:
         raise ValueError(f"{name}: expected a folder, got ''")
-    store = RunFolder(folder)
+    with naming({"folder": name}, name):
+        store = RunFolder(folder)
     if is_remote(store.path):
         return
     check_folder(Path(store.path), name)

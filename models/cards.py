@@ -26,7 +26,9 @@ def card_text(card: dict[str, Any] | None) -> str:
 
 def card_path(path: str | Path) -> Path:
     """The path of the card of a weights file."""
-    return given_path(path).with_suffix(".json")
+    if not (path := given_path(path)).name:
+        raise ValueError(f"path: expected a file of weights, got the folder {shown(path)}")
+    return path.with_suffix(".json")
 
 
 def is_card(path: Path) -> bool:

@@ -55,9 +55,9 @@ def as_labels(name: str, labels: Any, count: int, num_classes: int | None = None
         raise ValueError(f"{name}: expected one for each image, [{count}], got {got}")
     most = np.iinfo(np.int32).max if num_classes is None else num_classes - 1
     if array.min() < 0 or array.max() > most:
-        raise ValueError(
-            f"{name}: expected classes from 0 to {most}, got {array.min()} to {array.max()}"
-        )
+        expected = "0 on" if num_classes is None and array.min() < 0 else f"0 to {most}"
+        got = f"{array.min()} to {array.max()}"
+        raise ValueError(f"{name}: expected classes from {expected}, got {got}")
     return array.astype(np.int32)
 
 
@@ -77,6 +77,12 @@ def is_whole(value: Any, least: int, below: int = 2**31) -> bool:
     """Whether it is a whole number (no bool) from `least` on, below a limit."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return whole and least <= int(value) < below
+
+
+def is_image_shape(shape: Any) -> bool:
+    """Whether it is (height, width, channels), each at least 1."""
+    is_list = isinstance(shape, (tuple, list)) and len(shape) == 3
+    return is_list and all(is_whole(length, 1, 2**63) for length in shape)
 
 
 def is_number(value: Any) -> bool:

@@ -21,8 +21,8 @@ from PIL import Image
 
 from models.cache import cache_folder, check_writable, replacing
 from models.data_checks import as_images, as_labels, as_names
-from models.names import one_of
-from models.paths import home, shown
+from models.names import is_word, one_of
+from models.paths import given_path, home, shown
 
 _DIGITS = tuple("0123456789")
 _CLASS_NAMES = {
@@ -54,7 +54,7 @@ class Dataset:
     Sizes may differ from the published ones: a folder may contain only a part of a split.
 
     Attributes:
-      name: one of `DATASETS`, or any other name.
+      name: one of `DATASETS`, or any other name that a file can have.
       train_images: `[N, H, W, C]` uint8.
       train_labels: `[N]` int32, indices into `class_names`; other integers are converted.
       test_images: `[M, H, W, C]` uint8.
@@ -72,6 +72,8 @@ class Dataset:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if not is_word(self.name):
+            raise ValueError(f"name: expected a name that a file can have, got {self.name!r:.60}")
         checked: dict[str, Any] = {"class_names": as_names("class_names", self.class_names)}
         for split in ("train", "test"):
             images, labels = f"{split}_images", f"{split}_labels"
@@ -124,9 +126,9 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
 
     Raises:
       FileNotFoundError: there is no such file.
-      ValueError: it is not a list of strings.
+      TypeError, ValueError: no path, or it is not a list of strings.
     """
-    path = home(path)
+    path = given_path(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"path: expected class names, got no file at {shown(path)}")
     try:

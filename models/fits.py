@@ -37,6 +37,8 @@ class Fit:
         Args:
           num_classes: of the network, to tell weights for other classes.
         """
+        if inside := self.inside():
+            return inside
         missing = [name for name in self.slots if name not in self.tensors]
         extra = [name for name in self.tensors if name not in self.slots]
         if missing and extra and not self.num_common:
@@ -67,6 +69,24 @@ class Fit:
         advice = "save them as float32" if kinds else "check network, image_shape, num_classes"
         return _clipped("; ".join(parts), advice) if parts else None
 
+    def inside(self) -> str | None:
+        """If all names of the network are there under a prefix, which other tensors do not have."""
+        first = next(iter(self.slots), "")
+        for name in self.tensors:
+            prefix = name.removesuffix(first)
+            if not first or prefix == name or not prefix.endswith("."):
+                continue
+            others = [other for other in self.tensors if not other.startswith(prefix)]
+            if others and all(f"{prefix}{slot}" in self.tensors for slot in self.slots):
+                more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+                start = shown(prefix, 30)
+                return _clipped(
+                    f"all {len(self.slots)} are there under {start}, beside "
+                    f"{shown(others[0], 30)}{more}",
+                    f"save those of {start} alone",
+                )
+        return None
+
     def _other_classes(self, names: Sequence[str], num_classes: int | None) -> str | None:
         """If all these tensors have another number of classes and differ in nothing else."""
         shapes = [(self.tensors[name].shape, self.slots[name].shape) for name in names]
@@ -87,7 +107,7 @@ class Fit:
 def best_fit(tensors: Mapping[str, np.ndarray], layouts: Sequence[Mapping[str, Slot]]) -> Fit:
     """The layout, and the tensors without the prefixes, with the most names in common."""
     fits = [Fit(slots, bare) for bare in without_wrappers(tensors) for slots in layouts]
-    return max(fits, key=lambda fit: fit.num_common)
+    return max(fits, key=lambda fit: (fit.num_common, fit.inside() is not None))
 
 
 def _alike(names: Sequence[str]) -> str:

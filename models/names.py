@@ -1,10 +1,19 @@
 """Names that are offered in errors."""
 
 import difflib
+import os
 from collections.abc import Iterable
+from typing import Any
 
 _MOST_CHARACTERS = 160
 _NEAREST = 3
+_LONGEST = 100
+
+
+def is_word(name: Any) -> bool:
+    """Whether it is a text that can be the name of a file."""
+    plain = isinstance(name, str) and name.isprintable() and os.path.basename(name) == name
+    return plain and name not in (".", "..") and 0 < len(name) <= _LONGEST
 
 
 def one_of(known: Iterable[str], given: object) -> str:

@@ -102,9 +102,17 @@ def in_precision(model: Network, dtype: jax.typing.DTypeLike) -> Network:
       dtype: `jnp.bfloat16` or `jnp.float32`.
     Returns:
       A network with copies of the weights.
+    Raises:
+      TypeError, ValueError: no network, or another type.
     """
-    if dtype not in (jnp.bfloat16, jnp.float32, "bfloat16", "float32"):
-        raise ValueError(f"dtype: expected bfloat16 or float32, got {dtype}")
+    if not isinstance(model, Network):
+        raise TypeError(f"model: expected a models.Network, got {model!r:.60}")
+    try:
+        known = dtype is not None and jnp.dtype(dtype) in (jnp.bfloat16, jnp.float32)
+    except (TypeError, ValueError):
+        known = False
+    if not known:
+        raise ValueError(f"dtype: expected bfloat16 or float32, got {dtype!r:.60}")
     other = nnx.clone(model)
     other.set_attributes(dtype=jnp.dtype(dtype))
     return other

@@ -18,7 +18,8 @@ Tensors = Mapping[str, np.ndarray]
 
 # Counters that PyTorch saves beside the weights; they are not needed.
 _COUNTERS = ("num_batches_tracked", "n_averaged")
-_WRAPPERS = ("module", "_orig_mod")  # of DataParallel, AveragedModel and torch.compile
+# Of DataParallel, AveragedModel, torch.compile, FSDP and activation checkpoints.
+_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 _DEEPEST = 4
 _MOST_PREFIXES = 8
 _LONGEST_PREFIX = 1000

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 
+from models.data_checks import is_image_shape
 from models.network import Network
 
 
@@ -19,7 +20,7 @@ class TenCrop(Network):
       model: network that classifies the crops, which have its `image_shape`.
       image_shape: `(H, W, C)` of the whole image, at least as large as a crop.
     Raises:
-      ValueError: the crops do not fit.
+      TypeError, ValueError: no network, or crops that do not fit.
     Reference: Krizhevsky et al. (2012), section 4.1; used on CaffeNet by Nguyen et al.,
       https://arxiv.org/abs/1412.1897.
     """
@@ -27,14 +28,16 @@ class TenCrop(Network):
     layers = ("logits",)
 
     def __init__(self, model: Network, image_shape: tuple[int, int, int] = (256, 256, 3)) -> None:
-        fits = len(image_shape) == 3 and image_shape[2] == model.image_shape[2]
+        if not isinstance(model, Network):
+            raise TypeError(f"model: expected a models.Network, got {model!r:.60}")
+        fits = is_image_shape(image_shape) and image_shape[2] == model.image_shape[2]
         if not fits or any(map(operator.gt, model.image_shape, image_shape)):
             raise ValueError(
                 f"image_shape: expected at least {model.image_shape} and as many channels, "
-                f"got {image_shape}"
+                f"got {image_shape!r:.60}"
             )
         self.model = model
-        height, width, channels = image_shape
+        height, width, channels = map(int, image_shape)
         self.image_shape, self.num_classes = (height, width, channels), model.num_classes
 
     def walk(self, images: jax.Array) -> Iterator[tuple[str, jax.Array]]:

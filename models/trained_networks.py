@@ -10,6 +10,7 @@ from models import weights
 from models.cache import cache_folder, check_writable
 from models.cards import card_path, read_card
 from models.datasets import Dataset
+from models.names import is_word
 from models.network import Network
 from models.paths import given_path
 from models.recipes import Recipe, recipe_for
@@ -110,8 +111,7 @@ def trained(
 def weights_path(name: str, dataset_name: str, seed: int) -> Path:
     """Where `trained` keeps the weights of a network by default."""
     for part, called in ((name, "name"), (dataset_name, "dataset_name")):
-        plain = isinstance(part, str) and part.isprintable() and Path(part).name == part
-        if not plain or not 0 < len(part) <= 100:
+        if not is_word(part):
             raise ValueError(f"{called}: expected a name that a file can have, got {part!r:.60}")
     check_seed(seed)
     return cache_folder() / "weights" / dataset_name / f"{name}-seed{seed}.safetensors"

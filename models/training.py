@@ -57,9 +57,15 @@ def train(
       The accuracy on the test split.
     Raises:
       FloatingPointError: the loss is NaN or infinite.
-      TypeError, ValueError: an argument cannot work: images or classes that are not the network's,
+      TypeError, ValueError: an argument cannot work, such as images that are not the network's,
         fewer training images than one batch, `num_epochs` below 1; or a damaged checkpoint.
     """
+    for name, function in (("on_epoch", on_epoch), ("perturb", perturb)):
+        if function is not None and not callable(function):
+            raise TypeError(f"{name}: expected a function or None, got {function!r:.60}")
+    if checkpoint is not None and not isinstance(checkpoint, TrainingCheckpoint):
+        expected = "a models.TrainingCheckpoint or None"
+        raise TypeError(f"checkpoint: expected {expected}, got {checkpoint!r:.60}")
     _check(model, dataset, recipe, seed, num_epochs)
     model.train()
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
@@ -116,9 +122,12 @@ def _check(model: Any, dataset: Any, recipe: Any, seed: Any, num_epochs: Any) ->
     for name, value, kind in (("dataset", dataset, Dataset), ("recipe", recipe, Recipe)):
         if not isinstance(value, kind):
             raise TypeError(f"{name}: expected a models.{kind.__name__}, got {value!r:.60}")
-    if not isinstance(model, nnx.Module):
+    _check_module(model)
+    if not callable(getattr(model, "loss", None)):
+        got = f"{type(model).__name__:.60} without it"
         raise TypeError(
-            f"model: expected a network such as models.create('mlp'), got {model!r:.60}"
+            f"model: expected a network with loss(images, labels), got {got} (derive it from "
+            "models.Network)"
         )
     shape = getattr(model, "image_shape", dataset.image_shape)
     if tuple(shape) != dataset.image_shape:
@@ -135,12 +144,45 @@ def _check(model: Any, dataset: Any, recipe: Any, seed: Any, num_epochs: Any) ->
     if num_epochs is not None and not is_whole(num_epochs, 1):
         raise ValueError(f"num_epochs: expected at least 1 or None, got {num_epochs!r:.60}")
     recipe.epoch_lengths(len(dataset.train_images))
+    _check_weights(model)
 
 
 def _check_module(model: Any) -> None:
     if not isinstance(model, nnx.Module):
         expected = "a network such as models.create('mlp')"
         raise TypeError(f"model: expected {expected}, got {model!r:.60}")
+
+
+def _check_weights(model: nnx.Module) -> None:
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(nnx.state(model))):
+        raise ValueError(
+            "model: expected a network with weights, got an outline of one (make it with "
+            "models.create or models.load)"
+        )
+
+
+def _as_shown(images: Any, shape: tuple[int, ...]) -> jax.Array:
+    """What `perturb` returned, if it is images; found while JAX traces it."""
+    if not isinstance(images, jax.Array) or images.shape != shape:
+        raise ValueError(
+            f"perturb: expected it to return images {list(shape)}, got {_told(images)}"
+        )
+    return images
+
+
+def _as_logits(logits: Any, batch: int) -> jax.Array:
+    """What a module returned, if it is logits; found while JAX traces it."""
+    if not isinstance(logits, jax.Array) or logits.ndim != 2 or len(logits) != batch:
+        raise ValueError(
+            f"model: expected it to return logits [{batch}, K] for {batch} images, got "
+            f"{_told(logits)}"
+        )
+    return logits
+
+
+def _told(value: Any) -> str:
+    is_array = isinstance(value, jax.Array)
+    return f"{value.dtype} {list(value.shape)}" if is_array else type(value).__name__
 
 
 @partial(jax.jit, static_argnames=("graphdef", "optimizer"))
@@ -188,7 +230,7 @@ def run_epoch(
         shown, true = images[batch].astype(jnp.float32) / 255, labels[batch]
         if perturb is not None:
             key, number = draw
-            shown = perturb(key, merged(params, rest), shown, true, number)
+            shown = _as_shown(perturb(key, merged(params, rest), shown, true, number), shown.shape)
         gradient = jax.value_and_grad(loss_fn, has_aux=True)
         (loss, rest), gradients = gradient(params, rest, shown, true)
         updates, state = transformation.update(gradients, state, params)
@@ -211,10 +253,7 @@ def accuracy(
     Raises:
       TypeError, ValueError: naming the argument, what was expected, and what came.
     """
-    if not isinstance(model, nnx.Module):
-        raise TypeError(
-            f"model: expected a network such as models.create('mlp'), got {model!r:.60}"
-        )
+    _check_module(model)
     images = as_images("images", images)
     labels = as_labels("labels", labels, len(images))
     shape = tuple(getattr(model, "image_shape", images.shape[1:]))
@@ -223,6 +262,7 @@ def accuracy(
         raise ValueError(f"images: expected [N, {', '.join(map(str, shape))}], got {got}")
     if not is_whole(batch_size, 1):
         raise ValueError(f"batch_size: expected at least 1, got {batch_size!r:.60}")
+    _check_weights(model)
     batch_size = min(batch_size, len(images))
     padding = -len(images) % batch_size
     images = np.pad(images, [(0, padding), (0, 0), (0, 0), (0, 0)])
@@ -237,7 +277,7 @@ def _num_correct(model: nnx.Module, images: jax.Array, labels: jax.Array) -> jax
     """Counts over `[S, batch, H, W, C]` uint8 images with `[S, batch]` labels."""
 
     def count(batch: tuple[jax.Array, jax.Array]) -> jax.Array:
-        logits = model(batch[0].astype(jnp.float32) / 255)
+        logits = _as_logits(model(batch[0].astype(jnp.float32) / 255), len(batch[0]))
         return (logits.argmax(axis=-1) == batch[1]).sum()
 
     return lax.map(count, (images, labels)).sum()

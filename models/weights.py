@@ -5,6 +5,7 @@ state of random streams. PyTorch's layout can be read too. All tensors are check
 is copied, so a module is either loaded completely or not changed. No code in a file is ever run.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from models.state_dicts import is_average, state_dicts
 from models.weight_files import read_weights
 
 _OTHER = " (get other weights)"
+_PART = re.compile(r"-\d+-of-\d+\.\w+$")  # of weights in several files
 
 
 def save(model: nnx.Module, path: str | Path, card: dict[str, Any] | None = None) -> None:
@@ -103,6 +105,11 @@ def restore(model: nnx.Module, path: str | Path, called: str | None = None) -> N
         raise ValueError(
             f"path: expected one set of weights, got {shown(path)} with {len(whole)} that fit: "
             f"{places} (save the one that you want on its own)"
+        )
+    if not whole and _PART.search(path.name):
+        raise ValueError(
+            f"path: expected all parts of the weights, got {shown(path)}, one of them (give the "
+            "index beside it, which ends in .index.json)"
         )
     if not fits:
         raise ValueError(

@@ -1,5 +1,6 @@
 """The victim networks by name."""
 
+import inspect
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -14,6 +15,7 @@ from models.caffenet import CaffeNet
 from models.capsnet import CapsNet
 from models.cifar_resnet import CifarResNet
 from models.cnn import CNN
+from models.data_checks import is_image_shape
 from models.lenet import LeNet
 from models.mlp import MLP
 from models.mobilenet import MobileNetV2
@@ -120,8 +122,7 @@ def create(
     architecture = ARCHITECTURES[name]
     image_shape = architecture.image_shape if image_shape is None else image_shape
     num_classes = architecture.num_classes if num_classes is None else num_classes
-    is_shape = isinstance(image_shape, (tuple, list)) and len(image_shape) == 3
-    if not (is_shape and all(map(is_count, image_shape))):
+    if not is_image_shape(image_shape):
         raise ValueError(
             f"image_shape: expected (height, width, channels), got {image_shape!r:.60}"
         )
@@ -135,11 +136,17 @@ def create(
             f"num_classes: expected a number from 1 to {_MOST_VALUES}, got {num_classes!r:.60}"
         )
     check_seed(seed)
-    model = architecture.make((height, width, channels), int(num_classes), rngs=nnx.Rngs(seed))
-    means = getattr(model.normalize, "mean", (0.0,))
+    # Looked up, since the initial weights of an odd image may take long to draw.
+    kind = getattr(architecture.make, "func", architecture.make)
+    default = getattr(inspect.signature(kind.__init__).parameters.get("normalize"), "default", None)
+    normalize = getattr(architecture.make, "keywords", {}).get("normalize", default)
+    means = getattr(normalize, "mean", (0.0,))
     if len(means) not in (1, channels):
-        raise ValueError(f"image_shape: expected {len(means)} channels, got {channels}")
-    return model
+        raise ValueError(
+            f"image_shape: expected {len(means)} channels, got {channels} (give height, width, "
+            "channels)"
+        )
+    return architecture.make((height, width, channels), int(num_classes), rngs=nnx.Rngs(seed))
 
 
 def outline(

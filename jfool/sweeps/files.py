@@ -3,16 +3,44 @@
 import os
 import secrets
 import stat
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from etils import epath
 
+from jfool.numbers import brief
 from jfool.texts import told
+
+# Of object stores, what reaches them.
+_PACKAGES = {"gs": "gcsfs", "s3": "s3fs", "az": "adlfs", "hf": "huggingface_hub"}
 
 
 def open_path(path: Any) -> epath.Path:
-    """A local path, made absolute, `~` as the home folder, or an object store's (`gs://...`)."""
+    """A local path, made absolute, `~` as the home folder, or an object store's (`gs://...`).
+
+    Raises:
+      TypeError, ValueError: no path, or of a store that cannot be reached; the sentence is on
+        `folder`.
+    """
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise TypeError(f"folder: expected a path, got {brief(path)} (give a str or Path)")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        text = ""
+    if not text or "\0" in text:
+        raise ValueError(f"folder: expected a path, got {brief(path)}, which no folder can have")
+    scheme = text.partition("://")[0] if is_remote(text) else None
+    if scheme is not None and scheme not in _PACKAGES:
+        known = ", ".join(f"{name}://" for name in _PACKAGES)
+        raise ValueError(f"folder: expected a path on a disk or {known}, got {brief(text)}")
+    if scheme is not None and not any(map(find_spec, (_PACKAGES[scheme], "tensorflow"))):
+        raise ValueError(
+            f"folder: expected a path that can be reached, got {brief(text)} without its package "
+            f"(pip install {_PACKAGES[scheme]})"
+        )
     path = epath.Path(path)
     return path if is_remote(path) else epath.Path(os.path.abspath(os.path.expanduser(path)))
 

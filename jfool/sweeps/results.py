@@ -5,6 +5,7 @@ shape. For large arrays the table of a run folder holds names of files (`large.p
 """
 
 import dataclasses
+import difflib
 import functools
 import json
 import operator
@@ -18,16 +19,20 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from jfool.arguments import is_whole
+from jfool.arguments import check_attack, is_whole
 from jfool.base import KEY_TYPE, Attack, reference_class
 from jfool.jobs import gathered
 from jfool.loop import strong
+from jfool.model_outputs import first_line
+from jfool.numbers import brief, known
 from jfool.rows import Rows
+from jfool.sweeps.fingerprint import describe
 from jfool.sweeps.large import FILES, is_large, read_row, set_apart
 from jfool.version import __version__
 
 PROVENANCE = ("seconds", "device", "host", "versions")  # where and how a row was computed
 _BYTES_AT_ONCE = 2**24  # of images; what decodes them takes several times as much
+_NEAREST = 3  # names that are offered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,15 +61,18 @@ class Results:
         """One column as an array `[R, ...]`.
 
         Args:
-          rows: indices into the table, or None for all.
+          rows: indices into the table, a mask of it `[len(self)]`, or None for all.
         Raises:
-          ValueError: there is no such column, or a file beside the table is damaged.
+          TypeError, ValueError: there is no such column or row, or a file beside the table is
+            damaged.
         """
-        if name not in self.table.column_names:
-            known = ", ".join(self.table.column_names)
-            raise ValueError(f"name: expected one of {known}, got {name!r}")
+        names = self.table.column_names
+        if not isinstance(name, str) or name not in names:
+            near = difflib.get_close_matches(str(name)[:60], names, _NEAREST, cutoff=0.0)
+            others = f" or {len(names) - len(near)} others (see table.column_names)"
+            raise ValueError(f"name: expected one of {', '.join(near)}{others}, got {brief(name)}")
         column = _to_numpy(self.table, name)
-        column = column if rows is None else column[rows]
+        column = column if rows is None else column[self._numbers(rows)]
         field = self.table.schema.field(name)
         if FILES not in (field.metadata or {}):
             return column
@@ -83,21 +91,19 @@ class Results:
         Args:
           attack: that of the sweep; its encoding decodes.
           job_type: of the sweep's jobs, e.g. `jfool.SparseJob`.
-          rows: indices into the table, or None for all.
+          rows: as for `column`.
           data: of fields that were `jfool.Rows`, the data set, e.g. `base=photos`.
         Raises:
-          TypeError: the attack has no encoding.
-          ValueError: there is no such row, or a data set is missing.
+          TypeError, ValueError: the attack or the type of jobs is not that of the sweep, there is
+            no such row, or a data set is missing.
         """
         encoding = getattr(attack, "encoding", None)
         if encoding is None:
             raise TypeError(
                 f"attack: expected that of the sweep, with an encoding, got {attack!r:.80}"
             )
-        rows = np.arange(len(self)) if rows is None else np.asarray(rows, int).reshape(-1)
-        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
-            got = f"{rows.min()} to {rows.max()}"
-            raise ValueError(f"rows: expected numbers from 0 to {len(self) - 1}, got {got}")
+        check_attack(attack)
+        rows = self._numbers(rows)
         jobs = self._jobs(job_type, rows, data)
         genotypes = self.genotypes(attack, job_type, rows, **data)
         cells = reference_class(jobs, attack.targeted).shape[1:]
@@ -116,28 +122,74 @@ class Results:
         Returns:
           A pytree of NumPy arrays `[R, ...]`.
         """
+        check_attack(attack)
+        rows = None if rows is None else self._numbers(rows)
         first = gathered(self._jobs(job_type, np.arange(1), data))
         first = jax.tree.map(lambda leaf: leaf[0], first)
         key = jax.random.key(0, impl=KEY_TYPE)
-        form = jax.eval_shape(
-            lambda key, job: attack.best(job, attack.init(key, job)).genotype, key, strong(first)
-        )
+        try:
+            form = jax.eval_shape(
+                lambda key, job: attack.best(job, attack.init(key, job)).genotype,
+                key,
+                strong(first),
+            )
+        except Exception as error:
+            raise self._other(attack, first_line(error)) from error
+        for path, leaf in jax.tree_util.tree_leaves_with_path(form):
+            name = _named("genotype", path)
+            if name not in self.table.column_names:
+                raise self._other(attack, f"it has {name}")
+            if [*leaf.shape] != (held := row_shape(self.table.schema.field(name))):
+                raise self._other(attack, f"{name} is {[*leaf.shape]}, not {held}")
+        shape, swept = str(getattr(attack, "image_shape", "")), self.settings.get("attack")
+        if swept and shape in describe(attack) and shape not in swept[0]:
+            raise self._other(attack, "of other images")
         return jax.tree.map_with_path(
             lambda path, _: self.column(_named("genotype", path), rows), form
         )
 
+    def _numbers(self, rows: Any) -> np.ndarray:
+        """The numbers of rows `[R]`."""
+        given = np.arange(len(self)) if rows is None else known(rows)
+        if isinstance(given, np.ndarray) and given.dtype == bool and given.shape == (len(self),):
+            return np.flatnonzero(given)
+        empty = isinstance(given, np.ndarray) and given.shape == (0,)
+        if not empty and not (np.issubdtype(given.dtype, np.integer) and given.ndim <= 1):
+            raise TypeError(
+                f"rows: expected numbers [R] or a mask [{len(self)}], got {brief(rows)}"
+            )
+        if given.size and not (given.min() >= 0 and given.max() < len(self)):
+            got = f"{given.min()} to {given.max()}"
+            raise ValueError(f"rows: expected numbers from 0 to {len(self) - 1}, got {got}")
+        return given.astype(int).reshape(-1)
+
+    @staticmethod
+    def _other(attack: Any, why: str) -> ValueError:
+        got = type(attack).__name__
+        return ValueError(f"attack: expected that of the sweep, got another {got} ({why:.160})")
+
     def _jobs(self, job_type: type, rows: np.ndarray, data: Mapping[str, Any]) -> Any:
-        known, values = self.table.column_names, {}
+        names, values = self.table.column_names, {}
+        if not (isinstance(job_type, type) and dataclasses.is_dataclass(job_type)):
+            raise TypeError(
+                "job_type: expected the class of the sweep's jobs, such as jfool.SparseJob, got "
+                f"{brief(job_type)}"
+            )
         for field in dataclasses.fields(job_type):
             name, index = field.name, f"job.{field.name}.index"
-            if index in known:
+            if index in names:
                 if name not in data:
                     raise ValueError(
                         f"{name}: expected the data set that the rows point into, such as "
                         f"{name}=photos, got none"
                     )
                 values[name] = Rows(data[name], self.column(index, rows))
-            elif field.default is not None or f"job.{name}" in known:
+            elif field.default is not None or f"job.{name}" in names:
+                if f"job.{name}" not in names:
+                    raise ValueError(
+                        "job_type: expected the class of the sweep's jobs, got "
+                        f"{job_type.__name__:.60}, which has {name:.60}"
+                    )
                 values[name] = self.column(f"job.{name}", rows)
         return job_type(**values)
 

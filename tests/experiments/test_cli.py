@@ -209,6 +209,7 @@ def test_missing_data_and_bad_folders_are_refused_before_anything_is_read(
         ("kumano2020 imagenet paper --network resnet50=damaged", "network: "),
         ("greedy compare smoke --imagenet squeezenet1_1=damaged", "imagenet: "),
         ("sweep --dataset mnist --out file", "out: expected a folder"),
+        ("sweep --dataset mnist --out foo://a", "out: expected a path on a disk or gs://"),
         ("sweep --dataset mnist --coordinator a --process 0", "coordinator: expected host:port"),
         ("bench precision --dataset mnist --out .", "out: expected a file, got the folder"),
     ],

@@ -139,18 +139,81 @@ def test_images_are_painted_anew_from_the_rows():
     np.testing.assert_array_equal(some, images[[30, 2]])
 
 
-def test_columns_and_images_that_there_are_not_are_refused():
-    attack, results = program.arguments()[0][1], sweep()
-    with pytest.raises(ValueError, match=r"name: expected one of job_id, .*, got 'confidnce'"):
-        results.column("confidnce")
-    with pytest.raises(ValueError, match="rows: expected numbers from 0 to 31, got 3 to 32"):
-        results.images(attack, jfool.SparseJob, [3, 32])
-    with (
-        pytest.raises(TypeError, match="attack: expected that of the sweep, with an encoding"),
-        unchecked(),
+ATTACK = program.arguments()[0][1]
+REFUSED = {
+    "a name": (lambda r: r.column("confidnce"), r"name: expected one of confidence, .* others .*'"),
+    "no name": (lambda r: r.column(5), "name: expected one of "),
+    "beyond": (
+        lambda r: r.images(ATTACK, jfool.SparseJob, [3, 32]),
+        "rows: expected numbers from 0 to 31, got 3 to 32",
+    ),
+    "negative": (lambda r: r.column("job_id", -1), "rows: expected numbers from 0 to 31, got -1"),
+    "floats": (
+        lambda r: r.column("job_id", [0.0]),
+        r"rows: expected numbers \[R\] or a mask \[32\]",
+    ),
+    "texts": (
+        lambda r: r.genotypes(ATTACK, jfool.SparseJob, "ab"),
+        r"rows: expected numbers \[R\]",
+    ),
+    "short mask": (lambda r: r.images(ATTACK, jfool.SparseJob, [True]), "rows: expected numbers"),
+    "ragged": (lambda r: r.column("job_id", [[0], [1, 2]]), "rows: expected numbers"),
+    "rows": (lambda r: r.column("job_id", jfool.Rows(BYTES, [0])), "rows: expected numbers"),
+    "a search": (
+        lambda r: r.images(ATTACK.search, jfool.SparseJob),
+        "attack: expected that of the sweep, with an encoding",
+    ),
+    "no attack": (
+        lambda r: r.genotypes(5, jfool.SparseJob),
+        "attack: expected an attack, got int 5",
+    ),
+    "jobs": (
+        lambda r: r.images(ATTACK, 5),
+        "job_type: expected the class of the sweep's jobs, such",
+    ),
+    "other jobs": (
+        lambda r: r.images(ATTACK, jfool.PerturbationJob),
+        "job_type: expected the class of the sweep's jobs, got PerturbationJob, which has image",
+    ),
+    "other images": (
+        lambda r: r.images(dataclasses.replace(ATTACK, image_shape=(9, 5, 3)), jfool.SparseJob),
+        r"attack: expected that of the sweep, got another SparseFooling \(of other images\)",
+    ),
+    "other genotypes": (
+        lambda r: r.images(dataclasses.replace(ATTACK, max_k=2), jfool.SparseJob),
+        r"attack: expected that of the sweep, .* \(genotype is \[2, 5\], not \[3, 5\]\)",
+    ),
+    "another encoding": (
+        lambda r: r.images(jfool.BIM(program.SHAPE, 4), jfool.SparseJob),
+        "attack: expected that of the sweep, got another BIM",
+    ),
+}
+BYTES = np.zeros((2, 4, 5, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def swept():
+    return sweep()
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_columns_and_images_that_there_are_not_are_refused(case, swept):
+    call, sentence = REFUSED[case]
+    with pytest.raises((TypeError, ValueError), match=f"^{sentence}") as caught, unchecked():
+        call(swept)
+    assert len(str(caught.value)) <= 300
+
+
+def test_rows_are_numbers_or_a_mask(swept):
+    mask = np.arange(len(swept)) % 5 == 1
+    for read in (
+        lambda rows: swept.column("genotype", rows),
+        lambda rows: swept.images(ATTACK, jfool.SparseJob, rows),
+        lambda rows: swept.genotypes(ATTACK, jfool.SparseJob, rows),
     ):
-        results.images(attack.search, jfool.SparseJob)
-    assert results.images(attack, jfool.SparseJob, []).shape == (0, *program.SHAPE)
+        np.testing.assert_array_equal(read(mask), read(np.flatnonzero(mask)))
+        assert read([]).shape[0] == 0
+        np.testing.assert_array_equal(read(7), read([7]))
 
 
 def test_an_untargeted_sweep_has_the_label_and_paints_its_images():

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import jfool
 from jfool.sweeps import checkpoint, without_provenance
 from jfool.sweeps.files import open_path
 from jfool.sweeps.run_folder import RunFolder
@@ -173,3 +174,20 @@ def test_a_job_in_two_parts_is_an_error(broken_off, tmp_path):
     shutil.copy(part, part.with_name(part.name.replace("jobs", "again")))
     with pytest.raises(ValueError, match=r"expected each job once, got \[\d+"):
         RunFolder(folder).results()
+
+
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [
+        *((value, "a path, got ") for value in (None, 5, b"runs", ["runs"], "", "a\0b", "\ud800")),
+        ("gs://bucket/run", r"a path that can be reached, .* \(pip install gcsfs\)"),
+        ("s3://bucket/run", r"a path that can be reached, .* \(pip install s3fs\)"),
+        ("foo://bucket/run", "a path on a disk or gs://, s3://, az://, hf://, got 'foo://bucket"),
+        ("http://host/" + "x" * 999, "a path on a disk or gs://, .*, got 'http://host/x"),
+    ],
+)
+def test_folders_that_are_no_paths_are_refused(folder, sentence, monkeypatch):
+    monkeypatch.setattr("jfool.sweeps.files.find_spec", lambda name: None)
+    with pytest.raises((TypeError, ValueError), match=f"^folder: expected {sentence}") as caught:
+        jfool.read_sweep(folder)
+    assert len(str(caught.value)) <= 300

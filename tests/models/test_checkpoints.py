@@ -132,7 +132,9 @@ BESIDE = {
     "scheduler": {"step_size": 30, "_last_lr": [0.1]},
     "classes": ["cat", "dog"],
 }
+SPARSE = Object(Global("torch._utils", "_rebuild_sparse_tensor"), (1, (2, 3)))
 CHECKPOINTS = {
+    "a sparse tensor in the optimizer": {"model": WEIGHTS, "optimizer": {"state": {0: SPARSE}}},
     "bare": WEIGHTS,
     "ordered": OrderedDict(WEIGHTS),
     "with a counter": WEIGHTS | COUNTER,
@@ -160,6 +162,8 @@ CHECKPOINTS = {
             "module._orig_mod.",
             "_orig_mod.module.",
             "module.module.",
+            "_fsdp_wrapped_module.",
+            "model._fsdp_wrapped_module._checkpoint_wrapped_module.",
             "model.net.backbone.",
         )
     },
@@ -309,6 +313,14 @@ def without(*prefixes):
 
 HEAD = {"out.weight": np.ones((7, 5), np.float32), "out.bias": np.ones(7, np.float32)}
 MISFITS = {
+    "of a loss beside": (
+        under("model.", WEIGHTS | COUNTER) | {"criterion.weight": HEAD["out.bias"]},
+        "all 8 are there under model., beside criterion.weight (save those of model. alone)",
+    ),
+    "of metrics and constants beside": (
+        under("net.body.") | {"metric.sum": HEAD["out.bias"], "normalize.mean": HEAD["out.bias"]},
+        "all 8 are there under net.body., beside metric.sum and 1 more (save those of net.body. ",
+    ),
     "nothing but a counter": (COUNTER, "8 missing, such as bn.bias (check"),
     "a layer missing": (without("bn"), "4 missing, all of bn (check network"),
     "one missing": (without("out.bias"), "1 missing, out.bias (check"),
@@ -399,7 +411,10 @@ class TestParts:
         assert "an index of tensors that model-1.safetensors does not have" in refused(index)
 
     def test_alone_are_told_what_is_missing(self, index):
-        assert "5 missing" in refused(index.with_name("model-1.safetensors"))
+        part = index.with_name("model-1.safetensors")
+        assert "5 missing" in refused(part)
+        part = part.rename(index.with_name("model-00001-of-00002.safetensors"))
+        assert "one of them (give the index beside it" in refused(part)
 
 
 def test_a_path_may_begin_at_home(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from models import (
     DATASETS,
@@ -16,6 +17,7 @@ from models import (
     Recipe,
     accuracy,
     class_names,
+    create,
     image_shape,
     load_dataset,
     outline,
@@ -109,7 +111,7 @@ BAD_IMAGES = [
     (None, r"expected uint8"),
 ]
 BAD_LABELS = [
-    ([0, -1], r"expected classes from 0 to \d+, got -1 to 0"),
+    ([0, -1], r"expected classes from 0 (on|to 1), got -1 to 0"),
     ([0, 2**40], r"expected classes from 0 to \d+, got 0 to 1099511627776"),
     ([0.0, 1.0], r"expected integers \[2\], got float64 \[2\] \(convert with"),
     ([True, False], r"expected integers \[2\], got bool"),
@@ -119,6 +121,24 @@ BAD_LABELS = [
     (0, r"expected one for each image, \[2\], got int64 \[\]"),
     ([[0], [1, 1]], r"expected integers \[2\], got \[\[0\], \[1, 1\]\]"),
 ]
+
+
+RETURNED = [
+    (None, "NoneType"),
+    ((1, 2), "tuple"),
+    (jnp.zeros(2), r"float32 \[2\]"),
+    (jnp.zeros((3, 4)), r"float32 \[3, 4\]"),
+]
+
+
+class Returning(nnx.Module):
+    """Returns the same, whatever it is given."""
+
+    def __init__(self, value):
+        self.value = nnx.data(value) if isinstance(value, jnp.ndarray) else value
+
+    def __call__(self, *_):
+        return self.value
 
 
 def refused(call, sentence):
@@ -136,6 +156,7 @@ def refused(call, sentence):
         ({"train_labels": [99, 0]}, "train_labels: expected classes from 0 to 1, got 0 to 99"),
         ({"class_names": ("a",)}, "train_labels: expected classes from 0 to 0, got 0 to 1"),
         ({"class_names": ()}, "class_names: expected a tuple of one name for each class"),
+        *(({"name": name}, "name: expected a name") for name in (5, None, "", "a/b", "\n", "..")),
         ({"class_names": "ab"}, "class_names: expected a tuple of one name"),
         ({"class_names": (0, 1)}, "class_names: expected a tuple of one name"),
         (
@@ -145,7 +166,7 @@ def refused(call, sentence):
     ],
 )
 def test_a_data_set_refuses_other_arrays(change, sentence):
-    refused(lambda: Dataset("own", **(ARRAYS | change)), sentence)
+    refused(lambda: Dataset(**({"name": "own"} | ARRAYS | change)), sentence)
 
 
 def test_a_data_set_takes_lists_and_all_integers():
@@ -164,11 +185,20 @@ def test_a_data_set_takes_lists_and_all_integers():
         ({"images": np.zeros((2, 5, 4, 1), np.uint8)}, r"images: expected \[N, 4, 4, 1\]"),
         ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
         ({"batch_size": 1.5}, "batch_size: expected at least 1, got 1.5"),
+        ({}, "model: expected a network with weights, got an outline of one"),
+        *(
+            ({"model": Returning(value)}, rf"model: .* logits \[2, K\] for 2 images, got {got}")
+            for value, got in RETURNED
+        ),
     ],
 )
 def test_accuracy_refuses_what_it_cannot_count(change, sentence):
     usual = {"model": outline("mlp", (4, 4, 1), 2), "images": IMAGES, "labels": [0, 1]}
     refused(lambda: accuracy(**(usual | change)), sentence)
+
+
+def test_accuracy_takes_classes_that_the_network_does_not_have():
+    assert accuracy(create("mlp", (4, 4, 1), 2), IMAGES, [5, 9]) == 0
 
 
 RECIPE = Recipe(SGD(), 1, 2, "made up")
@@ -188,6 +218,21 @@ RECIPE = Recipe(SGD(), 1, 2, "made up")
         ({"seed": 2**70}, "seed: expected a whole number"),
         ({"num_epochs": 0}, "num_epochs: expected at least 1 or None, got 0"),
         ({"num_epochs": "3"}, "num_epochs: expected at least 1 or None, got '3'"),
+        ({"on_epoch": 5}, "on_epoch: expected a function or None, got 5"),
+        ({"perturb": 5}, "perturb: expected a function or None, got 5"),
+        ({"checkpoint": "x"}, "checkpoint: expected a models.TrainingCheckpoint or None, got 'x'"),
+        (
+            {"model": Returning(None)},
+            r"model: expected a network with loss\(images",
+        ),
+        ({}, "model: expected a network with weights, got an outline of one"),
+        *(
+            (
+                {"model": create("mlp", (4, 4, 1), 2), "perturb": Returning(value)},
+                rf"perturb: expected it to return images \[2, 4, 4, 1\], got {got}",
+            )
+            for value, got in RETURNED
+        ),
     ],
 )
 def test_training_refuses_before_anything_is_compiled(change, sentence):

@@ -88,6 +88,7 @@ CALLS = {
         ("None", "dictionary"),
     ),
     ("read_card", "path"): (lambda v: models.read_card(v), ()),
+    ("read_class_names", "path"): (lambda v: models.read_class_names(v), ()),
     ("weights_path", "name"): (
         lambda v: weights_path(v, "mnist", 0),
         ("text",),
@@ -110,7 +111,8 @@ CALLS = {
         ("dictionary",),
     ),
 }
-PUBLIC = {"create", "outline", "load", "restore", "save", "read_card", "weights_path", "trained",
+PUBLIC = {"read_class_names",
+          "create", "outline", "load", "restore", "save", "read_card", "weights_path", "trained",
           "TrainingCheckpoint"}  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 import jfool
 from jfool.model_checks import are_probabilities
-from models import CNN, TenCrop
+from models import CNN, TenCrop, in_precision
 
 IMAGES = np.random.default_rng(0).uniform(size=(3, 13, 12, 1)).astype(np.float32)
 
@@ -100,10 +100,36 @@ def test_it_is_a_model_to_attack(model):
     np.testing.assert_allclose(result.confidence, confidence, rtol=1e-4)
 
 
-@pytest.mark.parametrize("shape", [(9, 12, 1), (13, 7, 1), (13, 12, 3), (13, 12)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *((9, 12, 1), (13, 7, 1), (13, 12, 3), (13, 12), 5, None, ("a", "b", 1), (13.5, 13, 1)),
+        *((np.nan, 13, 1), (13, 12, True)),
+    ],
+)
 def test_crops_that_do_not_fit_are_refused(model, shape):
     with pytest.raises(ValueError, match=r"image_shape: expected at least \(10, 8, 1\)"):
         TenCrop(model, shape)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda model: TenCrop(5), "model: expected a models.Network, got 5"),
+        (lambda model: in_precision(5, "float32"), "model: expected a models.Network, got 5"),
+        *(
+            (
+                lambda model, v=value: in_precision(model, v),
+                "dtype: expected bfloat16 or float32, got ",
+            )
+            for value in (None, 5, "x", "float16", np.zeros(3), jnp.int32, [], {}, "\ud800" * 999)
+        ),
+    ],
+)
+def test_no_networks_and_no_precisions_are_refused(model, call, sentence):
+    with pytest.raises((TypeError, ValueError), match=f"^{sentence}") as caught:
+        call(model)
+    assert len(str(caught.value)) <= 300
 
 
 def test_the_shape_of_the_whole_image_may_be_a_list(model):

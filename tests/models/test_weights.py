@@ -171,3 +171,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(block, path, monkeypatc
         save(block, path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("folder", [".", "/"])
+def test_a_folder_has_no_card(folder):
+    with pytest.raises(ValueError, match=r"^path: expected a file of weights, got the folder"):
+        read_card(folder)

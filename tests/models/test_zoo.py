@@ -48,6 +48,14 @@ def test_shapes_that_make_no_network_are_refused(image_shape, num_classes, sente
         create("lenet", image_shape, num_classes)
 
 
-def test_grey_images_are_refused_by_a_network_for_colours():
-    with pytest.raises(ValueError, match="image_shape: expected 3 channels, got 1"):
-        outline("cifar_resnet20", (32, 32, 1))
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("cifar_resnet20", (32, 32, 1)), ("vgg16", (3, 224, 224)), ("cifar_vgg16", (3, 32, 32))],
+)
+def test_other_channels_are_refused_by_a_network_for_colours_before_weights_are_drawn(
+    name, shape, monkeypatch
+):
+    monkeypatch.setattr(nnx, "Rngs", None)
+    sentence = rf"image_shape: expected 3 channels, got {shape[2]} \(give height, width, channels\)"
+    with pytest.raises(ValueError, match=sentence):
+        create(name, shape)
