@@ -1,6 +1,7 @@
 """The folder of a run: which experiment has it, and with which settings."""
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -71,6 +72,20 @@ def check_folder(folder: Path, name: str = "out") -> None:
         raise ValueError(
             f"{name}: expected a folder to write to, got {shown(existing)} ({reason})"
         ) from error
+
+
+def check_input_folder(folder: Path, name: str) -> None:
+    """Refuses what is no folder.
+
+    Args:
+      name: of the setting in errors.
+    Raises:
+      FileNotFoundError: naming the setting.
+    """
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"{name}: expected a folder, got none at {shown(folder)} (name one that is there)"
+        )
 
 
 def _check_same(folder: Path, command: str, settings: Any) -> None:

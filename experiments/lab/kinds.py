@@ -1,6 +1,5 @@
 """Kinds of settings by name: what each one accepts, and its error for anything else."""
 
-import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +10,13 @@ import jfool
 import models
 from experiments.lab import imagenet
 from experiments.lab.colors import parse_colors
-from experiments.lab.folder import check_folder
+from experiments.lab.folder import check_folder, check_input_folder
 from experiments.lab.record import claim_file
 from experiments.lab.settings import Check, Extensible, Subject, Technical, settings
 from experiments.lab.victims import check_network, check_weights, split_spec
 from jfool.encodings.boundary import BOUNDARIES
 from models import names
 from models.datasets import check_prepared
-from models.paths import shown
 
 OBJECTIVES: dict[str, Any] = {
     "confidence": jfool.Confidence,
@@ -182,8 +180,7 @@ def _layer(name: str, layer: str, others: Any) -> None:
 
 @_check
 def _folder(name: str, path: Path, _: Any) -> None:
-    if not os.path.isdir(path):
-        raise FileNotFoundError(f"{name}: expected a folder, got none at {shown(path)}")
+    check_input_folder(path, name)
 
 
 @_check_last
