@@ -36,6 +36,7 @@ from experiments.show import attack_of, folder_of, show, wanted_of
 from jfool.sweeps import SweepStopped
 from jfool.sweeps.files import is_remote
 from jfool.sweeps.run_folder import RunFolder
+from jfool.sweeps.segment import make_mesh
 from models.cache import cache_folder
 
 _SEEDS = ("seed", "training_seed")  # a sweep goes on only with the same
@@ -84,8 +85,8 @@ class Settings:
     ks: lab.Ks = (5,)  # the most pixels that are altered
     colors: lab.Colors = ("black", "grey", "white")  # also red, green, blue, gray levels, r,g,b
     classes: lab.Classes | None = None  # classes to reach; by default all
-    repeats: lab.Count = 1  # searches for each k, color and class
-    population: Annotated[int, lab.at_least(4)] = 500  # candidates of a generation
+    repeats: lab.Repeats = 1  # searches for each k, color and class
+    population: lab.Population = 500  # candidates of a generation
     generations: lab.Number = 1000  # of a search, at most
     until: lab.Confidence | None = 0.995  # end a search at this confidence; None: never
     objective: lab.Objective = "confidence"  # what is maximized
@@ -135,6 +136,7 @@ def main(settings: Settings) -> None:
 
 def run(settings: Settings) -> None:
     """Searches, and shows what was found."""
+    make_mesh(jax.local_devices(), settings.split)  # refuses a split before data
     dataset = models.load_dataset(settings.dataset)
     shape, num_classes = dataset.image_shape, len(dataset.class_names)
     with one_after_another():

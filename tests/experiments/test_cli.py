@@ -73,7 +73,9 @@ def test_a_platform_that_is_not_here_ends_with_2_and_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("xyz", "one of demo, "),
+        ("xyz", "one of "),
+        ("nope", "one of "),
+        ("x" * 5000, "one of "),
         ("sweeep", "sweep"),
         ("bench", "bench "),
         ("kumano2020 de_table", "kumano2020 de_tables"),
@@ -94,6 +96,7 @@ def test_an_unknown_experiment_ends_with_2_and_what_may_be_meant(words, expected
     assert cli.main(words.split()) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith(f"experiment: expected {expected}")
+    assert len(captured.err) <= 300
     assert captured.out == ""
 
 
@@ -210,6 +213,8 @@ def test_missing_data_and_bad_folders_are_refused_before_anything_is_read(
         ("greedy compare smoke --imagenet squeezenet1_1=damaged", "imagenet: "),
         ("sweep --dataset mnist --out file", "out: expected a folder"),
         ("sweep --dataset mnist --coordinator a --process 0", "coordinator: expected host:port"),
+        ("bench engine --k 99999", "k: expected a number from 1 to 784, got 99999"),
+        ("plan --jobs 2000000000", "jobs: expected a number from 1 to 100000000, got 2"),
         ("bench precision --dataset mnist --out .", "out: expected a file, got the folder"),
     ],
 )
@@ -243,10 +248,11 @@ def test_the_home_folder_is_understood_in_every_path(monkeypatch, tmp_path):
 
 
 def test_errors_of_the_library_name_the_option():
-    names = settings_of(["seed", "generations", "out", "num_images"])
+    names = settings_of(["seed", "generations", "out", "num_images", "until"])
     for text, told in (
         ("folder: expected a new one", "out: expected a new one"),
         ("key: expected a key", "seed: expected a key"),
+        ("threshold: expected 1", "until: expected 1"),
         ("num_steps: expected 1", "generations: expected 1"),
         ("num_images: expected 1", "num_images: expected 1"),
         ("without an argument", "without an argument"),
