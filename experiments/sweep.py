@@ -38,6 +38,7 @@ from jfool.sweeps.files import is_remote
 from jfool.sweeps.run_folder import RunFolder
 from jfool.sweeps.segment import make_mesh
 from models.cache import cache_folder
+from models.paths import given_path
 
 _SEEDS = ("seed", "training_seed")  # a sweep goes on only with the same
 
@@ -51,11 +52,9 @@ def _address(name: str, value: str, _: Any) -> None:
 
 def _check_out(name: str, folder: str, settings: Any) -> None:
     """Refuses the folder of another program, or of a sweep with other settings."""
-    if not folder:
-        raise ValueError(f"{name}: expected a folder, got ''")
-    store = RunFolder(folder)
-    if is_remote(store.path):
+    if is_remote(folder):
         return
+    store = RunFolder(given_path(folder, name))
     check_folder(Path(store.path), name)
     if store.exists():
         with naming({"folder": name}, name):

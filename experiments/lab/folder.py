@@ -12,7 +12,7 @@ from experiments.lab.section import SECTION, read_section
 from experiments.lab.settings import Extensible, Technical, flat, leaves, told
 from experiments.lab.stored import built, read_record, write_record
 from jfool import texts
-from models.paths import shown
+from models.paths import given_path, shown
 
 UNFINISHED = "unfinished.json"  # in place of the section, until there is one
 
@@ -62,7 +62,7 @@ def check_folder(folder: Path, name: str = "out") -> None:
     Raises:
       ValueError: naming the setting.
     """
-    existing = folder
+    existing = folder = given_path(folder, name)
     try:
         existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
         with tempfile.TemporaryFile(dir=existing):

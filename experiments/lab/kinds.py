@@ -120,7 +120,8 @@ def _trained_network(name: str, network: str, others: Any) -> None:
         raise ValueError(
             f"{name}: expected a network to train here, without =FILE, got {network!r:.60}"
         )
-    check_network(network, others.dataset, name)
+    advice = "choose one of them, or another data set"
+    check_network(network, others.dataset, name, advice)
 
 
 @_check

@@ -111,13 +111,17 @@ def say_epoch(epoch: int, loss: float, accuracy: float) -> None:
     say(f"epoch {epoch}: loss {loss:.4f}, test accuracy {accuracy:.2%}")
 
 
-def check_network(spec: str, dataset: str, setting: str = "network") -> None:
+_ADVICE = "give weights, NAME=FILE, or another data set"
+
+
+def check_network(spec: str, dataset: str, setting: str = "network", advice: str = _ADVICE) -> None:
     """Refuses a network that cannot be had, before anything is read or trained.
 
     Args:
       spec: `NAME`, which needs a recipe for the data set, or `NAME=FILE`.
       dataset: one of `models.DATASETS`.
       setting: what the user calls the network.
+      advice: what to do where there is no recipe.
 
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
@@ -128,7 +132,7 @@ def check_network(spec: str, dataset: str, setting: str = "network") -> None:
             f"{setting}: expected {one_of(models.ARCHITECTURES, name)}, got {name!r:.60}"
         )
     if weights is None:
-        models.recipe_for(name, dataset, setting)
+        models.recipe_for(name, dataset, setting, advice)
     elif not os.path.isfile(weights):
         raise FileNotFoundError(f"{setting}: expected a file, got none at {shown(weights)}")
 

@@ -21,6 +21,10 @@ from jfool.sweeps.run_folder import RunFolder
 from models.cache import cache_folder
 from models.paths import home
 
+NO_RECIPE = (
+    "network: expected one of lenet, mlp, cnn, cnn_nopool, capsnet, which have a recipe for mnist, "
+    "got 'nin' ({} another data set)"
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -135,6 +139,8 @@ def test_options_are_refused_in_a_sentence_by_tools_and_experiments(capsys):
         ("train --model mlp", "option: expected --network, got --model"),
         ("sweep --k 5", "option: expected --ks, got --k"),
         ("sfi --weights w", "option: expected --network NAME=FILE, got --weights"),
+        ("train --dataset mnist --network nin", NO_RECIPE.format("choose one of them, or")),
+        ("sfi --dataset mnist --network nin", NO_RECIPE.format("give weights, NAME=FILE, or")),
         ("sfi --k x", "k: expected a whole number, got x"),
         ("show", "run: expected a value, got none"),
     ):
@@ -213,6 +219,14 @@ def test_missing_data_and_bad_folders_are_refused_before_anything_is_read(
         ("greedy compare smoke --imagenet squeezenet1_1=damaged", "imagenet: "),
         ("sweep --dataset mnist --out file", "out: expected a folder"),
         ("sweep --dataset mnist --coordinator a --process 0", "coordinator: expected host:port"),
+        ("sfi --out ~nobody-at-all/x", "out: expected a path that can exist, got '~nobody"),
+        ("sweep --out ~nobody-at-all/x", "out: expected a path that can exist, got '~nobody"),
+        ("report --out ~nobody-at-all/x", "out: expected a path that can exist, got '~nobody"),
+        ("sfi --out=", "out: expected a path, got ''"),
+        ("train --out=", "out: expected a path, got ''"),
+        ("report --out=", "out: expected a path, got ''"),
+        ("report --folders docs --folders=", "folders: expected a path, got ''"),
+        ("sweep --out=", "out: expected a path"),
         ("bench engine --k 99999", "k: expected a number from 1 to 784, got 99999"),
         ("plan --jobs 2000000000", "jobs: expected a number from 1 to 100000000, got 2"),
         ("bench precision --dataset mnist --out .", "out: expected a file, got the folder"),
