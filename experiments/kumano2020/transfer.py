@@ -43,7 +43,9 @@ class Settings:
     def check(self) -> None:
         names = list(map(lab.name_of, (*self.networks, *self.destinations)))
         if len(names) < 2:
-            raise ValueError(f"networks: expected at least two, got {' '.join(names)}")
+            raise ValueError(
+                f"networks: expected at least two, got {' '.join(names)} (name another)"
+            )
         if len(set(names)) < len(names):
             raise ValueError(f"destinations: expected other networks, got {' '.join(names)}")
 

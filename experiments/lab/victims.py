@@ -134,7 +134,9 @@ def check_network(spec: str, dataset: str, setting: str = "network", advice: str
     if weights is None:
         models.recipe_for(name, dataset, setting, advice)
     elif not os.path.isfile(weights):
-        raise FileNotFoundError(f"{setting}: expected a file, got none at {shown(weights)}")
+        raise FileNotFoundError(
+            f"{setting}: expected a file, got none at {shown(weights)} (check the path)"
+        )
 
 
 def check_weights(
@@ -164,7 +166,9 @@ def split_spec(spec: str, setting: str = "network") -> tuple[str, Path | None]:
     """
     name, equals, file = spec.partition("=")
     if not name or (equals and not file):
-        raise ValueError(f"{setting}: expected NAME or NAME=FILE, got {spec!r:.60}")
+        raise ValueError(
+            f"{setting}: expected NAME or NAME=FILE, got {spec!r:.60} (as in lenet=w.safetensors)"
+        )
     return name, home(file) if file else None
 
 
