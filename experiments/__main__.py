@@ -77,8 +77,14 @@ def _unknown(known: Mapping[str, Module], arguments: Sequence[str]) -> str:
         meant, got = [FORMER[former]], former
     meant = meant or [command for command in known if command.split()[0] == got]
     meant = meant or difflib.get_close_matches(got, known, n=1, cutoff=0.6)
-    expected = " or ".join(meant) or f"one of {', '.join(known)}"
-    return f"experiment: expected {expected}, got {got}"
+    if not meant:
+        from models.names import one_of  # not before: it takes a second to import
+
+        return (
+            f"experiment: expected {one_of(known, got)}, got {got:.60} "
+            "(python -m experiments lists them)"
+        )
+    return f"experiment: expected {' or '.join(meant)}, got {got:.60}"
 
 
 def _run(command: str, found: Module, words: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ Expected: all 30 images of the greedy search are at 90 % or more, few of the oth
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import jfool
 import models
@@ -26,7 +26,7 @@ class Settings:
     k: lab.Pixels = 40  # the most pixels that are altered
     colors: lab.Colors = ("black", "grey", "white")  # base colors; also gray levels in [0, 1]
     compared: lab.Colors = ("black",)  # colors on which differential evolution searches too
-    population: Annotated[int, lab.at_least(4)] = 50  # candidates of differential evolution
+    population: lab.Population = 50  # candidates of differential evolution
     budget: lab.Count = 20_000  # images that a search shows to the network, at most
     until: lab.Confidence | None = 0.99  # a search ends at this confidence
     seed: lab.Seed = 0  # of the searches

@@ -36,9 +36,10 @@ class Settings:
     image_shape: tuple[int, int, int] | None = None  # height, width, channels; by default its own
     num_classes: lab.Count | None = None  # by default the architecture's
     k: lab.Count = 5  # the most pixels that are altered
-    population: Annotated[int, lab.at_least(4)] = 500  # candidates of a generation
+    population: lab.Population = 500  # candidates of a generation
     generations: lab.Number = 1000  # of a search
-    jobs: lab.Count = 3000  # searches in all, such as classes x colors x repeats
+    # searches in all, such as classes x colors x repeats
+    jobs: Annotated[int, lab.at_least(1, 10**8)] = 3000
     lanes: lab.Count = 4  # searches side by side on each device, or group of devices with --split
     chunk: lab.Count = 500  # images per call of the network and device
     split: lab.Count = 1  # devices that share a population

@@ -7,12 +7,14 @@ The page contains its pictures and needs no other files. It ends with what has n
 the commands that would run it.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from experiments import lab
 from experiments.agenda import Item, agenda
+from experiments.lab.folder import check_input_folder
 from experiments.lab.record import print_json
 from experiments.lab.section import SECTION, Section, read_section
 from experiments.report_page import Entry, page
@@ -23,10 +25,22 @@ from models.cache import replacing
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
+_USUAL = (Path("docs"), Path("runs"))  # which need not be there
+
+
+@lab.Check
+def _folders(name: str, folders: tuple[Path, ...], _: Any) -> None:
+    if not folders:
+        raise ValueError(f"{name}: expected one or more folders, got none (name one)")
+    for folder in folders:
+        if folder not in _USUAL or os.path.exists(folder):
+            check_input_folder(folder, name)
+
+
 @lab.settings
 class Settings:
     out: lab.OutFile = Path("report.html")  # file of the page
-    folders: tuple[Path, ...] = (Path("docs"), Path("runs"))  # to search for sections, at any depth
+    folders: Annotated[tuple[Path, ...], _folders] = _USUAL  # of sections, at any depth
 
 
 def main(settings: Settings) -> None:

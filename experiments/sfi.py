@@ -39,7 +39,7 @@ class Settings:
     k: lab.Pixels = 5  # the most pixels that are altered
     colors: lab.Colors = ("black", "grey", "white")  # also red, green, blue, gray levels, r,g,b
     classes: lab.Classes | None = None  # classes to reach; by default all
-    repeats: lab.Count = 1  # searches for each color and class
+    repeats: lab.Repeats = 1  # searches for each color and class
     search: lab.Evolution = lab.Evolution(until=0.995)
     stop_at_success: bool = False  # stop repeating a cell once a search has reached `until`
     objective: lab.Objective = "confidence"  # what is maximized

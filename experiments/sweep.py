@@ -36,7 +36,9 @@ from experiments.show import attack_of, folder_of, show, wanted_of
 from jfool.sweeps import SweepStopped
 from jfool.sweeps.files import is_remote
 from jfool.sweeps.run_folder import RunFolder
+from jfool.sweeps.segment import make_mesh
 from models.cache import cache_folder
+from models.paths import given_path
 
 _SEEDS = ("seed", "training_seed")  # a sweep goes on only with the same
 
@@ -50,10 +52,8 @@ def _address(name: str, value: str, _: Any) -> None:
 
 def _check_out(name: str, folder: str, settings: Any) -> None:
     """Refuses the folder of another program, or of a sweep with other settings."""
-    if not folder:
-        raise ValueError(f"{name}: expected a folder, got ''")
     with naming({"folder": name}, name):
-        store = RunFolder(folder)
+        store = RunFolder(folder if is_remote(folder) else given_path(folder, name))
     if is_remote(store.path):
         return
     check_folder(Path(store.path), name)
@@ -85,8 +85,8 @@ class Settings:
     ks: lab.Ks = (5,)  # the most pixels that are altered
     colors: lab.Colors = ("black", "grey", "white")  # also red, green, blue, gray levels, r,g,b
     classes: lab.Classes | None = None  # classes to reach; by default all
-    repeats: lab.Count = 1  # searches for each k, color and class
-    population: Annotated[int, lab.at_least(4)] = 500  # candidates of a generation
+    repeats: lab.Repeats = 1  # searches for each k, color and class
+    population: lab.Population = 500  # candidates of a generation
     generations: lab.Number = 1000  # of a search, at most
     until: lab.Confidence | None = 0.995  # end a search at this confidence; None: never
     objective: lab.Objective = "confidence"  # what is maximized
@@ -136,6 +136,7 @@ def main(settings: Settings) -> None:
 
 def run(settings: Settings) -> None:
     """Searches, and shows what was found."""
+    make_mesh(jax.local_devices(), settings.split)  # refuses a split before data
     dataset = models.load_dataset(settings.dataset)
     shape, num_classes = dataset.image_shape, len(dataset.class_names)
     with one_after_another():

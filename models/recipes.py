@@ -197,13 +197,19 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 }
 
 
-def recipe_for(name: str, dataset_name: str, setting: str = "model") -> Recipe:
+def recipe_for(
+    name: str,
+    dataset_name: str,
+    setting: str = "model",
+    advice: str = "give weights, or another recipe",
+) -> Recipe:
     """The recipe that `trained` uses by default.
 
     Args:
       name: one of `ARCHITECTURES`.
       dataset_name: one of `DATASETS`.
       setting: name of the architecture in errors.
+      advice: in errors, what to do.
     Raises:
       ValueError: no recipe for this architecture or this data set.
     """
@@ -213,7 +219,5 @@ def recipe_for(name: str, dataset_name: str, setting: str = "model") -> Recipe:
     recipes = RECIPES[dataset_name]
     if not isinstance(name, str) or name not in recipes:
         expected = f"{one_of(recipes, name)}, which have a recipe for {dataset_name}"
-        raise ValueError(
-            f"{setting}: expected {expected}, got {name!r:.60} (give weights, or another recipe)"
-        )
+        raise ValueError(f"{setting}: expected {expected}, got {name!r:.60} ({advice})")
     return RECIPES[dataset_name][name]

@@ -24,8 +24,8 @@ class Settings:
     pairs: lab.Count = 15  # paired runs for each ratio; the median is reported
     generations: lab.Count = 10  # of a timed run
     # candidates of a generation, as in Kumano et al. (2020)
-    population: Annotated[int, lab.at_least(4)] = 500
-    k: lab.Count = 5  # altered pixels
+    population: lab.Population = 500
+    k: Annotated[int, lab.at_least(1, 28 * 28)] = 5  # altered pixels
 
 
 def main(settings: Settings) -> None:

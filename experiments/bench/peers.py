@@ -108,14 +108,14 @@ def main(settings: Settings) -> None:
 
 
 def require_peers() -> None:
-    """Ends the program with one sentence if a peer cannot be imported."""
+    """Raises ImportError if a peer cannot be imported."""
     for module in PEERS:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            raise SystemExit(
-                f"bench peers: {error.name or module} is missing; "
-                'install the peers with: pip install "jfool[peers]"'
+            raise ImportError(
+                f"peers: expected {error.name or module} to be installed, got no such package "
+                '(pip install "jfool[peers]")'
             ) from error
 
 

@@ -45,8 +45,8 @@ class Settings:
     # mnist: the CNN, 10 classes x 3 colors x `repeats`; synthetic: geometric lengths;
     # tiny: 1 000 to 100 000 jobs on a linear model
     parts: Annotated[tuple[Part, ...], lab.distinct] = PARTS
-    repeats: lab.Count = 10  # seeds of each class and color
-    population: Annotated[int, lab.at_least(4)] = 100  # candidates of a generation
+    repeats: lab.Repeats = 10  # seeds of each class and color
+    population: lab.Population = 100  # candidates of a generation
     generations: lab.Count = 300  # of a search, at most
     lanes: lab.Count = 30  # jobs side by side
     segment: lab.Count = 20  # generations between two looks at the lanes

@@ -29,7 +29,6 @@ from experiments.lab.imagenet import NUM_CLASSES, check_k, imagenet_names, image
 K, BLUE_CAR = 5, {"color": "blue", "target": 1}  # of Kumano et al.'s question
 NUM_IMAGES, COLORS = 10, ("#767676", "#1f6fb4")
 
-Population = Annotated[int, lab.at_least(4)]
 Mutant = Annotated[str, lab.one_of(("rand", "best"))]
 Drawn = Annotated[int, lab.between(-1, NUM_CLASSES - 1, f"a number from 0 to {NUM_CLASSES - 1}")]
 
@@ -45,7 +44,7 @@ class Settings:
     objectives: Annotated[tuple[lab.Objective, ...], lab.distinct] = tuple(lab.OBJECTIVES)
     # their mutations; Kumano et al. use rand
     mutants: Annotated[tuple[Mutant, ...], lab.distinct] = ("rand", "best")
-    population: Population = 500  # their candidates
+    population: lab.Population = 500  # their candidates
     budget: lab.Count = 50_000  # images that a search shows to the network, at most
     threshold: lab.Confidence = 0.9  # the confidence that counts as success
     until: lab.Confidence | None = None  # a search ends at this confidence; None spends all
@@ -55,7 +54,7 @@ class Settings:
     class_names: lab.ClassNames | None = None  # a JSON list of the 1 000 names; by default numbers
     imagenet_classes: Drawn = 20  # classes drawn at random, beside the centipede
     imagenet_k: lab.Count = 10  # the most pixels that are altered there
-    imagenet_population: Population = 100  # candidates there
+    imagenet_population: lab.Population = 100  # candidates there
     imagenet_budget: lab.Count = 10_000  # images of each search there
     side: lab.Side | None = None  # of ImageNet's images; by default the network's
     seed: lab.Seed = 0  # of the choice of cells and classes, of searches, and of random weights

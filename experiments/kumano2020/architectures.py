@@ -28,7 +28,7 @@ PAPER = lab.published(__file__)["architectures"]
 PAPER_K = 5
 TABLES = {"mnist": 14, "fashion_mnist": 15}
 NETWORKS = ("mlp", "cnn", "cnn_nopool", "capsnet")  # as the paper lists them
-Repeats = Annotated[tuple[lab.Count, ...], lab.Extensible]  # with the networks
+Repeats = Annotated[tuple[lab.Repeats, ...], lab.Extensible]  # with the networks
 
 
 @lab.settings

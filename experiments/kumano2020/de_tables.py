@@ -30,7 +30,7 @@ class Settings:
     training_seed: lab.Seed = 0  # of the network, if it is trained here
     ks: lab.Ks = KS  # the most pixels that are altered
     colors: lab.Colors = COLORS  # base colors
-    repeats: lab.Count = 50  # SFIs for each k, color and class
+    repeats: lab.Repeats = 50  # SFIs for each k, color and class
     search: lab.Evolution = lab.Evolution(population=500, generations=3000)
 
 

@@ -37,7 +37,7 @@ class Settings:
     training_seed: lab.Seed = 0  # of the network, if it is trained here
     color: lab.Color = "black"  # of the SFIs
     k: lab.Pixels = 5  # the most pixels that are altered
-    repeats: lab.Count = 50  # SFIs for each class
+    repeats: lab.Repeats = 50  # SFIs for each class
     search: lab.Evolution = lab.Evolution(population=500, generations=3000)
     naturals: Annotated[int, lab.at_least(2)] = 50  # natural images for each class
     bases: lab.Colors = ("black", "blue")  # images of a single color that are shown too

@@ -29,7 +29,7 @@ class Settings:
     network: lab.TrainedNetwork = "cifar_vgg16"  # trained by its recipe, once for each M
     num_steps: lab.Count | None = None  # of each training; by default the recipe's
     rounds: lab.Count = 4  # how often the network is attacked and trained anew
-    per_class: lab.Count = 600  # SFIs for each class and round
+    per_class: lab.Repeats = 600  # SFIs for each class and round
     held_out: lab.Count = 100  # of these, not trained on
     copies: lab.Count = 1  # how often each SFI is in the training data
     max_k: lab.Pixels = 100  # altered pixels: k is drawn for each SFI from 1 to `max_k`

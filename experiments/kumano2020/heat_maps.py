@@ -35,7 +35,7 @@ class Settings:
     training_seed: lab.Seed = 0  # of the network, if it is trained here
     color: lab.Color = "black"  # of the images
     k: lab.Pixels = 5  # the most pixels that are altered
-    repeats: lab.Count = 50  # SFIs for each class
+    repeats: lab.Repeats = 50  # SFIs for each class
     search: lab.Evolution = lab.Evolution(population=500, generations=3000)
     de: tuple[lab.InputFolder, ...] = ()  # sweeps with SFIs of that color and k; none: search now
     inversion: Annotated[lab.InputFolder, lab.Technical] | None = None  # a sweep of `inversion`

@@ -29,6 +29,7 @@ from jfool.penalties import L1, GroupL1
 PENALTIES = {"l1": L1(), "group_l1": GroupL1()}
 MOST_ALTERED = 0.25  # of all pixels, where one lambda is chosen
 CLEAR = 0.3  # an altered pixel in the paper's heat maps
+Weights = Annotated[tuple[Annotated[float, lab.at_least(0)], ...], lab.ascending]
 
 
 @lab.settings
@@ -39,20 +40,21 @@ class Settings:
     layer: lab.Layer | None = None  # whose features are matched; by default the second to last
     colors: lab.Colors = ("black", "blue")  # base colors
     # weights of the penalty; the paper's is 1e-5, the others are ours
-    lambdas: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 3e-3, 6e-3, 1e-2, 1.5e-2)
+    lambdas: Weights = (
+        1e-5,
+        1e-4,
+        1e-3,
+        3e-3,
+        6e-3,
+        1e-2,
+        1.5e-2,
+    )
     images_per_class: lab.Count = 5  # natural images, the first that the network classifies right
     num_steps: lab.Count = 500  # of gradient search; the paper does not say
     step_size: Annotated[float, lab.between(0, math.inf, "a number above 0")] = 0.02  # of Adam
     penalty: Annotated[str, lab.one_of(PENALTIES)] = "l1"  # group_l1: of whole pixels
     show_natural: lab.Flag = True  # draw the natural images, which belong to the data set
     lanes: lab.Lanes = 50  # inversions side by side
-
-    def check(self) -> None:
-        ascending = self.lambdas == tuple(sorted(set(self.lambdas)))
-        if not (self.lambdas and ascending and all(0 <= x < math.inf for x in self.lambdas)):
-            raise ValueError(
-                f"lambdas: expected ascending numbers of at least 0, got {self.lambdas}"
-            )
 
 
 PRESETS = {

@@ -37,13 +37,15 @@ class Settings:
     training_seed: lab.Seed = 0  # of networks that are trained here
     k: lab.Pixels = 5  # the most pixels that are altered
     colors: lab.Colors = COLORS  # base colors
-    repeats: lab.Count = 50  # SFIs for each network, color and class
+    repeats: lab.Repeats = 50  # SFIs for each network, color and class
     search: lab.Evolution = lab.Evolution(population=500, generations=3000)
 
     def check(self) -> None:
         names = list(map(lab.name_of, (*self.networks, *self.destinations)))
         if len(names) < 2:
-            raise ValueError(f"networks: expected at least two, got {' '.join(names)}")
+            raise ValueError(
+                f"networks: expected at least two, got {' '.join(names)} (name another)"
+            )
         if len(set(names)) < len(names):
             raise ValueError(f"destinations: expected other networks, got {' '.join(names)}")
 

@@ -1,6 +1,7 @@
 """The folder of a run: which experiment has it, and with which settings."""
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from experiments.lab.section import SECTION, read_section
 from experiments.lab.settings import Extensible, Technical, flat, leaves, told
 from experiments.lab.stored import built, read_record, write_record
 from jfool import texts
-from models.paths import shown
+from models.paths import given_path, shown
 
 UNFINISHED = "unfinished.json"  # in place of the section, until there is one
 
@@ -61,7 +62,7 @@ def check_folder(folder: Path, name: str = "out") -> None:
     Raises:
       ValueError: naming the setting.
     """
-    existing = folder
+    existing = folder = given_path(folder, name)
     try:
         existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
         with tempfile.TemporaryFile(dir=existing):
@@ -71,6 +72,20 @@ def check_folder(folder: Path, name: str = "out") -> None:
         raise ValueError(
             f"{name}: expected a folder to write to, got {shown(existing)} ({reason})"
         ) from error
+
+
+def check_input_folder(folder: Path, name: str) -> None:
+    """Refuses what is no folder.
+
+    Args:
+      name: of the setting in errors.
+    Raises:
+      FileNotFoundError: naming the setting.
+    """
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"{name}: expected a folder, got none at {shown(folder)} (name one that is there)"
+        )
 
 
 def _check_same(folder: Path, command: str, settings: Any) -> None:

@@ -1,6 +1,5 @@
 """Kinds of settings by name: what each one accepts, and its error for anything else."""
 
-import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +10,14 @@ import jfool
 import models
 from experiments.lab import imagenet
 from experiments.lab.colors import parse_colors
-from experiments.lab.folder import check_folder
+from experiments.lab.folder import check_folder, check_input_folder
 from experiments.lab.record import claim_file
 from experiments.lab.settings import Check, Extensible, Subject, Technical, settings
 from experiments.lab.victims import check_network, check_weights, split_spec
 from jfool.encodings.boundary import BOUNDARIES
+from jfool.numbers import LARGEST, brief, is_number, plain
 from models import names
 from models.datasets import check_prepared
-from models.paths import shown
 
 OBJECTIVES: dict[str, Any] = {
     "confidence": jfool.Confidence,
@@ -35,12 +34,18 @@ def _check_last(refuse: Callable[[str, Any, Any], None]) -> Check:
     return Check(refuse, last=True)
 
 
-def at_least(least: int) -> Check:
-    """Whole numbers from `least` on."""
+def _held(value: Any) -> bool:
+    """Whether 32 bits hold a number: it is finite there, and 0 only if it is 0."""
+    return is_number(value) and (value == 0 or not is_number(value, least=0, most=0))
 
-    def refuse(name: str, value: int, _: Any) -> None:
-        if not least <= value < 2**31:
-            raise ValueError(f"{name}: expected a number of at least {least}, got {value}")
+
+def at_least(least: int, most: int = LARGEST) -> Check:
+    """Numbers from `least` to `most`."""
+
+    def refuse(name: str, value: float, _: Any) -> None:
+        if not (least <= value <= most and _held(value)):
+            what = f"from {least} to {most}" if value > most else f"of at least {least}"
+            raise ValueError(f"{name}: expected a number {what}, got {brief(plain(value))}")
 
     return Check(refuse)
 
@@ -56,11 +61,11 @@ def one_of(known: Collection[str]) -> Check:
 
 
 def between(low: float, high: float, what: str) -> Check:
-    """Numbers above `low` and up to `high`."""
+    """Numbers above `low` and up to `high` that 32 bits hold."""
 
     def refuse(name: str, value: float, _: Any) -> None:
-        if not low < value <= high:
-            raise ValueError(f"{name}: expected {what}, got {value}")
+        if not (low < value <= high and _held(value)):
+            raise ValueError(f"{name}: expected {what}, got {brief(plain(value))}")
 
     return Check(refuse)
 
@@ -115,7 +120,8 @@ def _trained_network(name: str, network: str, others: Any) -> None:
         raise ValueError(
             f"{name}: expected a network to train here, without =FILE, got {network!r:.60}"
         )
-    check_network(network, others.dataset, name)
+    advice = "choose one of them, or another data set"
+    check_network(network, others.dataset, name, advice)
 
 
 @_check
@@ -182,8 +188,7 @@ def _layer(name: str, layer: str, others: Any) -> None:
 
 @_check
 def _folder(name: str, path: Path, _: Any) -> None:
-    if not os.path.isdir(path):
-        raise FileNotFoundError(f"{name}: expected a folder, got none at {shown(path)}")
+    check_input_folder(path, name)
 
 
 @_check_last
@@ -215,6 +220,8 @@ def _imagenet_class(name: str, number: int, _: Any) -> None:
 
 
 Count = Annotated[int, at_least(1)]
+Repeats = Annotated[int, at_least(1, 10**5)]  # searches of a cell: all are listed beforehand
+Population = Annotated[int, at_least(4, 2**24)]  # candidates of a generation
 Number = Annotated[int, at_least(0)]
 Seed = Annotated[int, _seed, Technical]
 Lanes = Annotated[int, at_least(1), Technical]  # searches side by side
@@ -249,7 +256,7 @@ InputFolder = Annotated[Path, _folder]  # of an earlier run
 class Evolution:
     """Searches by differential evolution."""
 
-    population: Annotated[int, at_least(4)] = 500  # candidates of a generation
+    population: Population = 500  # candidates of a generation
     generations: Number = 1000  # generations of a search, at most
     until: Confidence | None = None  # end a search at this confidence; None: run all generations
     seed: Seed = 0  # of the searches

@@ -14,6 +14,7 @@ ARGUMENTS = {  # of jfool, with the settings that give them
     "model": ("network", "networks"),
     "num_steps": ("generations",),
     "population_size": ("population",),
+    "threshold": ("until",),
 }
 
 

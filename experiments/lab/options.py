@@ -5,8 +5,9 @@ import dataclasses
 import difflib
 import io
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 import tyro
 
@@ -57,6 +58,9 @@ def parsed(
     settings = _accepted(kind, words, **cli)
     if settings is None:
         raise ValueError(_fault(words, hints))
+    for name, values, _ in _given(words, hints):  # `Path` makes the present folder of nothing
+        if "" in values and Path in map(bare, (hint := hints[name], *get_args(bare(hint)))):
+            raise ValueError(f"{name}: expected a path, got '' (`.` is the present folder)")
     return settings
 
 
@@ -117,18 +121,27 @@ def _name(option: str, known: Mapping[str, Any]) -> str:
 
 def _fault(words: Sequence[str], hints: Mapping[str, Any]) -> str:
     """What is wrong with words that are refused: each option is tried alone."""
-    places = [*(i for i, word in enumerate(words) if _is_option(word)), len(words)]
-    for start, end in itertools.pairwise(places):
-        option, equals, value = words[start].partition("=")
-        name, values = _name(option, hints), [value] * bool(equals) + [*words[start + 1 : end]]
+    for name, values, alone in _given(words, hints):
         default = False if bare(hints[name]) is bool else dataclasses.MISSING
         field = (name, hints[name], dataclasses.field(default=default))
-        if _accepted(dataclasses.make_dataclass("Alone", [field]), words[start:end]) is None:
+        if _accepted(dataclasses.make_dataclass("Alone", [field]), alone) is None:
             wanted = "no value" if bare(hints[name]) is bool else expected(hints[name])
             return f"{name}: expected {wanted}, got {_told(values)}"
     name = next((name for name, hint in hints.items() if _is_positional(hint)), "option")
     wanted = expected(hints[name]) if name in hints else _listed(hints, words[0])
-    return f"{name}: expected {wanted}, got {_told(words[: places[0]])}"
+    first = [*itertools.takewhile(lambda word: not _is_option(word), words)]
+    return f"{name}: expected {wanted}, got {_told(first)}"
+
+
+def _given(
+    words: Sequence[str], hints: Mapping[str, Any]
+) -> Iterator[tuple[str, list[str], Sequence[str]]]:
+    """Each option's name, its values, and its words."""
+    places = [*(i for i, word in enumerate(words) if _is_option(word)), len(words)]
+    for start, end in itertools.pairwise(places):
+        option, equals, value = words[start].partition("=")
+        values = [value] * bool(equals) + [*words[start + 1 : end]]
+        yield _name(option, hints), values, words[start:end]
 
 
 def _told(words: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 import jfool
 from models.cache import check_writable, replacing
-from models.paths import shown
+from models.paths import given_path, shown
 
 _PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -76,8 +76,10 @@ def claim_file(path: Path, name: str) -> None:
     Raises:
       ValueError: the path is a folder, or its folder cannot be made or written to.
     """
-    if os.path.isdir(path):
-        raise ValueError(f"{name}: expected a file, got the folder {shown(path)}")
+    if os.path.isdir(given_path(path, name)):
+        raise ValueError(
+            f"{name}: expected a file, got the folder {shown(path)} (name a file inside it)"
+        )
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -43,7 +43,7 @@ def choose_correct(
     if len(chosen) < num_images:
         raise ValueError(
             f"num_images: expected at most the {len(chosen)} test images of {dataset.name} that "
-            f"{victim.name} classifies correctly, got {num_images}"
+            f"{victim.name} classifies correctly, got {num_images} (ask for fewer)"
         )
     return Records.of(
         image_id=chosen,
@@ -82,6 +82,6 @@ def first_of_each_class(
     if (fewest := min(map(len, rows))) < count:
         raise ValueError(
             f"{setting}: expected at most {fewest}, as one class of {dataset.name} has no more "
-            f"test images to choose from, got {count}"
+            f"test images to choose from, got {count} (ask for fewer)"
         )
     return np.concatenate(rows)

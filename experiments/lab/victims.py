@@ -111,13 +111,17 @@ def say_epoch(epoch: int, loss: float, accuracy: float) -> None:
     say(f"epoch {epoch}: loss {loss:.4f}, test accuracy {accuracy:.2%}")
 
 
-def check_network(spec: str, dataset: str, setting: str = "network") -> None:
+_ADVICE = "give weights, NAME=FILE, or another data set"
+
+
+def check_network(spec: str, dataset: str, setting: str = "network", advice: str = _ADVICE) -> None:
     """Refuses a network that cannot be had, before anything is read or trained.
 
     Args:
       spec: `NAME`, which needs a recipe for the data set, or `NAME=FILE`.
       dataset: one of `models.DATASETS`.
       setting: what the user calls the network.
+      advice: what to do where there is no recipe.
 
     Raises:
       ValueError, FileNotFoundError: naming the setting, what was expected and what came.
@@ -128,9 +132,11 @@ def check_network(spec: str, dataset: str, setting: str = "network") -> None:
             f"{setting}: expected {one_of(models.ARCHITECTURES, name)}, got {name!r:.60}"
         )
     if weights is None:
-        models.recipe_for(name, dataset, setting)
+        models.recipe_for(name, dataset, setting, advice)
     elif not os.path.isfile(weights):
-        raise FileNotFoundError(f"{setting}: expected a file, got none at {shown(weights)}")
+        raise FileNotFoundError(
+            f"{setting}: expected a file, got none at {shown(weights)} (check the path)"
+        )
 
 
 def check_weights(
@@ -160,7 +166,9 @@ def split_spec(spec: str, setting: str = "network") -> tuple[str, Path | None]:
     """
     name, equals, file = spec.partition("=")
     if not name or (equals and not file):
-        raise ValueError(f"{setting}: expected NAME or NAME=FILE, got {spec!r:.60}")
+        raise ValueError(
+            f"{setting}: expected NAME or NAME=FILE, got {spec!r:.60} (as in lenet=w.safetensors)"
+        )
     return name, home(file) if file else None
 
 

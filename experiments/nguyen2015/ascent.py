@@ -47,7 +47,7 @@ class Settings:
     galleries: tuple[str, ...] | None = None  # ascents whose images are all drawn; by default all
     starts: lab.Count = 5  # draws of noise for each class
     # Confidence at which an ascent without a regularizer ends.
-    stop: Annotated[float, lab.between(0, 1 - 1e-9, "a confidence between 0 and 1")] = 0.9999
+    stop: Annotated[float, lab.between(0, 1 - 1e-7, "a confidence between 0 and 1")] = 0.9999
     most_steps: lab.Count = 5000  # of an ascent without a regularizer
     # Share of the paper's steps that an ascent with regularizers takes.
     share: Annotated[float, lab.between(0, 1, "a number above 0 and at most 1")] = 1.0

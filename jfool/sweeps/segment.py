@@ -62,7 +62,9 @@ def make_mesh(devices: Sequence[Any], split: int) -> Mesh:
       ValueError: `split` does not divide their number.
     """
     if len(devices) % split:
-        raise ValueError(f"split: expected a divisor of the {len(devices)} devices, got {split}")
+        raise ValueError(
+            f"split: expected a divisor of the {len(devices)} devices, got {split} (1 always is)"
+        )
     return Mesh(np.asarray(devices).reshape(-1, split), (LANES, POPULATION))
 
 

@@ -68,9 +68,9 @@ def test_a_result_file_needs_a_place(tmp_path):
 
 def test_a_missing_peer_ends_with_one_sentence_that_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "art", None)
-    with pytest.raises(SystemExit, match=r'pip install "jfool\[peers\]"') as stopped:
+    with pytest.raises(ImportError, match=r'pip install "jfool\[peers\]"') as stopped:
         peers.require_peers()
-    assert "art is missing" in str(stopped.value)
+    assert "expected art to be installed" in str(stopped.value)
     assert "\n" not in str(stopped.value)
 
 

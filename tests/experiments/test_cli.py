@@ -21,6 +21,10 @@ from jfool.sweeps.run_folder import RunFolder
 from models.cache import cache_folder
 from models.paths import home
 
+NO_RECIPE = (
+    "network: expected one of lenet, mlp, cnn, cnn_nopool, capsnet, which have a recipe for mnist, "
+    "got 'nin' ({} another data set)"
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -73,7 +77,9 @@ def test_a_platform_that_is_not_here_ends_with_2_and_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("xyz", "one of demo, "),
+        ("xyz", "one of "),
+        ("nope", "one of "),
+        ("x" * 5000, "one of "),
         ("sweeep", "sweep"),
         ("bench", "bench "),
         ("kumano2020 de_table", "kumano2020 de_tables"),
@@ -94,6 +100,7 @@ def test_an_unknown_experiment_ends_with_2_and_what_may_be_meant(words, expected
     assert cli.main(words.split()) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith(f"experiment: expected {expected}")
+    assert len(captured.err) <= 300
     assert captured.out == ""
 
 
@@ -132,6 +139,8 @@ def test_options_are_refused_in_a_sentence_by_tools_and_experiments(capsys):
         ("train --model mlp", "option: expected --network, got --model"),
         ("sweep --k 5", "option: expected --ks, got --k"),
         ("sfi --weights w", "option: expected --network NAME=FILE, got --weights"),
+        ("train --dataset mnist --network nin", NO_RECIPE.format("choose one of them, or")),
+        ("sfi --dataset mnist --network nin", NO_RECIPE.format("give weights, NAME=FILE, or")),
         ("sfi --k x", "k: expected a whole number, got x"),
         ("show", "run: expected a value, got none"),
     ):
@@ -211,6 +220,16 @@ def test_missing_data_and_bad_folders_are_refused_before_anything_is_read(
         ("sweep --dataset mnist --out file", "out: expected a folder"),
         ("sweep --dataset mnist --out foo://a", "out: expected a path on a disk or gs://"),
         ("sweep --dataset mnist --coordinator a --process 0", "coordinator: expected host:port"),
+        ("sfi --out ~nobody-at-all/x", "out: expected a path that can exist, got '~nobody"),
+        ("sweep --out ~nobody-at-all/x", "out: expected a path that can exist, got '~nobody"),
+        ("report --out ~nobody-at-all/x", "out: expected a path that can exist, got '~nobody"),
+        ("sfi --out=", "out: expected a path, got ''"),
+        ("train --out=", "out: expected a path, got ''"),
+        ("report --out=", "out: expected a path, got ''"),
+        ("report --folders docs --folders=", "folders: expected a path, got ''"),
+        ("sweep --out=", "out: expected a path"),
+        ("bench engine --k 99999", "k: expected a number from 1 to 784, got 99999"),
+        ("plan --jobs 2000000000", "jobs: expected a number from 1 to 100000000, got 2"),
         ("bench precision --dataset mnist --out .", "out: expected a file, got the folder"),
     ],
 )
@@ -244,10 +263,11 @@ def test_the_home_folder_is_understood_in_every_path(monkeypatch, tmp_path):
 
 
 def test_errors_of_the_library_name_the_option():
-    names = settings_of(["seed", "generations", "out", "num_images"])
+    names = settings_of(["seed", "generations", "out", "num_images", "until"])
     for text, told in (
         ("folder: expected a new one", "out: expected a new one"),
         ("key: expected a key", "seed: expected a key"),
+        ("threshold: expected 1", "until: expected 1"),
         ("num_steps: expected 1", "generations: expected 1"),
         ("num_images: expected 1", "num_images: expected 1"),
         ("without an argument", "without an argument"),

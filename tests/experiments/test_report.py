@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,6 +195,25 @@ def test_what_is_damaged_is_named_and_no_page_is_written(tmp_path, damage, sente
     with pytest.raises(ValueError, match=sentence):
         make(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("folders", "sentence"),
+    [
+        (["nope"], "folders: expected a folder, got none at nope "),
+        (["docs", "nope"], "folders: expected a folder, got none at nope "),
+        (["file"], "folders: expected a folder, got none at file "),
+        ([], "folders: expected one or more folders, got none"),
+    ],
+)
+def test_folders_to_search_must_be_there_but_for_the_usual(
+    folders, sentence, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    check(report.Settings())
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
+        check(report.Settings(folders=tuple(map(Path, folders))))
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_anything_is_read(tmp_path):

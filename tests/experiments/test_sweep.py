@@ -144,6 +144,13 @@ def test_settings_that_cannot_work_are_named(out, changes, sentence):
     assert not out.exists()
 
 
+def test_a_split_that_the_devices_do_not_have_is_refused_before_data(out, monkeypatch):
+    monkeypatch.setattr(sweep.models, "load_dataset", lambda name: pytest.fail("read"))
+    with pytest.raises(ValueError, match=r"split: expected a divisor of the \d+ devices, got 99"):
+        run(out, split=99)
+    assert not out.exists()
+
+
 def test_the_folder_of_another_program_is_not_shown(tmp_path):
     model = jfool.wrap(lambda w, x: x.reshape(len(x), -1) @ w, np.eye(4, 2, dtype=np.float32))
     attack = jfool.SparseFooling((2, 2, 1), 2, max_k=1, search=jfool.DifferentialEvolution(4))
