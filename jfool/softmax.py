@@ -4,6 +4,8 @@ XLA's CPU compiler (jax 0.10) may fuse `jax.nn.softmax` with the network, and it
 turns NaN into ordinary numbers: a candidate with NaN logits would get a fitness.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -35,7 +37,7 @@ def log_softmax_of(logits: Float[Array, "*batch K"], index: ClassIndex) -> Float
 
 
 @log_softmax_of.defjvp
-def _(given: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+def _(given: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Array, Array]:
     (logits, index), change = given, tangents[0].astype(jnp.float32)
     is_it = (jnp.arange(logits.shape[-1]) == index).reshape((1,) * (logits.ndim - 1) + (-1,))
     others = jnp.where(is_it, 0, softmax(logits))

@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 
 from jfool.base import Image, PRNGKey, pytree
 from jfool.composition import Task
+from jfool.draws import signs
 from jfool.search.random_search import RandomSearch
 
 
@@ -30,14 +31,14 @@ class SquareFlips(RandomSearch):
 
     def first(self, key: PRNGKey, task: Task) -> Image:
         image, epsilon = centered(task.job)
-        stripes = jax.random.rademacher(key, (1, *image.shape[1:]), jnp.float32)
+        stripes = signs(key, (1, *image.shape[1:]))
         return task.constraint.project(task.job, image + epsilon * stripes)
 
     def proposed(self, key: PRNGKey, task: Task, image: Image, share: Array) -> Image:
         place_key, sign_key = jax.random.split(key)
         _, epsilon = centered(task.job)
         inside = window(place_key, image, side(image, share, 1)).inside
-        sign = jax.random.rademacher(sign_key, (1, 1, image.shape[2]), jnp.float32)
+        sign = signs(sign_key, (1, 1, image.shape[2]))
         return task.constraint.project(task.job, image + 2 * epsilon * jnp.where(inside, sign, 0))
 
 

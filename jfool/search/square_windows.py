@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 
 from jfool.base import Image, PRNGKey, pytree
 from jfool.composition import Task
+from jfool.draws import heads, signs
 from jfool.search.random_search import RandomSearch
 from jfool.search.square_flips import centered, side, window
 
@@ -40,10 +41,10 @@ class SquareWindows(RandomSearch):
         rows, columns = height // length, width // length
         place = jnp.arange(length, dtype=jnp.int32)
         flip_key, sign_key = jax.random.split(key)
-        flips = jax.random.bernoulli(flip_key, shape=(rows, 1, columns, 1, 1))
+        flips = heads(flip_key, (rows, 1, columns, 1, 1))
         bump = self._bump(place[:, None, None], place[None, :, None], jnp.int32(length))
         flipped = jnp.where(flips, bump.swapaxes(0, 1)[None, :, None], bump[None, :, None])
-        sign = jax.random.rademacher(sign_key, (rows, 1, columns, 1, num_channels), jnp.float32)
+        sign = signs(sign_key, (rows, 1, columns, 1, num_channels))
         grid = (sign * flipped).reshape(rows * length, columns * length, num_channels)
         around = [(rest // 2, rest - rest // 2) for rest in (height % length, width % length)]
         start = jnp.pad(grid, (*around, (0, 0)))
@@ -58,8 +59,8 @@ class SquareWindows(RandomSearch):
         length = jnp.where(length > min(image.shape[:2]), length - 2, length)
         to, other = window(to_key, image, length), window(from_key, image, length)
 
-        sign = jax.random.rademacher(sign_key, (1, 1, image.shape[2]), jnp.float32)
-        flip = jax.random.bernoulli(flip_key)
+        sign = signs(sign_key, (1, 1, image.shape[2]))
+        flip = heads(flip_key)
         row, column = jnp.where(flip, to.column, to.row), jnp.where(flip, to.row, to.column)
         bump = self._bump(row, column, length)
         there = jnp.where(to.inside, delta, 0)

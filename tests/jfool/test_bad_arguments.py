@@ -132,6 +132,10 @@ PARTS = {
         lambda: sparse(objective=jfool.Untargeted(jfool.AtMost(jfool.Untargeted(), 1.0))),
         ROUND,
     ),
+    "a bound of the wrong end": (
+        lambda: sparse(objective=jfool.Untargeted(jfool.AtMost(jfool.Margin(), 0.0))),
+        "objective.objective: expected one without a bound",
+    ),
     "a class inside": (
         lambda: sparse(objective=jfool.Untargeted(jfool.Confidence)),
         f"objective.objective: {INSTANCE}",

@@ -240,3 +240,17 @@ def test_constants_of_any_shapes_and_dtypes_are_wrapped_or_refused(mean, std, si
         logits = jax.eval_shape(model, jax.ShapeDtypeStruct((2, *SHAPE), jnp.float32))
         assert logits.shape == (2, SHAPE[2])
         assert logits.dtype == jnp.float32
+
+
+@jfool.base.pytree
+class OwnJob:
+    image: Any
+    parts: Any
+
+
+def test_arrays_listed_in_jobs_of_a_users_own_type_stay_a_list():
+    one, other = np.ones(4, np.float32), np.ones((4, 3), np.float32)
+    found = as_arrays(OwnJob(IMAGES.tolist(), (one, other)))
+    assert found.image.shape == IMAGES.shape
+    assert found.parts[0] is one
+    assert found.parts[1] is other

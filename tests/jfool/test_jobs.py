@@ -29,6 +29,14 @@ def test_repeats_are_a_positive_whole_number(repeats):
         jfool.grid(jfool.SparseJob, repeats=repeats, target=[0], base=[[0.0]], k=1)
 
 
+def test_more_jobs_than_fit_are_refused_at_once():
+    with (
+        unchecked(),
+        pytest.raises(ValueError, match=r"repeats: expected at most .* got 1000000000"),
+    ):
+        jfool.grid(jfool.SparseJob, repeats=10**9, target=[0], base=[[0.0]], k=1)
+
+
 @pytest.mark.parametrize("job_type", [int, 3, jfool.SparseJob(target=0, base=0.0, k=1)])
 def test_what_is_no_type_of_jobs_is_refused(job_type):
     with unchecked(), pytest.raises(TypeError, match="job_type: expected jobs such as"):

@@ -41,7 +41,7 @@ ROUNDED = {"FeatureInversion": 1e-5}  # in x64, optax.adam corrects its bias in 
 def run(name: str, health: float = 1.0, key: PRNGKey | None = None) -> AttackResult:
     """Of four jobs, some of which end early: their histories end in NaN."""
     row = TABLE[name]
-    jobs = row.jobs(np.arange(NUM_CLASSES), row.base, True)
+    jobs = row.jobs(np.arange(NUM_CLASSES), row.base, True in row.aims)
     model = Poisonable(Linear(jnp.asarray(WEIGHTS)), jnp.float32(health))
     attack = row.make(jfool.Confidence())
     options = {"num_steps": NUM_STEPS, "until": jfool.confident(0.3), "history": True}

@@ -113,3 +113,19 @@ def test_the_mean_over_draws_is_of_logits_and_warns_where_the_model_does():
 
     assert are_probabilities(drawn(jax.nn.softmax), SHAPE, NUM_CLASSES)
     assert not are_probabilities(drawn(lambda z: z), SHAPE, NUM_CLASSES)
+
+
+def test_a_function_outside_of_jax_may_take_batches_of_one_size_alone():
+    """What it returns for two images of noise is not known, and no fault."""
+    matrix = np.asarray(weights())
+
+    def on_host(images: Any) -> np.ndarray:
+        if len(images) != 4:
+            raise ValueError("expected four images")
+        return np.asarray(images).reshape(4, -1) @ matrix
+
+    def apply(_: Any, images: jax.Array) -> jax.Array:
+        form = jax.ShapeDtypeStruct((len(images), NUM_CLASSES), jnp.float32)
+        return jax.pure_callback(on_host, form, images)
+
+    assert not are_probabilities(jfool.wrap(apply, jnp.zeros(())), SHAPE, NUM_CLASSES)

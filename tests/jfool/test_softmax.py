@@ -8,7 +8,7 @@ from scipy import special
 
 from jfool import criteria
 from jfool.objectives import Confidence, LogConfidence, Margin
-from jfool.softmax import log_softmax, softmax
+from jfool.softmax import log_softmax, log_softmax_of, softmax
 
 RANDOM = np.random.default_rng(0)
 IMAGES = jnp.asarray(RANDOM.normal(size=(8, 4, 4, 1)), jnp.float32)
@@ -57,3 +57,12 @@ def test_logits_that_are_whole_give_what_scipy_gives():
     np.testing.assert_allclose(logarithms, special.log_softmax(logits, -1), rtol=1e-5)
     assert np.isnan(softmax(jnp.full((2, 3), -jnp.inf))).all()
     assert softmax(jnp.ones((2, 4), jnp.bfloat16)).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("scale", [1, 30])
+def test_the_gradient_of_one_class_is_that_of_the_softmax(scale):
+    logits = scale * RANDOM.normal(size=(6, 10))
+    own = np.eye(10)[4] - special.softmax(logits, -1)
+    own[:, 4] = special.softmax(logits, -1)[:, [0, 1, 2, 3, 5, 6, 7, 8, 9]].sum(-1)
+    found = jax.grad(lambda z: log_softmax_of(z, 4).sum())(jnp.asarray(logits, jnp.float32))
+    np.testing.assert_allclose(found, own, rtol=2e-4, atol=1e-12)

@@ -41,6 +41,10 @@ def scaled(x: jax.Array) -> jax.Array:
     return 1024 * x  # exact, so that the softmax is exactly 1
 
 
+def times_1000(x: jax.Array) -> jax.Array:
+    return 1000 * x  # rounded, and in a fused program perhaps not
+
+
 def constant(x: jax.Array) -> jax.Array:
     return jax.lax.stop_gradient(x)
 
@@ -53,6 +57,7 @@ CROSS_ENTROPY = jfool.Untargeted(jfool.LogConfidence())
 VICTIMS: dict[str, tuple[Any, Any, Any, bool]] = {
     "a linear model": (same, same, CROSS_ENTROPY, False),
     "saturated logits": (same, scaled, CROSS_ENTROPY, True),
+    "logits times 1000": (same, times_1000, CROSS_ENTROPY, True),
     "saturated logits, by their margin": (same, scaled, MARGIN, False),
     "rounded images": (lambda x: jnp.round(8 * x) / 8, same, CROSS_ENTROPY, True),
     "rounded images, straight through": (passed, same, CROSS_ENTROPY, False),
@@ -70,6 +75,7 @@ def attack_of(objective: Any) -> Any:
 
 
 @pytest.mark.parametrize(("images", "logits", "objective", "zero"), VICTIMS.values(), ids=VICTIMS)
+@pytest.mark.usefixtures("full_compiler")
 def test_zero_gradients_are_counted_and_told_of(images, logits, objective, zero):
     model = Changed(jnp.asarray(MATRIX), images, logits)
     labels = np.asarray(model(jnp.asarray(IMAGES)).argmax(1))
@@ -94,13 +100,14 @@ def test_a_sweep_counts_and_tells_the_same():
     np.testing.assert_array_equal(found.column("num_zero_gradients"), 3)
 
 
-def test_of_several_functionals_each_is_counted():
-    """Two of three differences of logits are cut off, in one of two images that are wanted."""
+@pytest.mark.parametrize(("num_cut", "counted"), [(2, 0), (4, 3)])
+def test_several_functionals_count_where_all_are_zero(num_cut, counted):
+    """Logits are cut off in one of two images that are wanted; there are three functionals."""
 
     def model(images):
         z = images.reshape(len(images), -1) @ jnp.asarray(MATRIX)
         first = jnp.where(images.reshape(len(images), -1)[:, :1] > 0.5, z, jax.lax.stop_gradient(z))
-        return jnp.concatenate([first[:, :2], z[:, 2:]], -1)
+        return jnp.concatenate([first[:, :num_cut], z[:, num_cut:]], -1)
 
     def rows(logits, job):
         del job
@@ -114,7 +121,7 @@ def test_of_several_functionals_each_is_counted():
         return evaluate.pullback(jfool.Pixels(), directions, None, images, when=wanted)
 
     _, shown = jfool.counted(pull)()
-    assert (int(shown.gradients), int(shown.zero_gradients)) == (6, 2)
+    assert (int(shown.gradients), int(shown.zero_gradients)) == (6, counted)
 
 
 # prediction, class, whether it is to be reached, gradients, zero ones: stuck or not
