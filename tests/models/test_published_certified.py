@@ -25,7 +25,8 @@ def test_as_many_images_are_right_as_published(file, of, weights_folder):
     name, dataset, expected = of
     if not (path := weights_folder / f"{file}.safetensors").exists():
         pytest.skip(f"no weights {path.name} in the folder JFOOL_WEIGHTS")
-    source = tfds.data_source(dataset, split="test")
+    folder = os.environ["TFDS_DATA_DIR"]
+    source = tfds.data_source(dataset, split="test", data_dir=folder, download=False)
     rows = [source[number] for number in range(1000)]
     images, labels = (np.stack([row[field] for row in rows]) for field in ("image", "label"))
     assert round(1000 * accuracy(load(name, path), images, labels)) == expected
