@@ -52,8 +52,9 @@ def _address(name: str, value: str, _: Any) -> None:
 
 def _check_out(name: str, folder: str, settings: Any) -> None:
     """Refuses the folder of another program, or of a sweep with other settings."""
+    path = folder if is_remote(folder) else given_path(folder, name)
     with naming({"folder": name}, name):
-        store = RunFolder(folder if is_remote(folder) else given_path(folder, name))
+        store = RunFolder(path)
     if is_remote(store.path):
         return
     check_folder(Path(store.path), name)
